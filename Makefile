@@ -1,0 +1,43 @@
+# Everything runs in .venv, which is made from the exact versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test lint test-targets release readme benchmark clean
+
+help:  ## say what there is
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/.installed  ## data, search, training, export and proof of a small model
+	$(BIN)/zoo run digits_cnn
+
+test: .venv/.installed  ## the tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-targets: .venv/.installed  ## tests that build other environments: a wheel without TensorFlow
+	$(BIN)/python -m pytest tests/targets
+
+RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
+release: .venv/.installed  ## train RECIPES with five seeds each and put the results among the released files
+	for recipe in $(RECIPES); do $(BIN)/zoo run $$recipe --seeds 5 || exit 1; done
+	$(BIN)/python -m zoo.releasing $(RECIPES)
+
+readme: .venv/.installed  ## write the README's results table anew from the records
+	$(BIN)/python -m zoo.releasing
+
+benchmark: .venv/.installed  ## what our training loop and `zoo predict` gain over what a user would write
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.predict
+
+clean:
+	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache

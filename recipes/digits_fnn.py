@@ -1,0 +1,19 @@
+"""Handwritten digits, 8x8 grey scans as 64 numbers: two fully connected layers."""
+
+from functools import partial
+
+import keras
+
+import zoo
+
+RECIPE = zoo.Recipe(
+    data=partial(zoo.data.digits, shape=(64,)),
+    builder=zoo.fnn,
+    arguments={"units": (128, 64), "dropout": 0.2},
+    task=zoo.Multiclass(10),
+    preprocessing=[keras.layers.Rescaling(1 / 16)],
+    augmentation=[keras.layers.GaussianNoise(0.1)],
+    epochs=60,
+    trial_epochs=25,
+    bounds=zoo.Bounds(score=0.96),
+)

@@ -1,0 +1,87 @@
+"""Keras Zoo: small neural networks, from data to a proven .tflite.
+
+Builders: `fnn`, `cnn`, `rnn`, `lstm`, `gru`. Verbs: `list`, `show`, `new`, `tune`, `train`, `export`, `verify`,
+`benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from zoo import data as data
+    from zoo.augment import Augmentation as Augmentation
+    from zoo.benchmarking import benchmark as benchmark
+    from zoo.collection import list_recipes as list
+    from zoo.collection import new as new
+    from zoo.collection import show as show
+    from zoo.deploy import Runner as Runner
+    from zoo.deploy import predict as predict
+    from zoo.errors import CheckFailed as CheckFailed
+    from zoo.models import cnn as cnn
+    from zoo.models import fnn as fnn
+    from zoo.models import gru as gru
+    from zoo.models import lstm as lstm
+    from zoo.models import rnn as rnn
+    from zoo.pipeline import export as export
+    from zoo.pipeline import run as run
+    from zoo.pipeline import train as train
+    from zoo.pipeline import tune as tune
+    from zoo.pipeline import verify as verify
+    from zoo.recipe import Bounds as Bounds
+    from zoo.recipe import Recipe as Recipe
+    from zoo.task import Binary as Binary
+    from zoo.task import Multiclass as Multiclass
+    from zoo.task import Regression as Regression
+
+# Public name -> where it is. No submodule bears the name of a verb: importing it would replace the function here.
+_NAMES = {
+    "Augmentation": "zoo.augment",
+    "benchmark": "zoo.benchmarking",
+    "list": "zoo.collection:list_recipes",
+    "new": "zoo.collection",
+    "show": "zoo.collection",
+    "data": "zoo.data:",
+    "Runner": "zoo.deploy",
+    "predict": "zoo.deploy",
+    "CheckFailed": "zoo.errors",
+    "cnn": "zoo.models",
+    "fnn": "zoo.models",
+    "gru": "zoo.models",
+    "lstm": "zoo.models",
+    "rnn": "zoo.models",
+    "export": "zoo.pipeline",
+    "run": "zoo.pipeline",
+    "train": "zoo.pipeline",
+    "tune": "zoo.pipeline",
+    "verify": "zoo.pipeline",
+    "Bounds": "zoo.recipe",
+    "Recipe": "zoo.recipe",
+    "Binary": "zoo.task",
+    "Multiclass": "zoo.task",
+    "Regression": "zoo.task",
+}
+__all__ = [*_NAMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}; it has {', '.join(sorted(_NAMES))}")
+    module, _, attribute = _NAMES[name].partition(":")
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name in ("tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib"):
+            raise ImportError(
+                f"zoo.{name} needs {error.name}, which the base install leaves out: pip install 'keras-zoo[train]'",
+                name=error.name,
+            ) from None
+        raise
+    value = loaded if _NAMES[name].endswith(":") else getattr(loaded, attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> Any:
+    return sorted([*globals(), *_NAMES])

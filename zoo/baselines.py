@@ -1,0 +1,47 @@
+"""What simple methods reach on the same split: a network that does not beat them is not worth its bytes."""
+
+import warnings
+
+import numpy as np
+
+from zoo.data import Dataset
+from zoo.task import Regression, Task
+
+
+def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
+    """Test scores of scikit-learn's estimators with their defaults, fitted on train.
+
+    The scaler is there because linear models and kernels presume inputs of one size.
+    """
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler
+    from sklearn.svm import SVC, SVR
+
+    if isinstance(task, Regression):
+        models = {"mean": DummyRegressor(), "ridge regression": Ridge(), "SVR": SVR()}
+    else:
+        models = {
+            "majority class": DummyClassifier(),
+            "logistic regression": LogisticRegression(max_iter=1000),
+            "SVC": SVC(),
+        }
+
+    def flat(x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(x), -1)
+
+    scores = {}
+    for name, model in models.items():
+        if isinstance(task, Regression) and name == "SVR" and task.num_outputs > 1:
+            continue  # it gives one output only
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(dataset.train.x), dataset.train.y)
+        answers = fitted.predict(flat(dataset.test.x))
+        if isinstance(task, Regression):
+            scores[name] = task.score(dataset.test.y, answers)
+        else:
+            scores[name] = float(np.mean(answers == dataset.test.y.reshape(-1)))
+    return scores

@@ -1,0 +1,78 @@
+"""Latency, size and memory of a .tflite file, by number of threads."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from zoo.deploy import Runner
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One file at one number of threads. Times are of a single invoke with one sample."""
+
+    file: str
+    bytes: int
+    threads: int
+    median_us: float
+    p90_us: float
+    invokes: int
+    peak_memory_kb: int | None  # of a whole process that loads the file and runs it; None where it cannot be told
+
+
+def benchmark(file: str | Path, threads: Sequence[int] = (1, 2), seconds: float = 0.5) -> list[Benchmark]:
+    """Measures a file for `seconds` at each number of threads.
+
+    The peak memory is that of a fresh process, because a process never gives its peak back.
+    """
+    if not threads or any(n < 1 for n in threads):
+        raise ValueError(f"threads={list(threads)} must be whole numbers of at least 1")
+    if not seconds > 0:
+        raise ValueError(f"seconds={seconds} must be more than 0")
+    return [_measure(Path(file), n, seconds) for n in threads]
+
+
+def latency(runner: Runner, seconds: float) -> np.ndarray:
+    """Seconds of each invoke, for about `seconds`, after a warm-up of a tenth of it."""
+    sample = np.random.default_rng(0).random(runner.input_shape, dtype="float32")
+    sample = runner.check(sample)[0]
+    times: list[float] = []
+    start = time.perf_counter()
+    while (now := time.perf_counter()) - start < seconds * 1.1 or len(times) < 10:
+        runner.predict_one(sample)
+        if now - start > seconds * 0.1:
+            times.append(time.perf_counter() - now)
+    return np.array(times)
+
+
+def _measure(file: Path, threads: int, seconds: float) -> Benchmark:
+    times = latency(Runner(file, threads), seconds) * 1e6
+    return Benchmark(
+        file=file.name,
+        bytes=file.stat().st_size,
+        threads=threads,
+        median_us=round(float(np.median(times)), 2),
+        p90_us=round(float(np.quantile(times, 0.9)), 2),
+        invokes=len(times),
+        peak_memory_kb=_peak_memory(file, threads),
+    )
+
+
+def _peak_memory(file: Path, threads: int) -> int | None:
+    program = (
+        "import sys, numpy as np, resource\n"
+        "from zoo.deploy import Runner\n"
+        "runner = Runner(sys.argv[1], int(sys.argv[2]))\n"
+        "runner.predict(np.zeros(runner.input_shape, 'float32'))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    child = subprocess.run([sys.executable, "-c", program, str(file), str(threads)], capture_output=True, text=True)
+    if child.returncode:  # no `resource` module: Windows
+        return None
+    peak = int(child.stdout)
+    return peak // 1024 if sys.platform == "darwin" else peak  # macOS counts bytes, Linux kB

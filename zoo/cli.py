@@ -1,0 +1,295 @@
+"""The `zoo` command: parses, calls a verb, prints. Nothing heavy is imported before it is needed."""
+
+import difflib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import zoo
+from zoo.errors import CheckFailed
+
+DONE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+
+class Verbs(click.Group):
+    """A group that lists its commands in the order of use and names the nearest one for an unknown one."""
+
+    def list_commands(self, ctx):
+        return list(self.commands)
+
+    def resolve_command(self, ctx, args):
+        if args and args[0] not in self.commands:
+            near = difflib.get_close_matches(args[0], self.commands, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(self.commands)}"
+            raise click.UsageError(f"there is no verb {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zoo.__version__, prog_name="zoo")
+def cli() -> None:
+    """Small neural networks, from data to a .tflite file that is proven to run.
+
+    RECIPE is a name of the collection (see `zoo list`) or the path of a recipe file of your own.
+    """
+
+
+def main() -> None:
+    """Runs the command. Exit codes: 0 done, 1 a check did not hold, 2 wrong use, 130 interrupted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets with several lines otherwise
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    debug = bool(os.environ.get("ZOO_DEBUG"))
+    try:
+        sys.exit(cli.main(standalone_mode=False) or DONE)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _fail("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
+    except click.ClickException as error:
+        _fail(error.format_message(), WRONG_USE)
+    except CheckFailed as error:
+        _fail(error, CHECK_FAILED)
+    except BrokenPipeError:  # `zoo list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(DONE)
+    except (ValueError, TypeError, LookupError, OSError, ImportError, MemoryError) as error:
+        if debug:
+            raise
+        _fail(error, WRONG_USE)
+
+
+def _fail(message: object, code: int) -> None:
+    text = str(message.args[0]) if isinstance(message, KeyError) and message.args else str(message)
+    if isinstance(message, OSError) and message.filename:
+        text = f"{message.filename}: {message.strerror}"
+    line = " ".join(text.split()) or type(message).__name__
+    click.echo(f"zoo: {line}", err=True)
+    sys.exit(code)
+
+
+def _progress(line: str) -> None:
+    """Progress goes to stderr, so that stdout holds the result alone."""
+    click.echo(line, err=True)
+
+
+def _out_option(command: Callable) -> Callable:
+    return click.option("--out", type=click.Path(path_type=Path), help="Folder of the run [default: runs/RECIPE].")(
+        command
+    )
+
+
+def _json_option(command: Callable) -> Callable:
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def _load_tensorflow() -> None:
+    """Imports TensorFlow without its greeting, which its libraries write to stderr whatever the log level says."""
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        importlib.import_module("tensorflow")
+    except ModuleNotFoundError as error:
+        raise ImportError(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _overridden(recipe: str, **fields: Any) -> Any:
+    """The recipe with the fields that were given on the command line."""
+    from zoo.collection import find, load_recipe
+
+    find(recipe)  # a name that does not exist is told before the seconds that TensorFlow takes
+    _load_tensorflow()
+    given = {name: value for name, value in fields.items() if value is not None}
+    return load_recipe(recipe).replace(**given)
+
+
+@cli.command("list")
+@_json_option
+def list_command(as_json: bool) -> None:
+    """List the recipes of the collection, with what their released int8 files reach."""
+    entries = zoo.list()
+    if as_json:
+        _print_json([{"name": e.name, "summary": e.summary, "path": str(e.path), "record": e.record} for e in entries])
+        return
+    from zoo.report import plain_table
+
+    rows = [["RECIPE", "INT8", "BYTES", "SUMMARY"]]
+    for entry in entries:
+        file = (entry.record or {}).get("files", {}).get("int8")
+        rows.append(
+            [entry.name, f"{file['score']:.4f}" if file else "-", f"{file['bytes']:,}" if file else "-", entry.summary]
+        )
+    click.echo(plain_table(rows))
+
+
+@cli.command()
+@click.argument("recipe")
+@_json_option
+def show(recipe: str, as_json: bool) -> None:
+    """Show what a recipe is and, where it is released, what its files reach."""
+    entry = zoo.show(recipe)
+    if as_json:
+        _print_json({"name": entry.name, "doc": entry.doc, "path": str(entry.path), "record": entry.record})
+        return
+    click.echo(f"{entry.name}  ({entry.path})\n\n{entry.doc}\n")
+    if entry.record:
+        from zoo.report import files_table, plain_table, spread
+
+        click.echo(plain_table(files_table(entry.record)))
+        for precision in entry.record["files"]:
+            click.echo(f"{precision}: {spread(entry.record, precision)}")
+        click.echo("\n".join(str(file) for file in entry.files))
+    else:
+        click.echo(f"Not released. Make it: zoo run {recipe}")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--into", type=click.Path(path_type=Path), default=Path(), help="Folder to write it to.")
+def new(name: str, into: Path) -> None:
+    """Write NAME.py, a recipe to start from, that runs as it is."""
+    path = zoo.new(name, into)
+    click.echo(f"{path} is written; put your data in, then: zoo run {path}")
+
+
+@cli.command()
+@click.argument("recipe")
+@_out_option
+@click.option("--trials", type=int, help="How many candidates to train.")
+@click.option("--objective", help="What to look at, such as val_loss or val_accuracy.")
+@click.option("--seed", type=int, help="Draws the candidates and their weights.")
+@_json_option
+def tune(
+    recipe: str, out: Path | None, trials: int | None, objective: str | None, seed: int | None, as_json: bool
+) -> None:
+    """Search learning rate, momentum, optimizer and whatever else the recipe's space holds."""
+    chosen = _overridden(recipe, trials=trials, objective=objective, seed=seed)
+    found = zoo.tune(chosen, out, report=_progress)
+    if as_json:
+        _print_json({"objective": found.objective, "best": vars(found.best), "trials": [vars(t) for t in found.trials]})
+
+
+@cli.command()
+@click.argument("recipe")
+@_out_option
+@click.option("--epochs", type=int, help="How long to train.")
+@click.option("--seed", type=int, help="Draws weights and the order of samples.")
+@_json_option
+def train(recipe: str, out: Path | None, epochs: int | None, seed: int | None, as_json: bool) -> None:
+    """Train the recipe, with the best values of `zoo tune` if it ran before."""
+    chosen = _overridden(recipe, epochs=epochs, seed=seed)
+    done = zoo.train(chosen, out, report=_progress)
+    if as_json:
+        _print_json({"file": str(done.file), "final": done.final, "history": done.history, "seconds": done.seconds})
+    else:
+        click.echo(f"{done.file}  " + "  ".join(f"{name} {value:.4f}" for name, value in done.final.items()))
+
+
+@cli.command()
+@click.argument("recipe")
+@_out_option
+@_json_option
+def export(recipe: str, out: Path | None, as_json: bool) -> None:
+    """Export the trained model, measure each file on test, and keep those that pass every check."""
+    chosen = _overridden(recipe)
+    _print_export(zoo.export(chosen, out, report=_progress), as_json)
+
+
+@cli.command()
+@click.argument("target")
+@click.option("--recipe", help="Recipe of the files, where it is not the one that their record names.")
+@_json_option
+def verify(target: str, recipe: str | None, as_json: bool) -> None:
+    """Measure exported files again. TARGET is a recipe, a folder or a .tflite file."""
+    _load_tensorflow()
+    result = zoo.verify(target, recipe, report=_progress)
+    if as_json:
+        _print_json([file.as_dict() for file in result.files])
+    else:
+        for file in result.files:
+            for check in file.checks:
+                click.echo(f"{file.file}  {'ok' if check.held else 'NO':3} {check.name}: {check.detail}")
+    _raise_if_refused(result)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--threads", type=int, multiple=True, default=(1, 2), show_default=True, help="May be given repeatedly.")
+@click.option("--seconds", type=float, default=0.5, show_default=True, help="How long to measure each.")
+@_json_option
+def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: bool) -> None:
+    """Latency, bytes and peak memory of a .tflite file, by threads."""
+    results = zoo.benchmark(file, threads, seconds)
+    if as_json:
+        _print_json([vars(result) for result in results])
+        return
+    from zoo.report import plain_table
+
+    rows = [["THREADS", "MEDIAN", "90 %", "BYTES", "PEAK MEMORY OF A PROCESS"]]
+    for r in results:
+        memory = f"{r.peak_memory_kb:,} kB" if r.peak_memory_kb else "-"
+        rows.append([str(r.threads), f"{r.median_us:.1f} us", f"{r.p90_us:.1f} us", f"{r.bytes:,}", memory])
+    click.echo(plain_table(rows))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("input", type=click.Path(path_type=Path))
+@_json_option
+def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002
+    """Ask a .tflite FILE about INPUT, a .npy or .csv with one or more samples. Needs no TensorFlow."""
+    rows = zoo.predict(file, input).as_rows()
+    if as_json:
+        _print_json(rows)
+        return
+    for i, row in enumerate(rows):
+        if "label" in row:
+            click.echo(f"{i}: {row['label']}  ({row['confidence']:.1%})")
+        else:
+            click.echo(f"{i}: {'  '.join(f'{v:.6g}' for v in next(iter(row.values())))}")
+
+
+@cli.command()
+@click.argument("recipe")
+@_out_option
+@click.option("--seed", type=int, help="Draws everything that is random.")
+@click.option("--seeds", type=int, default=1, show_default=True, help="Train the winner this often, for a spread.")
+@_json_option
+def run(recipe: str, out: Path | None, seed: int | None, seeds: int, as_json: bool) -> None:
+    """Do it all: data, search, training, export and proof. Ends with the files and how to try them."""
+    chosen = _overridden(recipe, seed=seed)
+    _print_export(zoo.run(chosen, out, seeds=seeds, report=_progress), as_json)
+
+
+def _print_export(result: Any, as_json: bool) -> None:
+    if as_json:
+        _print_json(result.record)
+    else:
+        from zoo.report import files_table, plain_table
+
+        click.echo(plain_table(files_table(result.record)))
+        good = [file for file in result.files if file.verified]
+        if good:
+            click.echo(
+                f"Try it: zoo predict {result.folder / 'tflite' / good[-1].file} {result.folder / 'example.npy'}"
+            )
+    _raise_if_refused(result)
+
+
+def _raise_if_refused(result: Any) -> None:
+    refused = [f"{file.file}: {file.refusal}" for file in result.files if not file.verified]
+    if refused:
+        raise CheckFailed(f"refused: {' | '.join(refused)}")

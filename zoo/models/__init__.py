@@ -1,0 +1,8 @@
+"""Builders, one file a family: each function returns an uncompiled Functional `keras.Model` that ends in a linear
+layer named `logits`. They know nothing of data, training, files or the command line."""
+
+from zoo.models.cnn import cnn
+from zoo.models.fnn import fnn
+from zoo.models.rnn import gru, lstm, rnn
+
+__all__ = ["cnn", "fnn", "gru", "lstm", "rnn"]

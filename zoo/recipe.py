@@ -1,0 +1,192 @@
+"""A recipe: all that is needed to make a model again, as one frozen value."""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+
+from zoo.data import Dataset
+from zoo.models.blocks import check_choice
+from zoo.optimizer import make_optimizer, optimizer_space
+from zoo.task import Task
+
+PRECISIONS = ("float32", "int8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What every exported file must meet before it counts as good.
+
+    Attributes:
+        score: the least accuracy (or the largest error, for a regression) on the test set.
+        drop: how much worse than the Keras model a file may score, by precision, as a fraction of that score.
+        difference: how far any single output may be from the Keras model's, by precision, as a fraction of the
+            largest output (of 1 where that is smaller, as probabilities are).
+    """
+
+    score: float
+    drop: Mapping[str, float] = field(default_factory=lambda: {"float32": 0.001, "int8": 0.01})
+    difference: Mapping[str, float] = field(default_factory=lambda: {"float32": 1e-4, "int8": 0.5})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Data, model, training, search and the bounds to meet. `recipes/` holds one a file, as `RECIPE`.
+
+    Attributes:
+        data: function that returns the `Dataset`.
+        builder: function of `zoo.models`, or one of your own with (input_shape, num_outputs, *, ...).
+        arguments: of the builder.
+        task: `Multiclass(num_classes)`, `Binary()` or `Regression()`.
+        preprocessing: Keras layers that stay in the exported file; `Normalization` is adapted to train.
+        augmentation: Keras layers that change the input in training only.
+        optimizer, learning_rate, momentum, schedule: see `zoo.optimizer`.
+        epochs, batch_size, seed: of the training. The seed also draws the search's trials.
+        space: function from `keras_tuner.HyperParameters` to the fields that a trial replaces; "arguments" in it are
+            merged into those above.
+        objective: what the search looks at after each trial: "val_loss" or a metric such as "val_accuracy".
+        trials, trial_epochs: how many candidates the search trains, and for how long.
+        precisions: of the exported files.
+        bounds: what they must meet.
+        name: file name of the recipe without its suffix; filled in where the recipe is loaded.
+    """
+
+    data: Callable[[], Dataset]
+    builder: Callable[..., keras.Model]
+    task: Task
+    bounds: Bounds
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    preprocessing: Sequence[keras.layers.Layer] = ()
+    augmentation: Sequence[keras.layers.Layer] = ()
+    optimizer: str = "adam"
+    learning_rate: float = 3e-3
+    momentum: float | None = None
+    schedule: str = "cosine"
+    epochs: int = 40
+    batch_size: int = 32
+    seed: int = 1
+    space: Callable[[Any], dict[str, Any]] = optimizer_space
+    objective: str = "val_loss"
+    trials: int = 12
+    trial_epochs: int = 12
+    precisions: Sequence[str] = PRECISIONS
+    name: str = "recipe"
+
+    def __post_init__(self) -> None:
+        for argument in ("data", "builder", "space"):
+            if not callable(getattr(self, argument)):
+                raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
+        if not isinstance(self.task, Task):
+            raise TypeError(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
+        knobs = [p.name for p in inspect.signature(self.builder).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        for argument in self.arguments:
+            if argument in ("preprocessing", "augmentation"):
+                raise ValueError(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
+            check_choice(f"argument of {described(self.builder)}", argument, knobs)
+        make_optimizer(self.optimizer, self.learning_rate, momentum=self.momentum, schedule=self.schedule)
+        for argument in ("epochs", "batch_size", "trials", "trial_epochs"):
+            value = getattr(self, argument)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{argument}={value!r} must be a whole number of at least 1")
+        if not isinstance(self.seed, numbers.Integral) or self.seed < 0:
+            raise ValueError(f"seed={self.seed!r} must be a whole number of at least 0")
+        if not self.precisions:
+            raise ValueError(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
+        for precision in self.precisions:
+            check_choice("precision", precision, PRECISIONS)
+        _objective_is_measured(self.objective, self.task)
+
+    def replace(self, **fields: Any) -> "Recipe":
+        """A recipe with other fields; `arguments` are merged into the present ones."""
+        known = [f.name for f in dataclasses.fields(self)]
+        for name in fields:
+            check_choice("field of Recipe", name, known)
+        if "arguments" in fields:
+            fields["arguments"] = {**self.arguments, **fields["arguments"]}
+        return dataclasses.replace(self, **fields)
+
+    def build(self, dataset: Dataset) -> keras.Model:
+        """A new compiled model; the same seed gives the same weights."""
+        keras.utils.set_random_seed(int(self.seed))
+        preprocessing = _fresh(self.preprocessing)
+        for layer in preprocessing:
+            if hasattr(layer, "adapt") and not layer.built:
+                layer.adapt(dataset.train.x)
+        model = self.builder(
+            dataset.input_shape,
+            self.task.num_outputs,
+            preprocessing=preprocessing,
+            augmentation=_fresh(self.augmentation),
+            **self.arguments,
+        )
+        steps = self.epochs * -(-len(dataset.train.x) // self.batch_size)
+        model.compile(
+            make_optimizer(
+                self.optimizer, self.learning_rate, momentum=self.momentum, schedule=self.schedule, steps=steps
+            ),
+            loss=self.task.loss(),
+            metrics=self.task.metrics(),
+        )
+        return model
+
+    def load_data(self) -> Dataset:
+        dataset = self.data()
+        if not isinstance(dataset, Dataset):
+            raise TypeError(
+                f"{described(self.data)} returned {type(dataset).__name__}, but a recipe's data is a Dataset"
+            )
+        for part in dataset.parts.values():
+            self.task.check(part.y)
+        return dataset
+
+    def describe(self) -> dict[str, Any]:
+        """The recipe as plain values, for records."""
+        return {f.name: described(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    def fingerprint(self, *rest: str) -> str:
+        """Hash of the recipe, of its functions' source and of `rest`: equal hashes, equal work."""
+        sources = [_source(f) for f in (self.builder, self.space)]
+        return hashlib.sha256(json.dumps([self.describe(), sources, rest], sort_keys=True).encode()).hexdigest()
+
+
+def described(value: Any) -> Any:  # noqa: PLR0911
+    """Any field of a recipe as plain JSON: functions by name, layers by their configuration."""
+    if isinstance(value, keras.layers.Layer | keras.regularizers.Regularizer):
+        config = {k: v for k, v in value.get_config().items() if k not in ("name", "trainable", "dtype", "seed")}
+        return {type(value).__name__: described(config)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {type(value).__name__: described(dataclasses.asdict(value))}
+    if isinstance(value, Mapping):
+        return {str(k): described(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(v) for v in value]
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    if hasattr(value, "func"):  # functools.partial
+        return {described(value.func): [described(value.args), described(value.keywords)]}
+    return repr(value)
+
+
+def _fresh(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:
+    """New layers of the same configuration: a recipe's own are patterns, never part of a model."""
+    return [type(layer).from_config({**layer.get_config(), "name": None}) for layer in layers]
+
+
+def _objective_is_measured(objective: str, task: Task) -> None:
+    measured = [f"{prefix}{name}" for prefix in ("val_", "") for name in ("loss", *(m.name for m in task.metrics()))]
+    check_choice("objective", objective, measured)
+
+
+def _source(function: Any) -> str:
+    try:
+        return inspect.getsource(getattr(function, "func", function))
+    except (OSError, TypeError):
+        return ""

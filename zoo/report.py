@@ -1,0 +1,203 @@
+"""From records to what people read: cards, tables, plots. No figure is typed here; each comes from a record."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zoo.collection import Entry
+    from zoo.tuning import Search
+
+
+def results_table(entries: Sequence["Entry"]) -> str:
+    """The README's table: a row for each released file, from the records."""
+    rows = []
+    for entry in entries:
+        record = entry.record
+        if record is None:
+            continue
+        for precision, file in record["files"].items():
+            rows.append(
+                [
+                    f"[{entry.name}](recipes/{entry.name}.py)",
+                    precision,
+                    f"{file['bytes']:,}",
+                    f"{file['score']:.4f}",
+                    spread(record, precision),
+                    *(f"{record['baselines'].get(name, float('nan')):.4f}" for name in ("logistic regression", "SVC")),
+                ]
+            )
+    head = [
+        "recipe",
+        "precision",
+        "bytes",
+        "test accuracy of the file",
+        "mean ± sd over seeds",
+        "logistic regression",
+        "SVC",
+    ]
+    return markdown_table(head, rows)
+
+
+def spread(record: Mapping[str, Any], precision: str) -> str:
+    """Mean, standard deviation and number of seeds of a precision's score."""
+    scores = [seed[precision] for seed in record["seeds"] if seed.get(precision) is not None]
+    if len(scores) < 2:
+        return "one seed"
+    return f"{statistics.mean(scores):.4f} ± {statistics.stdev(scores):.4f} (n={len(scores)})"
+
+
+def files_table(record: Mapping[str, Any]) -> list[list[str]]:
+    """Head and rows of what a run ends with: one row a file."""
+    rows = [["precision", "bytes", f"test {record['score_name']}", "largest difference to Keras", "latency, 1 thread"]]
+    for precision, file in record["files"].items():
+        rows.append(
+            [
+                precision,
+                f"{file['bytes']:,}",
+                _figure(file["score"]),
+                "-" if file["difference"] is None else f"{file['difference']:.1e}",
+                f"{file['latency_us']:.1f} us" if file["latency_us"] else "refused",
+            ]
+        )
+    return rows
+
+
+def card(record: Mapping[str, Any]) -> str:
+    """A model card in Markdown, from the record alone."""
+    data, name = record["data"], record["name"]
+    head, *rows = files_table(record)
+    for row, precision in zip(rows, record["files"], strict=True):
+        row.append(spread(record, precision))
+        row.append(record["files"][precision]["sha256"][:12])
+    search = record["search"]
+    found = "The recipe's own values were used; no search was run."
+    if search:
+        values = ", ".join(f"{k} {_figure(v)}" for k, v in search["best"].items())
+        found = f"Best of {search['trials']} trials by {search['objective']} ({search['value']:.4f}): {values}."
+    samples = ", ".join(f"{count} {part}" for part, count in data["samples"].items())
+    best = next(iter(reversed(record["files"].values())))
+    return f"""# {name}
+
+{record["task"]}, {record["parameters"]:,} parameters, made by `zoo run {record["recipe_file"]}` on {record["date"]}.
+
+## Files
+
+{markdown_table([*head, "mean ± sd over seeds", "SHA-256"], rows)}
+
+Every figure was measured on the file itself, on the whole test set ({data["samples"]["test"]} samples, one invoke after
+the other), seed {record["seed"]}, {record["machine"]}.{"" if record["verified"] else " **Not every file passed.**"}
+
+## Run it
+
+```python
+from zoo import Runner
+
+runner = Runner("{best["file"]}")
+runner.predict(x)  # x: (n, {", ".join(map(str, data["input_shape"]))}) -> {best_output(record)}
+```
+
+## Against simple methods, on the same split
+
+{markdown_table(["method", record["score_name"]], [[k, _figure(v)] for k, v in record["baselines"].items()])}
+
+## Data
+
+{data["name"]}: {samples}; SHA-256 {data["sha256"][:12]}. Licence: {data["licence"] or "not given"}. {data["citation"]}
+Classes: {", ".join(data["labels"]) or "none"}.
+
+## Training
+
+{found}
+int8 was calibrated on {len(record["calibration"]["indices"])} samples of train, whose indices stand in record.json.
+Versions: {", ".join(f"{k} {v}" for k, v in record["versions"].items())}.
+"""
+
+
+def best_output(record: Mapping[str, Any]) -> str:
+    count = len(record["data"]["labels"])
+    return {"Multiclass": f"(n, {count}) probabilities", "Binary": "(n, 1) probability of class 1"}.get(
+        record["task"], "(n, outputs) values"
+    )
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def plain_table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns for a terminal, as wide as their widest cell."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def plot_history(history: Mapping[str, Sequence[float]], file: Path) -> None:
+    """Learning curves: the loss and the first metric, train and validation."""
+    names = [name for name in history if not name.startswith("val_") and name != "learning_rate"]
+    figure, panels = _figure_with(len(names))
+    for panel, name in zip(panels, names, strict=True):
+        for label, key in (("train", name), ("validation", f"val_{name}")):
+            if key in history:
+                panel.plot(range(1, len(history[key]) + 1), history[key], label=label)
+        panel.set(xlabel="epoch", ylabel=name)
+        panel.legend()
+    _save(figure, file)
+
+
+def plot_search(search: "Search", file: Path) -> None:
+    """Each trial's objective: in the order of drawing, with the best so far, and against the learning rate."""
+    from zoo.tuning import WORST, direction
+
+    trials = [t for t in search.trials if abs(t.metrics[search.objective]) < WORST]
+    figure, (left, right) = _figure_with(2)
+    values = [t.metrics[search.objective] for t in trials]
+    pick = min if direction(search.objective) == "min" else max
+    left.plot(range(1, len(values) + 1), values, "o", label="trial")
+    left.plot(range(1, len(values) + 1), [pick(values[: i + 1]) for i in range(len(values))], label="best so far")
+    left.set(xlabel="trial", ylabel=search.objective)
+    left.legend()
+    for optimizer in sorted({t.fields.get("optimizer", search.recipe.optimizer) for t in trials}):
+        chosen = [t for t in trials if t.fields.get("optimizer", search.recipe.optimizer) == optimizer]
+        rates = [t.fields.get("learning_rate", search.recipe.learning_rate) for t in chosen]
+        right.plot(rates, [t.metrics[search.objective] for t in chosen], "o", label=optimizer)
+    right.set(xscale="log", xlabel="learning rate", ylabel=search.objective)
+    right.legend()
+    _save(figure, file)
+
+
+def plot_confusion(y: "np.ndarray", decided: "np.ndarray", labels: Sequence[str], file: Path) -> None:
+    """How often each class was taken for each other one."""
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    figure, (panel,) = _figure_with(1, height=5)
+    ConfusionMatrixDisplay.from_predictions(
+        y.reshape(-1), decided.reshape(-1), labels=range(len(labels)), display_labels=labels, ax=panel, colorbar=False
+    )
+    _save(figure, file)
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "-"
+    return (
+        f"{value:.4g}"
+        if isinstance(value, float) and abs(value) > 1
+        else f"{value:.4f}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+def _figure_with(panels: int, height: float = 4.0) -> tuple[Any, Any]:
+    """A figure that needs no display and leaves pyplot's state alone."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * panels, height), layout="constrained")
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def _save(figure: Any, file: Path) -> None:
+    figure.savefig(file, dpi=120)

@@ -1,0 +1,243 @@
+"""The one training loop, for tuning and training alike: an epoch is one compiled function over data in memory.
+
+`keras.Model.fit` calls into TensorFlow once a batch, which for a small model costs more than the batch itself. Here
+TensorFlow runs the whole epoch: batches are gathered from arrays that stay in its memory, in an order drawn by numpy.
+The step is Keras' own `train_step`, so losses, penalties, metrics, optimizers and weights are those of `fit`, to the
+last bit under the same order of samples.
+"""
+
+import json
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.files import writing
+
+# Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
+# same step would be rounded differently here and in `fit`. Without that rewriting both give the same bits.
+tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+
+Order = Callable[[int, int], np.ndarray]
+EVALUATION_BATCH = 1024
+CHECKPOINT_SECONDS = 5.0  # at most this much training is lost to a kill
+
+
+def shuffled(seed: int) -> Order:
+    """The order of n samples in an epoch: a permutation that depends on seed and epoch alone, so it can be resumed."""
+    return lambda epoch, n: np.random.default_rng([seed, epoch]).permutation(n)
+
+
+def fit(
+    model: keras.Model,
+    train: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    epochs: int,
+    batch_size: int = 32,
+    order: Order | None = None,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoint: str | Path | None = None,
+    fingerprint: str = "",
+) -> dict[str, list[float]]:
+    """Trains a compiled model; what `model.fit` does, but an epoch at a time.
+
+    Args:
+        model: compiled, on Keras' TensorFlow backend.
+        train, validation: (x, y), n samples each; both stay in memory. The last batch of an epoch may be smaller.
+        order: gives the order of samples by (epoch, n); by default shuffled by `seed`.
+        callbacks: Keras callbacks; those that act on epochs work (EarlyStopping, ReduceLROnPlateau, TensorBoard,
+            ModelCheckpoint, LearningRateScheduler, ...). Batches never return to Python, so batch hooks are refused.
+        checkpoint: a file that is kept while training; when it exists, training goes on from there to exactly the
+            same end. It holds weights, optimizer, random state, history and the callbacks' counters.
+        fingerprint: of all that the result depends on; a checkpoint with another one is not used.
+
+    Returns:
+        history: one list an entry ("loss", "accuracy", "val_loss", ...), one value an epoch.
+
+    Raises:
+        ValueError: model not compiled, no samples, a bad size, a callback that acts on batches, a damaged checkpoint.
+    """
+    _check(model, train, epochs, batch_size, callbacks)
+    order = order or shuffled(seed)
+    callback_list = keras.callbacks.CallbackList(
+        list(callbacks), model=model, epochs=epochs, steps=-(-len(train[0]) // batch_size), verbose=0
+    )
+    _create_variables(model, *train)
+    train_epoch, evaluate_epoch = _compiled(model, batch_size)
+    data = tuple(map(tf.constant, train))
+    held_out = tuple(map(tf.constant, validation)) if validation is not None else None
+
+    model.stop_training = False
+    history: dict[str, list[float]] = {}
+    callback_list.on_train_begin()
+    epoch = 0
+    if checkpoint and Path(checkpoint).exists():
+        epoch, history = _restore(Path(checkpoint), model, callbacks, fingerprint)
+    saved = time.monotonic()
+    while epoch < epochs and not model.stop_training:
+        callback_list.on_epoch_begin(epoch)
+        model.reset_metrics()
+        train_epoch(*data, tf.constant(order(epoch, len(train[0])), "int64"))
+        logs = _results(model)
+        if held_out is not None:
+            model.reset_metrics()
+            evaluate_epoch(*held_out)
+            logs |= {f"val_{name}": value for name, value in _results(model).items()}
+        callback_list.on_epoch_end(epoch, logs)  # callbacks may add to logs (the learning rate, say)
+        for name, value in logs.items():
+            history.setdefault(name, []).append(float(value))
+        epoch += 1
+        if checkpoint and (time.monotonic() - saved > CHECKPOINT_SECONDS or epoch == epochs or model.stop_training):
+            _save(Path(checkpoint), model, callbacks, epoch, history, fingerprint)
+            saved = time.monotonic()
+    callback_list.on_train_end()
+    return history
+
+
+def evaluate(model: keras.Model, data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+    """Loss and metrics of a compiled model, like `model.evaluate(..., return_dict=True)`."""
+    _create_variables(model, *data)
+    _, evaluate_epoch = _compiled(model, EVALUATION_BATCH)
+    model.reset_metrics()
+    evaluate_epoch(*map(tf.constant, data))
+    return _results(model)
+
+
+def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """The model's outputs for x, (n, outputs), as `model.predict` gives, in batches of a fixed size."""
+    call = tf.function(lambda batch: model(batch, training=False))
+    return np.concatenate(
+        [call(tf.constant(x[i : i + EVALUATION_BATCH])).numpy() for i in range(0, len(x), EVALUATION_BATCH)]
+    )
+
+
+def _check(model, train, epochs, batch_size, callbacks) -> None:
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(f"Keras runs on {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow for training here")
+    if not model.compiled:
+        raise ValueError("the model is not compiled; call model.compile(optimizer, loss, metrics) first")
+    if len(train[0]) == 0 or len(train[0]) != len(train[1]):
+        raise ValueError(f"train has {len(train[0])} inputs and {len(train[1])} targets; it needs as many of both")
+    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
+    for callback in callbacks:
+        for hook in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):
+            overridden = getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
+            if overridden and not isinstance(callback, _EPOCH_LEVEL):
+                raise ValueError(
+                    f"callback {type(callback).__name__} acts on batches ({hook}), but an epoch is one call here; "
+                    "use an epoch-level callback or model.fit"
+                )
+    if any(isinstance(c, keras.callbacks.ModelCheckpoint) and c.save_freq != "epoch" for c in callbacks):
+        raise ValueError("ModelCheckpoint must have save_freq='epoch': an epoch is one call here")
+
+
+# Keras' own callbacks that define batch hooks but do their work at the end of an epoch.
+_EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, keras.callbacks.LambdaCallback)
+
+
+def _compiled(model: keras.Model, batch_size: int):
+    """Two functions, each one call into TensorFlow: train on all samples in an order, evaluate on all samples."""
+
+    def over_batches(samples, step) -> None:
+        """Calls step(first, end) for each batch, the smaller last one included, inside TensorFlow."""
+
+        def body(first):
+            step(first, tf.minimum(first + batch_size, samples))
+            return (first + batch_size,)
+
+        start = tf.constant(0, "int64")
+        tf.while_loop(lambda first: first < samples, body, (start,), parallel_iterations=1)
+
+    @tf.function(autograph=False)
+    def train_epoch(x, y, order):
+        def step(first, end):
+            batch = order[first:end]
+            model.train_step((tf.gather(x, batch), tf.gather(y, batch)))
+
+        over_batches(tf.size(order, out_type=tf.int64), step)
+
+    @tf.function(autograph=False)
+    def evaluate_epoch(x, y):
+        over_batches(
+            tf.shape(x, out_type=tf.int64)[0], lambda first, end: model.test_step((x[first:end], y[first:end]))
+        )
+
+    return train_epoch, evaluate_epoch
+
+
+def _create_variables(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
+    """Metrics and optimizers make their variables at first use, which a loop inside TensorFlow does not allow."""
+    before = [variable.numpy() for variable in model.variables]
+    model.test_step((tf.constant(x[:1]), tf.constant(y[:1])))
+    for variable, value in zip(model.variables, before, strict=False):  # a recurrent layer draws masks even here
+        variable.assign(value)
+    if model.optimizer is not None and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+
+
+def _results(model: keras.Model) -> dict[str, float]:
+    return {name: float(value) for name, value in model.get_metrics_result().items()}
+
+
+# A checkpoint is one .npz: every variable of model and optimizer (random states are variables of their layers),
+# arrays that callbacks hold (the best weights), and one JSON text with the rest. No pickle: a file runs no code.
+
+
+def _save(path: Path, model, callbacks, epoch: int, history, fingerprint: str) -> None:
+    arrays = {f"variable/{i}": variable.numpy() for i, variable in enumerate(_variables(model))}
+    counters: list[dict[str, Any]] = []
+    for i, callback in enumerate(callbacks):
+        counters.append({})
+        for name, value in vars(callback).items():
+            if name.startswith("_"):
+                continue
+            if value is None or isinstance(value, bool | int | float | str | np.number):
+                counters[-1][name] = value.item() if isinstance(value, np.number) else value
+            elif isinstance(value, list) and value and all(isinstance(v, np.ndarray) for v in value):
+                arrays |= {f"callback/{i}/{name}/{j}": v for j, v in enumerate(value)}
+    state = {
+        "fingerprint": fingerprint,
+        "epoch": epoch,
+        "history": history,
+        "callbacks": counters,
+        "stop_training": bool(model.stop_training),
+    }
+    with writing(path) as temporary:
+        np.savez(temporary, state=np.frombuffer(json.dumps(state).encode(), "uint8"), **arrays)
+
+
+def _restore(path: Path, model, callbacks, fingerprint: str) -> tuple[int, dict[str, list[float]]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        state = json.loads(arrays.pop("state").tobytes())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"checkpoint {path} is damaged ({error}); remove it to train anew") from None
+    if state["fingerprint"] != fingerprint:
+        return 0, {}
+    variables = _variables(model)
+    if len(state["callbacks"]) != len(callbacks) or any(f"variable/{i}" not in arrays for i in range(len(variables))):
+        raise ValueError(f"checkpoint {path} is of another model or other callbacks; remove it to train anew")
+    for i, variable in enumerate(variables):
+        variable.assign(arrays[f"variable/{i}"])
+    for i, (callback, counters) in enumerate(zip(callbacks, state["callbacks"], strict=True)):
+        lists: dict[str, list[np.ndarray]] = {}
+        for key in (k for k in arrays if k.startswith(f"callback/{i}/")):
+            lists.setdefault(key.split("/")[2], []).append(arrays[key])
+        for name, value in {**counters, **lists}.items():
+            setattr(callback, name, value)
+    model.stop_training = state["stop_training"]
+    return state["epoch"], state["history"]
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.variables, *model.optimizer.variables]
