@@ -88,7 +88,8 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
 
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
         raise ValueError(f"recipe {path} must define RECIPE = zoo.Recipe(...)")
-    return module.RECIPE.replace(name=path.stem)
+    ours = path.parent.resolve() == folder("recipes")
+    return module.RECIPE.replace(name=path.stem, file=path.stem if ours else str(path))
 
 
 def new(name: str, into: str | Path = ".") -> Path:

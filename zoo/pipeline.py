@@ -24,7 +24,7 @@ import zoo
 from zoo import report as reports
 from zoo.baselines import baselines
 from zoo.benchmarking import latency
-from zoo.collection import folder, list_recipes, load_recipe
+from zoo.collection import folder, load_recipe
 from zoo.conversion import convert, load_keras
 from zoo.data import Dataset
 from zoo.deploy import Runner, find_record
@@ -125,6 +125,8 @@ def verify(target: str | Path, recipe: str | Path | Recipe | None = None, *, rep
         raise ValueError(
             f"{files[0]} has no record.json beside it or one folder up, so nothing tells what it must hold"
         )
+    if not (recipe or record["recipe_file"]):
+        raise ValueError(f"{place / 'record.json'} names no recipe file; give the recipe as second argument")
     recipe = load_recipe(recipe or record["recipe_file"])
     dataset = recipe.load_data()
     if dataset.sha256 != record["data"]["sha256"]:
@@ -207,7 +209,7 @@ def _train(recipe: Recipe, dataset: Dataset, out: Path, callbacks: Sequence[Any]
     result = Training(model, recipe, history, time.monotonic() - start, out / "model.keras")
     with writing(result.file) as temporary:
         model.save(temporary)
-    write_json(out / "training.json", {"recipe": recipe.describe(), "history": history, "seconds": result.seconds})
+    write_json(out / "training.json", {"final": result.final, "history": history, "seconds": result.seconds})
     with writing(out / "plots" / "learning_curves.png") as file:
         reports.plot_history(history, file)
     return result
@@ -249,7 +251,7 @@ def _export(
             files.append(file)
         record = {
             "name": recipe.name,
-            "recipe_file": recipe.name if recipe.name in [e.name for e in list_recipes()] else f"{recipe.name}.py",
+            "recipe_file": recipe.file,
             "verified": all(file.verified for file in files),
             "date": date.today().isoformat(),
             "task": type(task).__name__,
@@ -267,6 +269,7 @@ def _export(
             },
             "recipe": recipe.describe(),
             "search": _search_summary(found),
+            "training": {"epochs": recipe.epochs, **read_json(out / "training.json")["final"]},
             "calibration": {"part": "train", "indices": indices.tolist()},
             "baselines": baselines(dataset, task),
             "files": {file.precision: _measured(file, staging, out) for file in files},
@@ -320,6 +323,7 @@ def _search_summary(found: Search | None) -> dict[str, Any] | None:
         "objective": found.objective,
         "best": found.best.values,
         "value": found.best.metrics[found.objective],
+        "history": [{**trial.values, found.objective: trial.metrics[found.objective]} for trial in found.trials],
     }
 
 

@@ -32,7 +32,7 @@ class Bounds:
 
     score: float
     drop: Mapping[str, float] = field(default_factory=lambda: {"float32": 0.001, "int8": 0.01})
-    difference: Mapping[str, float] = field(default_factory=lambda: {"float32": 1e-4, "int8": 0.5})
+    difference: Mapping[str, float] = field(default_factory=lambda: {"float32": 1e-4, "int8": 0.3})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,8 @@ class Recipe:
         trials, trial_epochs: how many candidates the search trains, and for how long.
         precisions: of the exported files.
         bounds: what they must meet.
-        name: file name of the recipe without its suffix; filled in where the recipe is loaded.
+        name: file name of the recipe without its suffix, and file: its path, or the name alone where it is of the
+            collection; both are filled in where the recipe is loaded.
     """
 
     data: Callable[[], Dataset]
@@ -77,6 +78,7 @@ class Recipe:
     trial_epochs: int = 12
     precisions: Sequence[str] = PRECISIONS
     name: str = "recipe"
+    file: str = ""
 
     def __post_init__(self) -> None:
         for argument in ("data", "builder", "space"):
@@ -147,7 +149,7 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """The recipe as plain values, for records."""
-        return {f.name: described(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {f.name: described(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "file"}
 
     def fingerprint(self, *rest: str) -> str:
         """Hash of the recipe, of its functions' source and of `rest`: equal hashes, equal work."""
