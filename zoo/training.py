@@ -6,6 +6,7 @@ The step is Keras' own `train_step`, so losses, penalties, metrics, optimizers a
 last bit under the same order of samples.
 """
 
+import inspect
 import json
 import time
 import zipfile
@@ -197,8 +198,9 @@ def _save(path: Path, model, callbacks, epoch: int, history, fingerprint: str) -
     counters: list[dict[str, Any]] = []
     for i, callback in enumerate(callbacks):
         counters.append({})
+        settings = inspect.signature(type(callback)).parameters  # what it was made with is not its state
         for name, value in vars(callback).items():
-            if name.startswith("_"):
+            if name in settings or name.startswith("_"):
                 continue
             if value is None or isinstance(value, bool | int | float | str | np.number):
                 counters[-1][name] = value.item() if isinstance(value, np.number) else value
@@ -217,7 +219,7 @@ def _save(path: Path, model, callbacks, epoch: int, history, fingerprint: str) -
 
 def _restore(path: Path, model, callbacks, fingerprint: str) -> tuple[int, dict[str, list[float]]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = dict(file)
         state = json.loads(arrays.pop("state").tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

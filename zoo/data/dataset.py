@@ -34,13 +34,10 @@ class Dataset:
     def __post_init__(self) -> None:
         for part_name, (x, y) in self.parts.items():
             where = f"data set {self.name!r}, {part_name}"
-            if len(x) == 0 or len(x) != len(y):
-                raise ValueError(f"{where}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
+            _check_pairs(where, x, y)
             if x.shape[1:] != self.input_shape:
                 raise ValueError(f"{where}: inputs of shape {x.shape[1:]}, train has {self.input_shape}")
             for what, values in (("x", x), ("y", y)):
-                if not np.issubdtype(values.dtype, np.number):
-                    raise ValueError(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers")
                 bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
                 if bad.size:
                     raise ValueError(
@@ -98,8 +95,7 @@ class Dataset:
             raise ValueError(
                 f"test={test} and validation={validation} must lie in (0, 1) and leave samples to train on"
             )
-        if len(x) != len(y):
-            raise ValueError(f"data set {name!r}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
+        _check_pairs(f"data set {name!r}", x, y)
         keys = np.array([hashlib.sha256(np.ascontiguousarray(sample).data).hexdigest() for sample in x])
         # One label per distinct input, so that a doubled input with two labels cannot end up on two sides either.
         _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
@@ -113,9 +109,17 @@ class Dataset:
             side = np.where(fraction < test, 2, np.where(fraction < test + validation, 1, 0))
             if len(np.unique(side)) < 3:
                 raise ValueError(
-                    f"data set {name!r}: class {stratum} has {len(members)} samples, too few to be in train, "
-                    "validation and test; add samples or larger fractions"
+                    f"data set {name!r}: class {stratum} has {len(np.unique(position))} different samples, too few to "
+                    "be in train, validation and test; add samples or larger fractions"
                 )
             sides[members] = side
         train, held_out, tested = (Part(x[sides == side], y[sides == side]) for side in (0, 1, 2))
         return cls(name, train, held_out, tested, labels=tuple(labels), licence=licence, citation=citation)
+
+
+def _check_pairs(where: str, x: np.ndarray, y: np.ndarray) -> None:
+    if len(x) == 0 or len(x) != len(y):
+        raise ValueError(f"{where}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
+    for what, values in (("x", x), ("y", y)):
+        if not np.issubdtype(values.dtype, np.number):
+            raise ValueError(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers")

@@ -1,0 +1,173 @@
+"""The compiled epoch against Keras' own `fit`, bit for bit, and training that goes on after an interruption."""
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo.data import digits
+from zoo.training import evaluate, fit, predict
+
+# Few samples, and a number that the batch size does not divide: the last batch is a smaller one.
+SAMPLES, BATCH, EPOCHS = 210, 32, 3
+
+
+def parts(shape):
+    dataset = digits(shape)
+    return tuple(v[:SAMPLES] for v in dataset.train), tuple(v[:70] for v in dataset.validation)
+
+
+def compiled(builder, shape, optimizer, **arguments):
+    keras.utils.set_random_seed(3)
+    if "augmentation" in arguments:  # new layers for each model: they hold a random state
+        arguments["augmentation"] = [layer() for layer in arguments["augmentation"]]
+    model = builder(shape, 10, preprocessing=[keras.layers.Rescaling(1 / 16)], **arguments)
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+CASES = {
+    "fnn": (zoo.fnn, (64,), {"normalization": "batch", "dropout": 0.2, "regularizer": keras.regularizers.L1L2(1e-4, 1e-3)}),
+    "cnn": (zoo.cnn, (8, 8, 1), {"filters": (4, 8), "dropout": 0.2, "regularizer": "l2"}),
+    "lstm": (zoo.lstm, (8, 8), {"units": (8,), "dropout": 0.2, "recurrent_dropout": 0.1}),
+    "augmented": (zoo.fnn, (64,), {"augmentation": [lambda: keras.layers.GaussianNoise(0.1)]}),
+}
+OPTIMIZERS = {
+    "sgd with momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
+    "nesterov": lambda: keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+    "adam": lambda: keras.optimizers.Adam(0.003),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("case", CASES)
+def test_weights_are_those_of_fit_to_the_last_bit(case, optimizer):
+    builder, shape, arguments = CASES[case]
+    train, validation = parts(shape)
+    theirs = compiled(builder, shape, OPTIMIZERS[optimizer](), **arguments)
+    expected = theirs.fit(
+        *train, validation_data=validation, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0
+    ).history
+    ours = compiled(builder, shape, OPTIMIZERS[optimizer](), **arguments)
+    history = fit(ours, train, validation, batch_size=BATCH, epochs=EPOCHS, order=lambda epoch, n: np.arange(n))
+
+    for a, b in zip(theirs.weights, ours.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+    assert history.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, atol=1e-6, err_msg=name)
+
+
+def test_evaluate_and_predict_are_those_of_keras():
+    train, _ = parts((64,))
+    model = compiled(zoo.fnn, (64,), "adam")
+    for name, value in model.evaluate(*train, verbose=0, return_dict=True).items():
+        assert evaluate(model, train)[name] == pytest.approx(value, abs=1e-6)
+    np.testing.assert_allclose(predict(model, train[0]), model.predict(train[0], verbose=0), atol=1e-6)
+
+
+def test_the_order_is_a_permutation_that_depends_on_seed_and_epoch():
+    from zoo.training import shuffled
+
+    orders = [shuffled(seed)(epoch, 100) for seed in (0, 1) for epoch in (0, 1)]
+    assert all(sorted(order) == list(range(100)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 4
+    assert (shuffled(1)(1, 100) == orders[3]).all()
+
+
+class Killed(Exception):
+    pass
+
+
+class KillAfter(keras.callbacks.Callback):
+    def __init__(self, epoch):
+        super().__init__()
+        self._epoch = epoch
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == self._epoch:
+            raise Killed
+
+
+@pytest.mark.parametrize("kill", [1, 3])
+def test_an_interrupted_training_comes_to_exactly_the_same_end(tmp_path, kill, monkeypatch):
+    monkeypatch.setattr("zoo.training.CHECKPOINT_SECONDS", 0)
+    train, validation = parts((8, 8))
+
+    def model():  # dropout and noise draw random numbers, Adam and the plateau have a state of their own
+        arguments = {"units": (8,), "dropout": 0.3, "recurrent_dropout": 0.1}
+        noise = [lambda: keras.layers.GaussianNoise(0.1)]
+        return compiled(zoo.gru, (8, 8), keras.optimizers.Adam(0.01), **arguments, augmentation=noise)
+
+    def callbacks():
+        return [
+            keras.callbacks.EarlyStopping(patience=3, min_delta=0.1, restore_best_weights=True),
+            keras.callbacks.ReduceLROnPlateau(patience=2, min_delta=0.1, factor=0.3),
+        ]
+
+    options = {"epochs": 20, "batch_size": BATCH, "seed": 4, "fingerprint": "same"}
+    whole = model()
+    expected = fit(whole, train, validation, callbacks=callbacks(), **options)
+    file = tmp_path / "checkpoint.npz"
+    with pytest.raises(Killed):
+        fit(model(), train, validation, callbacks=[*callbacks(), KillAfter(kill)], checkpoint=file, **options)
+    resumed = model()
+    history = fit(resumed, train, validation, callbacks=[*callbacks(), KillAfter(99)], checkpoint=file, **options)
+
+    assert history == expected
+    assert kill < len(history["loss"]) < 20, "the case should stop early, so that the counters matter"
+    for a, b in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_a_checkpoint_of_other_work_is_not_used_and_a_damaged_one_is_named(tmp_path):
+    train, _ = parts((64,))
+    file = tmp_path / "checkpoint.npz"
+    fit(compiled(zoo.fnn, (64,), "adam"), train, epochs=2, checkpoint=file, fingerprint="one")
+    history = fit(compiled(zoo.fnn, (64,), "adam"), train, epochs=1, checkpoint=file, fingerprint="two")
+    assert len(history["loss"]) == 1
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"checkpoint .*checkpoint.npz is damaged"):
+        fit(compiled(zoo.fnn, (64,), "adam"), train, epochs=1, checkpoint=file)
+
+
+def test_keras_callbacks_work_at_epoch_level(tmp_path):
+    train, validation = parts((64,))
+    model = compiled(zoo.fnn, (64,), "adam")
+    rates = []
+    callbacks = [
+        keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras", save_best_only=False),
+        keras.callbacks.CSVLogger(tmp_path / "log.csv"),
+        keras.callbacks.TensorBoard(tmp_path / "board", write_graph=False),
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.01 / (epoch + 1)),
+        keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rates.append(logs["learning_rate"])),
+    ]
+    fit(model, train, validation, epochs=3, callbacks=callbacks)
+    assert sorted(p.name for p in tmp_path.glob("*.keras")) == ["1.keras", "2.keras", "3.keras"]
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+    assert list((tmp_path / "board").rglob("events*"))
+    np.testing.assert_allclose(rates, [0.01, 0.005, 0.01 / 3], rtol=1e-6)
+
+
+def test_what_cannot_be_trained_is_told():
+    train, _ = parts((64,))
+    with pytest.raises(ValueError, match="not compiled"):
+        fit(zoo.fnn((64,), 10), train, epochs=1)
+    model = compiled(zoo.fnn, (64,), "adam")
+    with pytest.raises(ValueError, match="epochs=0"):
+        fit(model, train, epochs=0)
+    with pytest.raises(ValueError, match="10 inputs and 9 targets"):
+        fit(model, (train[0][:10], train[1][:9]), epochs=1)
+
+    class OnBatch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            pass
+
+    with pytest.raises(ValueError, match="OnBatch acts on batches"):
+        fit(model, train, epochs=1, callbacks=[OnBatch()])
+    with pytest.raises(ValueError, match="save_freq='epoch'"):
+        fit(model, train, epochs=1, callbacks=[keras.callbacks.ModelCheckpoint("x.keras", save_freq=10)])
