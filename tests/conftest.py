@@ -27,7 +27,9 @@ def zoo_command():
             timeout=300,
         )
         if check is not None:
-            assert done.returncode == check, f"exit code {done.returncode}, {check} expected\n{done.stdout}\n{done.stderr}"
+            assert done.returncode == check, (
+                f"exit code {done.returncode}, {check} expected\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     return call

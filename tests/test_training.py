@@ -31,7 +31,11 @@ def compiled(builder, shape, optimizer, **arguments):
 
 
 CASES = {
-    "fnn": (zoo.fnn, (64,), {"normalization": "batch", "dropout": 0.2, "regularizer": keras.regularizers.L1L2(1e-4, 1e-3)}),
+    "fnn": (
+        zoo.fnn,
+        (64,),
+        {"normalization": "batch", "dropout": 0.2, "regularizer": keras.regularizers.L1L2(1e-4, 1e-3)},
+    ),
     "cnn": (zoo.cnn, (8, 8, 1), {"filters": (4, 8), "dropout": 0.2, "regularizer": "l2"}),
     "lstm": (zoo.lstm, (8, 8), {"units": (8,), "dropout": 0.2, "recurrent_dropout": 0.1}),
     "augmented": (zoo.fnn, (64,), {"augmentation": [lambda: keras.layers.GaussianNoise(0.1)]}),

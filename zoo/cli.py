@@ -1,11 +1,12 @@
 """The `zoo` command: parses, calls a verb, prints. Nothing heavy is imported before it is needed."""
 
+import contextlib
 import difflib
 import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,18 +93,26 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def _load_tensorflow() -> None:
-    """Imports TensorFlow without its greeting, which its libraries write to stderr whatever the log level says."""
+@contextlib.contextmanager
+def _native_libraries_silenced() -> Iterator[None]:
+    """Drops what C++ writes to stderr: TensorFlow and LiteRT greet there, whatever the log level says."""
+    sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        importlib.import_module("tensorflow")
-    except ModuleNotFoundError as error:
-        raise ImportError(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+def _load_tensorflow() -> None:
+    try:
+        with _native_libraries_silenced():
+            importlib.import_module("tensorflow")
+    except ModuleNotFoundError as error:
+        raise ImportError(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
 
 
 def _overridden(recipe: str, **fields: Any) -> Any:
@@ -232,7 +241,8 @@ def verify(target: str, recipe: str | None, as_json: bool) -> None:
 @_json_option
 def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: bool) -> None:
     """Latency, bytes and peak memory of a .tflite file, by threads."""
-    results = zoo.benchmark(file, threads, seconds)
+    with _native_libraries_silenced():
+        results = zoo.benchmark(file, threads, seconds)
     if as_json:
         _print_json([vars(result) for result in results])
         return
@@ -251,7 +261,8 @@ def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: boo
 @_json_option
 def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002
     """Ask a .tflite FILE about INPUT, a .npy or .csv with one or more samples. Needs no TensorFlow."""
-    rows = zoo.predict(file, input).as_rows()
+    with _native_libraries_silenced():
+        rows = zoo.predict(file, input).as_rows()
     if as_json:
         _print_json(rows)
         return

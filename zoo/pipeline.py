@@ -89,18 +89,14 @@ def train(
     A training that was cut short goes on from its checkpoint, to the same end.
     """
     recipe, out, dataset = _prepared(recipe, out)
-    tuned = winner(recipe, dataset, out / "search.json", _versions_key())
-    if tuned is not None:
-        report(f"training with the best values of {out / 'search.json'}")
-    return _train(tuned or recipe, dataset, out, callbacks, report)
+    return _train(_tuned(recipe, dataset, out, report), dataset, out, callbacks, report)
 
 
 def export(recipe: str | Path | Recipe, out: str | Path | None = None, *, report: Report = print) -> Export:
     """Exports the model that `train` left in `out`, measures every file on test, and keeps those that pass."""
     recipe, out, dataset = _prepared(recipe, out)
     model = load_keras(out / "model.keras")
-    recipe = winner(recipe, dataset, out / "search.json", _versions_key()) or recipe
-    return _export(recipe, model, dataset, out, report)
+    return _export(_tuned(recipe, dataset, out, report), model, dataset, out, report)
 
 
 def verify(target: str | Path, recipe: str | Path | Recipe | None = None, *, report: Report = print) -> Export:
@@ -189,6 +185,19 @@ def _prepared(recipe: str | Path | Recipe, out: str | Path | None) -> tuple[Reci
     return recipe, out, recipe.load_data()
 
 
+def _tuned(recipe: Recipe, dataset: Dataset, out: Path, report: Report) -> Recipe:
+    """The recipe with the best values of the search in its folder, where there is one for it."""
+    file = out / "search.json"
+    if not file.exists():
+        return recipe
+    tuned = winner(recipe, dataset, file, _versions_key())
+    if tuned is None:
+        report(f"{file} is of another recipe, data set or version and is not used; the recipe's own values are")
+        return recipe
+    report(f"with the best values of {file}")
+    return tuned
+
+
 def _train(recipe: Recipe, dataset: Dataset, out: Path, callbacks: Sequence[Any], report: Report) -> Training:
     start = time.monotonic()
     task = recipe.task.adapted(dataset.train.y)
@@ -204,7 +213,11 @@ def _train(recipe: Recipe, dataset: Dataset, out: Path, callbacks: Sequence[Any]
         seed=recipe.seed,
         callbacks=[*callbacks, _Progress(report)],
         checkpoint=out / "checkpoint.npz",
-        fingerprint=recipe.fingerprint(dataset.sha256, _versions_key()),
+        fingerprint=recipe.fingerprint(
+            dataset.sha256,
+            _versions_key(),
+            without=("space", "objective", "trials", "trial_epochs", "bounds", "precisions", "name"),
+        ),
     )
     result = Training(model, recipe, history, time.monotonic() - start, out / "model.keras")
     with writing(result.file) as temporary:
@@ -328,7 +341,7 @@ def _search_summary(found: Search | None) -> dict[str, Any] | None:
 
 
 def _scores(seed: int, result: Export) -> dict[str, Any]:
-    return {"seed": seed, **{file.precision: file.score for file in result.files}}
+    return {"seed": seed, "verified": result.verified, **{file.precision: file.score for file in result.files}}
 
 
 def _refuse(path: Path, out: Path, file: FileReport) -> None:

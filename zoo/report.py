@@ -47,7 +47,9 @@ def spread(record: Mapping[str, Any], precision: str) -> str:
     scores = [seed[precision] for seed in record["seeds"] if seed.get(precision) is not None]
     if len(scores) < 2:
         return "one seed"
-    return f"{statistics.mean(scores):.4f} ± {statistics.stdev(scores):.4f} (n={len(scores)})"
+    refused = sum(not seed["verified"] for seed in record["seeds"])
+    note = f", {refused} refused" if refused else ""
+    return f"{statistics.mean(scores):.4f} ± {statistics.stdev(scores):.4f} (n={len(scores)}{note})"
 
 
 def files_table(record: Mapping[str, Any]) -> list[list[str]]:

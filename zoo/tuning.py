@@ -61,8 +61,10 @@ def search(recipe: Recipe, dataset: Dataset, file: Path | None, report: Callable
         ValueError: the space is empty or not in order. CheckFailed: every trial failed, with the first cause.
     """
     start = time.monotonic()
-    fingerprint = recipe.fingerprint(dataset.sha256, versions)
-    known = _read(recipe, file, fingerprint, report)
+    fingerprint = _fingerprint(recipe, dataset, versions)
+    known = _read(recipe, file, fingerprint)
+    if file is not None and file.exists() and not known:
+        report(f"{file} is of another recipe, seed, data set or version; searching anew")
     done: list[Trial] = []
 
     class Trainer(BaseTuner):
@@ -76,7 +78,10 @@ def search(recipe: Recipe, dataset: Dataset, file: Path | None, report: Callable
             done.append(result)
             if file is not None and not reused:
                 trials = [_as_dict(t) for t in (*done, *(t for t in known if t not in done))]
-                write_json(file, {"fingerprint": fingerprint, "objective": recipe.objective, "trials": trials})
+                write_json(
+                    file,
+                    {"fingerprint": fingerprint, "seed": recipe.seed, "objective": recipe.objective, "trials": trials},
+                )
             elapsed = time.monotonic() - start
             left = elapsed / len(done) * (recipe.trials - len(done))
             report(
@@ -163,9 +168,21 @@ def _finite(name: str, value: float) -> float:
 
 
 def winner(recipe: Recipe, dataset: Dataset, file: Path, versions: str) -> Recipe | None:
-    """The recipe with the best values of a search that `file` holds for it, or None where there is none."""
-    trials = _read(recipe, file, recipe.fingerprint(dataset.sha256, versions), lambda line: None)
-    return recipe.replace(**_best(recipe, trials).fields) if trials else None
+    """The recipe with the best values of the search that `file` holds, or None where it is of another recipe.
+
+    The search may have had another seed, another number of trials or another objective.
+    """
+    content = read_json(file)
+    searched = recipe.replace(seed=content["seed"], objective=content["objective"])
+    trials = _read(recipe, file, _fingerprint(searched, dataset, versions))
+    return recipe.replace(**_best(searched, trials).fields) if trials else None
+
+
+def _fingerprint(recipe: Recipe, dataset: Dataset, versions: str) -> str:
+    """Of all that a single trial's result depends on."""
+    return recipe.fingerprint(
+        dataset.sha256, versions, without=("epochs", "trials", "objective", "bounds", "precisions", "name")
+    )
 
 
 def _best(recipe: Recipe, trials: Sequence[Trial]) -> Trial:
@@ -173,13 +190,14 @@ def _best(recipe: Recipe, trials: Sequence[Trial]) -> Trial:
     return min(trials, key=lambda trial: sign * trial.metrics[recipe.objective])
 
 
-def _read(recipe: Recipe, file: Path | None, fingerprint: str, report: Callable[[str], None]) -> list[Trial]:
+def _read(recipe: Recipe, file: Path | None, fingerprint: str) -> list[Trial]:
     """Trials on file, with their fields drawn again from their values: a field may be no plain JSON."""
     if file is None or not file.exists():
         return []
     content = read_json(file)
-    if content.get("fingerprint") != fingerprint:
-        report(f"{file} is of another recipe, seed, data set or version; searching anew")
+    if not isinstance(content, dict) or not {"fingerprint", "seed", "objective", "trials"} <= content.keys():
+        raise ValueError(f"{file} is no search of ours; remove it to search anew")
+    if content["fingerprint"] != fingerprint:
         return []
     return [Trial(**{**trial, "fields": _draw(recipe, _drawn(trial["values"]))}) for trial in content["trials"]]
 

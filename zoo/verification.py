@@ -101,6 +101,9 @@ def check_file(
         difference <= allowed,
         f"largest difference {difference:.2g} over {len(x)} samples, {allowed:g} allowed",
     )
+    mean_difference = float(np.abs(outputs - reference).mean())
+    allowed = bounds.mean_difference[precision] * max(1.0, float(np.abs(reference).max()))
+    check("mean parity", mean_difference <= allowed, f"mean difference {mean_difference:.2g}, {allowed:g} allowed")
     score, score_keras = task.score(y, outputs), task.score(y, reference)
     lost = task.better(score_keras, score)
     may_lose = bounds.drop[precision] * abs(score_keras)
