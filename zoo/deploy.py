@@ -17,8 +17,8 @@ class Runner:
     """A .tflite file, ready to be asked.
 
     Args:
-        path: of the file. Where a record.json stands beside it or one folder up, the file must have the SHA-256 that
-            is recorded there: LiteRT itself runs many damaged files and gives wrong answers.
+        path: of the file. Where a record.json describes it (see `find_record`), the file must have the SHA-256 that is
+            recorded there: LiteRT itself runs many damaged files and gives wrong answers.
         num_threads: of the interpreter.
 
     Attributes:
@@ -38,10 +38,10 @@ class Runner:
         if content[4:8] != b"TFL3":
             raise ValueError(f"{self.path} is not a TFLite file, or it is damaged ({len(content)} bytes)")
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self.record, expected = find_record(self.path)
-        if expected not in (None, self.sha256):
+        recorded = _recorded(self.path)
+        if recorded and recorded["sha256"] != self.sha256:
             raise ValueError(f"{self.path} is not the file that its record describes: damaged, or changed since")
-        self.labels: tuple[str, ...] = tuple((self.record or {}).get("data", {}).get("labels", ()))
+        self.labels: tuple[str, ...] = tuple(recorded["labels"]) if recorded else ()
 
         from ai_edge_litert.interpreter import Interpreter
 
@@ -151,18 +151,26 @@ def read_input(path: str | Path, input_shape: tuple[int, ...]) -> np.ndarray:
     return x
 
 
-def find_record(path: Path) -> tuple[dict[str, Any] | None, str | None]:
-    """The record of a file, beside it or one folder up, and the SHA-256 that it gives for the file."""
-    for folder in (path.resolve().parent, path.resolve().parent.parent):
-        if (folder / "record.json").is_file():
-            try:
-                record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-                for file in record["files"].values():
-                    if file["file"] == path.name:
-                        return record, file["sha256"]
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue  # another program's record.json
-    return None, None
+def find_record(path: Path) -> Path | None:
+    """The record.json of a file: beside it, or one folder up from a folder that is called tflite, as in a run."""
+    folder = path.resolve().parent
+    places = (folder, folder.parent) if folder.name == "tflite" else (folder,)
+    return next((place / "record.json" for place in places if (place / "record.json").is_file()), None)
+
+
+def _recorded(path: Path) -> dict[str, Any] | None:
+    """What a file's record says of it: its SHA-256 and the labels of its outputs."""
+    record = find_record(path)
+    if record is None:
+        return None
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        for file in content["files"].values():
+            if file["file"] == path.name:
+                return {"sha256": str(file["sha256"]), "labels": [str(label) for label in content["data"]["labels"]]}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass  # a record.json of another program
+    return None
 
 
 def _to_integers(x: np.ndarray, detail: dict[str, Any]) -> np.ndarray:

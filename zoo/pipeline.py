@@ -113,14 +113,10 @@ def verify(target: str | Path, recipe: str | Path | Recipe | None = None, *, rep
         FileNotFoundError, LookupError: nothing exported there. ValueError: a damaged model, or other data.
     """
     files = _files_of(target)
-    record, _ = find_record(files[0])
-    place = next((p for p in (files[0].parent, files[0].parent.parent) if (p / "record.json").is_file()), None)
-    if record is None and place is not None:
-        record = read_json(place / "record.json")
-    if record is None or place is None:
-        raise ValueError(
-            f"{files[0]} has no record.json beside it or one folder up, so nothing tells what it must hold"
-        )
+    described = find_record(files[0])
+    if described is None:
+        raise ValueError(f"{files[0]} has no record.json beside it, so nothing tells what it must hold")
+    record, place = read_json(described), described.parent
     if not (recipe or record["recipe_file"]):
         raise ValueError(f"{place / 'record.json'} names no recipe file; give the recipe as second argument")
     recipe = load_recipe(recipe or record["recipe_file"])
@@ -139,7 +135,7 @@ def verify(target: str | Path, recipe: str | Path | Recipe | None = None, *, rep
         same = recorded is not None and file.score is not None and abs(file.score - recorded) < 1e-9
         drift = Check("record", same, f"{file.score} measured, {recorded} recorded")
         file = dataclasses.replace(file, checks=(*file.checks, drift))
-        if not file.verified and place != path.parent:  # a run's folder; released files stand beside their record
+        if not file.verified and place != path.resolve().parent:  # a run; released files stand beside their record
             _refuse(path, place, file)
         report(_line(file))
         found.append(file)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from zoo.deploy import Runner
 from zoo.recipe import Bounds
 from zoo.task import Task
 
-SELECT_TF = ("Flex", "TensorList")
 # What may touch real numbers in an int8 file: the conversion at its two ends.
 REAL_VALUED = {"QUANTIZE", "DEQUANTIZE"}
 
@@ -73,13 +73,14 @@ def check_file(
         )  # fmt: skip
 
     try:
-        runner = Runner(path)
+        runner = Runner(path)  # first of all, whether this is the file that its record describes
         ops, real = operators(path)
     except ValueError as error:
-        check("loads", False, str(error))
+        foreign = _not_builtin(_operators_if_readable(path))
+        check("loads", False, f"needs {', '.join(foreign)}, which TensorFlow alone has" if foreign else str(error))
         return report()
     check("loads", True, "in a plain LiteRT interpreter")
-    foreign = [op for op in ops if op.startswith(SELECT_TF) or op not in _builtin_names()]
+    foreign = _not_builtin(ops)  # an interpreter that TensorFlow was imported beside runs these too
     check("builtin ops", not foreign, f"needs {', '.join(foreign)}" if foreign else f"{len(ops)} kinds")
     if precision == "int8":
         computing = sorted(real - REAL_VALUED)
@@ -139,11 +140,19 @@ def operators(path: Path) -> tuple[dict[str, int], set[str]]:
     return dict(counts), real
 
 
+def _operators_if_readable(path: Path) -> dict[str, int]:
+    try:
+        return operators(path)[0]
+    except ValueError:
+        return {}
+
+
 def _builtin_codes() -> dict[int, str]:
     from ai_edge_litert import schema_py_generated as schema
 
     return {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 
 
-def _builtin_names() -> set[str]:
-    return set(_builtin_codes().values()) - {"CUSTOM", "DELEGATE"}
+def _not_builtin(ops: Iterable[str]) -> list[str]:
+    """Custom operators, among them Flex ones, for which an interpreter needs all of TensorFlow."""
+    return sorted(set(ops) - set(_builtin_codes().values()))

@@ -11,11 +11,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo.conversion.inference import inference_model
 from zoo.errors import CheckFailed
 from zoo.files import write_json
 
-__all__ = ["convert", "inference_model", "load_keras"]
+__all__ = ["convert", "load_keras"]
 
 
 def convert(
@@ -30,15 +29,20 @@ def convert(
     """Writes `saved_model/` and one `<precision>.tflite` a precision into `folder`, which must exist.
 
     Args:
-        model: ends in logits; `output` is put behind them. The copy that is converted acts for inference only.
+        model: ends in logits; `output` is put behind them, and what acts in training alone is left out.
         calibration: samples of train from which int8 learns the range of every tensor, (n, *input_shape).
 
     Raises:
         CheckFailed: the converter refused the model or died; with its last words.
     """
-    inference_model(model, output).save(folder / "model.keras")
+    model.save(folder / "model.keras")
     np.save(folder / "calibration.npy", calibration)
-    write_json(folder / "job.json", {"precisions": list(precisions), "output_name": output_name})
+    job = {
+        "precisions": list(precisions),
+        "output": None if output is None else keras.saving.serialize_keras_object(output),
+        "output_name": output_name,
+    }
+    write_json(folder / "job.json", job)
     environment = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "KERAS_BACKEND": "tensorflow",

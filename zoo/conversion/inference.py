@@ -45,9 +45,8 @@ def inference_model(model: keras.Model, output: keras.layers.Layer | None = None
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())  # identities have no weights, so both lists match
-    if output is None:
-        return copy
-    return keras.Model(copy.inputs, output(copy.outputs[0]), name=model.name)
+    outputs = copy.outputs[0] if output is None else output(copy.outputs[0])
+    return keras.Model(copy.inputs[0], outputs, name="model")
 
 
 def _snake_case(name: str) -> str:

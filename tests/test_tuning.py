@@ -1,0 +1,164 @@
+"""The search: kept over a kill, fair to bad candidates, blind to test."""
+
+import math
+
+import numpy as np
+import pytest
+from conftest import write_recipe
+
+import zoo
+from zoo.collection import load_recipe
+from zoo.data import Dataset
+from zoo.files import read_json
+from zoo.tuning import WORST, search, winner
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    return load_recipe(
+        write_recipe(
+            tmp_path / "quick.py",
+            more="space=lambda hp: {'learning_rate': hp.Float('rate', 1e-3, 1e-1, sampling='log')},",
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    return zoo.data.digits(shape=(64,))
+
+
+def quiet(line):
+    pass
+
+
+def test_a_killed_search_comes_to_the_same_end_and_trains_no_trial_twice(recipe, dataset, tmp_path, monkeypatch):
+    recipe = recipe.replace(trials=4)
+    whole = search(recipe, dataset, tmp_path / "whole.json", quiet, "v")
+
+    import zoo.tuning
+
+    trained = []
+    real = zoo.tuning._run
+
+    def dies_in_the_third(recipe, dataset, values):
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        trained.append(values)
+        return real(recipe, dataset, values)
+
+    monkeypatch.setattr("zoo.tuning._run", dies_in_the_third)
+    file = tmp_path / "cut.json"
+    with pytest.raises(KeyboardInterrupt):
+        search(recipe, dataset, file, quiet, "v")
+    assert len(read_json(file)["trials"]) == 2
+
+    monkeypatch.setattr("zoo.tuning._run", lambda *a: trained.append(a[2]) or real(*a))
+    resumed = search(recipe, dataset, file, quiet, "v")
+    assert len(trained) == 4
+    assert [t.values for t in resumed.trials] == [t.values for t in whole.trials]
+    assert [t.metrics for t in resumed.trials] == [t.metrics for t in whole.trials]
+    assert resumed.recipe.learning_rate == whole.recipe.learning_rate
+    assert winner(recipe.replace(seed=9), dataset, file, "v").learning_rate == whole.recipe.learning_rate
+    assert winner(recipe.replace(batch_size=9), dataset, file, "v") is None
+
+
+def test_the_best_trial_is_the_one_with_the_least_loss(recipe, dataset):
+    found = search(recipe.replace(trials=3), dataset, None, quiet, "v")
+    losses = [trial.metrics["val_loss"] for trial in found.trials]
+    assert found.best.metrics["val_loss"] == min(losses) and len(set(losses)) == 3
+    assert found.recipe.learning_rate == found.best.values["rate"]
+    found = search(recipe.replace(trials=3, objective="val_accuracy"), dataset, None, quiet, "v")
+    assert found.best.metrics["val_accuracy"] == max(trial.metrics["val_accuracy"] for trial in found.trials)
+
+
+def test_seeds_draw_other_trials(recipe, dataset):
+    drawn = [
+        {t.values["rate"] for t in search(recipe.replace(seed=s, trials=3), dataset, None, quiet, "v").trials}
+        for s in (0, 1)
+    ]
+    assert not drawn[0] & drawn[1]
+
+
+def test_a_loss_that_is_not_finite_is_bad_and_a_failed_trial_does_not_end_the_search(recipe, dataset, monkeypatch):
+    calls = []
+
+    def fit(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            return {"val_loss": [math.nan]}
+        if len(calls) == 2:
+            return {"val_loss": [-math.inf]}
+        if len(calls) == 3:
+            raise RuntimeError("out of luck")
+        return {"val_loss": [0.5]}
+
+    monkeypatch.setattr("zoo.tuning.fit", fit)
+    found = search(recipe.replace(trials=6), dataset, None, quiet, "v")
+    assert len(found.trials) == 6
+    assert [t.metrics["val_loss"] for t in found.trials[:3]] == [WORST] * 3
+    assert found.trials[2].error == "RuntimeError: out of luck"
+    assert found.best.metrics["val_loss"] == 0.5
+
+
+def test_when_every_trial_fails_the_first_cause_is_told(recipe, dataset, monkeypatch):
+    def fit(*arguments, **options):
+        raise RuntimeError("no memory\nand a long trace")
+
+    monkeypatch.setattr("zoo.tuning.fit", fit)
+    with pytest.raises(
+        zoo.CheckFailed, match="every one of 5 trials failed; the first one with: RuntimeError: no memory$"
+    ):
+        search(recipe.replace(trials=5), dataset, None, quiet, "v")
+
+
+def test_test_is_never_read(recipe, dataset):
+    class Unread(Dataset):
+        @property
+        def test(self):
+            raise AssertionError("the search read test")
+
+        @test.setter
+        def test(self, value):
+            pass
+
+    blind = object.__new__(Unread)
+    for name in ("name", "train", "validation", "labels"):
+        object.__setattr__(blind, name, getattr(dataset, name))
+    blind.__dict__["sha256"] = "blind"
+    assert search(recipe, blind, None, quiet, "v").trials
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (lambda hp: {"learning_rate": hp.Float("rate", 0.1, 0.01)}, "rate"),
+        (lambda hp: {"learning_rate": hp.Float("rate", 0.1, 0.1)}, "'rate' has the empty range 0.1 to 0.1"),
+        (lambda hp: {}, "a space returns the recipe's fields"),
+        (lambda hp: None, "a space returns the recipe's fields"),
+    ],
+)
+def test_an_empty_space_is_refused_before_the_first_trial(recipe, dataset, space, message):
+    with pytest.raises(ValueError, match=message):
+        search(recipe.replace(space=space), dataset, None, quiet, "v")
+
+
+def test_a_damaged_history_is_named(recipe, dataset, tmp_path):
+    file = tmp_path / "search.json"
+    file.write_text('{"fingerprint": "x", "tri')
+    with pytest.raises(ValueError, match=r"search.json is not valid JSON"):
+        search(recipe, dataset, file, quiet, "v")
+    file.write_text("[]")
+    with pytest.raises(ValueError, match=r"search.json is no search of ours"):
+        search(recipe, dataset, file, quiet, "v")
+
+
+def test_the_parts_that_a_trial_sees(recipe, dataset, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        "zoo.tuning.fit", lambda model, train, held, **o: seen.append((train, held)) or {"val_loss": [1.0]}
+    )
+    search(recipe.replace(trials=1), dataset, None, quiet, "v")
+    ((train, held),) = seen
+    np.testing.assert_array_equal(train[0], dataset.train.x)
+    np.testing.assert_array_equal(held[1], dataset.validation.y)
