@@ -1,0 +1,71 @@
+"""The wheel in an environment of its own, with what deployment needs and no TensorFlow."""
+
+import json
+import subprocess
+import sys
+import venv
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """The `zoo` command of a fresh virtual environment into which the wheel alone was installed."""
+    place = tmp_path_factory.mktemp("clean")
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
+    # Built from what git tracks, as a release would be: build folders of this checkout must not get in.
+    tracked = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")[:-1]
+    for name in tracked:
+        if (ROOT / name).is_file():
+            (place / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / "source" / name).write_bytes((ROOT / name).read_bytes())
+    subprocess.run([*pip, "wheel", "--no-deps", "-w", place, place / "source"], check=True)
+    (wheel,) = place.glob("*.whl")
+    venv.create(place / "venv", with_pip=True)
+    python = place / "venv" / "bin" / "python"
+    install = [python, "-m", "pip", "--disable-pip-version-check", "-q", "install", "-c", ROOT / "constraints.txt"]
+    subprocess.run([*install, wheel], check=True)
+
+    def call(*arguments, check=0):
+        command = [place / "venv" / "bin" / "zoo", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=place, timeout=60)
+        assert done.returncode == check, done.stderr
+        return done
+
+    call.python = python
+    return call
+
+
+def test_there_is_no_tensorflow(clean):
+    assert subprocess.run([clean.python, "-c", "import tensorflow"], capture_output=True).returncode == 1
+
+
+def test_list_show_and_predict(clean):
+    (entry,) = [e for e in json.loads(clean("list", "--json").stdout) if e["name"] == "digits_gru"]
+    assert "site-packages" in entry["path"] and entry["record"]["verified"]
+    file = clean("show", "digits_gru").stdout.splitlines()[-1]
+    assert file.endswith("digits_gru.int8.tflite")
+    answers = clean("predict", file, ROOT / "tests" / "digits.csv").stdout.splitlines()
+    assert len(answers) == 10
+    right = sum(line.split()[1] == str(digit) for digit, line in enumerate(answers))
+    assert right >= 9
+    assert json.loads(clean("benchmark", file, "--seconds", "0.05", "--json").stdout)[0]["median_us"] > 0
+
+
+def test_the_saved_models_are_in_the_wheel(clean):
+    program = (
+        "from zoo.collection import folder; print((folder('saved_models') / 'digits_cnn/1/saved_model.pb').is_file())"
+    )
+    assert subprocess.check_output([clean.python, "-c", program], text=True).strip() == "True"
+
+
+@pytest.mark.parametrize("verb", [["run", "digits_fnn"], ["train", "digits_fnn"], ["verify", "digits_fnn"]])
+def test_what_needs_tensorflow_says_how_to_get_it(clean, verb):
+    done = clean(*verb, check=2)
+    assert "pip install 'keras-zoo[train]'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_builders_say_it_too(clean):
+    done = subprocess.run([clean.python, "-c", "import zoo; zoo.cnn"], capture_output=True, text=True)
+    assert "ImportError: zoo.cnn needs keras" in done.stderr and "keras-zoo[train]" in done.stderr

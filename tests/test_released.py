@@ -1,0 +1,100 @@
+"""Every released file is what its record says, and what people read is made from the records."""
+
+import hashlib
+from functools import cache
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+import zoo
+from zoo import report
+from zoo.collection import folder, load_recipe
+from zoo.files import read_json
+from zoo.releasing import TABLE, with_results
+
+RELEASED = [entry.name for entry in zoo.list() if entry.record]
+FILES = [(name, precision) for name in RELEASED for precision in zoo.show(name).record["files"]]
+# What the first release promised: the mean of five seeds on the int8 file.
+PROMISED = {"digits_cnn": 0.985, "digits_fnn": 0.975, "digits_lstm": 0.965, "digits_gru": 0.965}
+
+
+@cache
+def data(name):
+    return load_recipe(name).load_data()
+
+
+def test_what_was_promised_is_released():
+    assert PROMISED.keys() <= set(RELEASED)
+    for name, promised in PROMISED.items():
+        scores = [seed["int8"] for seed in zoo.show(name).record["seeds"]]
+        assert len(scores) == 5 and np.mean(scores) >= promised, (name, scores)
+
+
+@pytest.mark.parametrize(("name", "precision"), FILES)
+def test_a_files_bytes_hash_and_accuracy_are_the_recorded_ones(name, precision):
+    recorded = zoo.show(name).record["files"][precision]
+    path = folder("tflite") / name / recorded["file"]
+    assert path.name == f"{name}.{precision}.tflite"
+    content = path.read_bytes()
+    assert len(content) == recorded["bytes"]
+    assert hashlib.sha256(content).hexdigest() == recorded["sha256"]
+    dataset = data(name)
+    assert dataset.sha256 == zoo.show(name).record["data"]["sha256"]
+    outputs = zoo.Runner(path).predict(dataset.test.x)
+    assert np.mean(outputs.argmax(axis=1) == dataset.test.y) == recorded["score"]
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_verify_agrees_with_the_saved_model(name):
+    result = zoo.verify(folder("tflite") / name, report=lambda line: None)
+    assert result.verified, [file.refusal for file in result.files]
+    assert {file.precision for file in result.files} == set(zoo.show(name).record["files"])
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_both_places_carry_the_same_record_and_a_card_made_from_it(name):
+    places = folder("tflite") / name, folder("saved_models") / name / "1"
+    record = read_json(places[0] / "record.json")
+    assert record == read_json(places[1] / "record.json")
+    assert record["verified"] and all(seed["verified"] for seed in record["seeds"])
+    for place in places:
+        assert (place / "card.md").read_text(encoding="utf-8") == report.card(record)
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_baselines_are_what_scikit_learn_gives(name):
+    from zoo.baselines import baselines
+
+    recorded = zoo.show(name).record["baselines"]
+    assert baselines(data(name), zoo.Multiclass(10)) == pytest.approx(recorded, abs=0.004)  # one sample of 364
+
+
+def test_the_readmes_table_is_made_from_the_records():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_results(readme) == readme, "run: make readme"
+    table = TABLE.search(readme).group()
+    assert all(name in table for name in RELEASED)
+
+
+@pytest.mark.parametrize("digit", range(3))
+def test_a_wrong_digit_in_the_readmes_table_is_found(digit):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = TABLE.search(readme)
+    places = [i for i in range(*table.span()) if readme[i].isdigit() and readme[i - 1] == "."]
+    place = places[digit * (len(places) - 1) // 2]
+    wrong = readme[:place] + str((int(readme[place]) + 1) % 10) + readme[place + 1 :]
+    assert with_results(wrong) != wrong
+
+
+def test_a_changed_file_is_found(tmp_path):
+    import shutil
+
+    name = RELEASED[0]
+    shutil.copytree(folder("tflite") / name, tmp_path / name)
+    path = tmp_path / name / f"{name}.int8.tflite"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    result = zoo.verify(path, name, report=lambda line: None)
+    assert not result.verified and "not the file that its record describes" in result.files[0].refusal
