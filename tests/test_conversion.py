@@ -92,6 +92,14 @@ def test_the_same_weights_give_the_same_bytes_whatever_was_built_before(tmp_path
     assert len(hashes) == 1
 
 
+def test_inference_model_keeps_what_preprocessing_learnt():
+    normalization = keras.layers.Normalization()
+    x = np.random.default_rng(0).normal(100, 20, size=(50, 6)).astype("float32")
+    normalization.adapt(x)
+    model = zoo.fnn((6,), 3, preprocessing=[normalization])
+    np.testing.assert_allclose(inference_model(model)(x), model(x), atol=1e-5)
+
+
 def test_inference_model_drops_what_acts_in_training():
     model = MODELS["cnn"]()
     copy = inference_model(model)

@@ -12,7 +12,7 @@ from zoo.collection import folder, list_recipes
 from zoo.files import read_json, write_text, writing_folder
 from zoo.report import results_table
 
-TABLE = re.compile(r"(?<=<!-- results -->\n).*?(?=\n<!-- end of results -->)", re.DOTALL)
+TABLE = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- end of results -->)", re.DOTALL)
 
 
 def release(run: Path, name: str) -> None:
@@ -34,7 +34,7 @@ def release(run: Path, name: str) -> None:
 
 def with_results(readme: str) -> str:
     """The README's text with the table as the records give it today."""
-    return TABLE.sub(lambda _: results_table(list_recipes()), readme)
+    return TABLE.sub(lambda _: results_table(list_recipes()) + "\n", readme)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,9 @@ def inference_model(model: keras.Model, output: keras.layers.Layer | None = None
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())  # identities have no weights, so both lists match
+    for layer in copy.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # what it computes with is made from its weights, and only by this call
     outputs = copy.outputs[0] if output is None else output(copy.outputs[0])
     return keras.Model(copy.inputs[0], outputs, name="model")
 
