@@ -72,6 +72,17 @@ def test_the_verbs_one_by_one_are_the_run(quick_run, tmp_path):
     assert zoo.verify(tmp_path, report=quiet).verified
 
 
+def test_the_record_tells_what_the_model_was_trained_with(quick_run, tmp_path, zoo_command):
+    recipe = quick_run / "quick_fnn.py"
+    zoo_command("train", recipe, "--epochs", "2", "--seed", "7", "--out", tmp_path, check=0)
+    zoo_command("export", recipe, "--out", tmp_path)  # two epochs may be too few to pass
+    record = read_json(tmp_path / "record.json")
+    assert record["training"]["epochs"] == 2 and record["seed"] == 7 and record["search"] is None
+    (tmp_path / "model.keras").write_bytes((quick_run / "run" / "model.keras").read_bytes())
+    done = zoo_command("export", recipe, "--out", tmp_path, check=2)
+    assert "is not the model that" in done.stderr
+
+
 def test_several_seeds_give_a_mean_and_a_spread(tmp_path):
     from conftest import write_recipe
 

@@ -10,7 +10,7 @@ import zoo
 from zoo.collection import load_recipe
 from zoo.data import Dataset
 from zoo.files import read_json
-from zoo.tuning import WORST, search, winner
+from zoo.tuning import WORST, read_search, search
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ def test_a_killed_search_comes_to_the_same_end_and_trains_no_trial_twice(recipe,
     assert [t.values for t in resumed.trials] == [t.values for t in whole.trials]
     assert [t.metrics for t in resumed.trials] == [t.metrics for t in whole.trials]
     assert resumed.recipe.learning_rate == whole.recipe.learning_rate
-    assert winner(recipe.replace(seed=9), dataset, file, "v").learning_rate == whole.recipe.learning_rate
-    assert winner(recipe.replace(batch_size=9), dataset, file, "v") is None
+    assert read_search(recipe.replace(seed=9), dataset, file, "v").recipe.learning_rate == whole.recipe.learning_rate
+    assert read_search(recipe.replace(batch_size=9), dataset, file, "v") is None
 
 
 def test_the_best_trial_is_the_one_with_the_least_loss(recipe, dataset):

@@ -5,22 +5,18 @@ tune -> search.json; train -> model.keras, training.json; export -> saved_model/
 """
 
 import dataclasses
-import importlib.metadata
 import os
-import platform
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-import zoo
 from zoo import report as reports
 from zoo.baselines import baselines
 from zoo.benchmarking import latency
@@ -28,10 +24,11 @@ from zoo.collection import folder, load_recipe
 from zoo.conversion import convert, load_keras
 from zoo.data import Dataset
 from zoo.deploy import Runner, find_record
-from zoo.files import read_json, write_json, write_text, writing
+from zoo.files import read_json, write_text, writing
 from zoo.recipe import Recipe
+from zoo.record import make_record, read_training, versions, write_record, write_training
 from zoo.training import fit, predict
-from zoo.tuning import Search, search, winner
+from zoo.tuning import Search, read_search, search
 from zoo.verification import Check, FileReport, check_file
 
 CALIBRATION_SAMPLES = 256
@@ -89,14 +86,14 @@ def train(
     A training that was cut short goes on from its checkpoint, to the same end.
     """
     recipe, out, dataset = _prepared(recipe, out)
-    return _train(_tuned(recipe, dataset, out, report), dataset, out, callbacks, report)
+    found = _search_in(out, recipe, dataset, report)
+    return _train(found.recipe if found else recipe, dataset, out, callbacks, report, found)
 
 
 def export(recipe: str | Path | Recipe, out: str | Path | None = None, *, report: Report = print) -> Export:
     """Exports the model that `train` left in `out`, measures every file on test, and keeps those that pass."""
     recipe, out, dataset = _prepared(recipe, out)
-    model = load_keras(out / "model.keras")
-    return _export(_tuned(recipe, dataset, out, report), model, dataset, out, report)
+    return _export(recipe, load_keras(out / "model.keras"), dataset, out, report)
 
 
 def verify(target: str | Path, recipe: str | Path | Recipe | None = None, *, report: Report = print) -> Export:
@@ -158,16 +155,17 @@ def run(
     report(f"{recipe.name}: data {dataset.name} ({counts}), sha256 {dataset.sha256[:12]}")
     found = tune(recipe, out, report=report)
     tuned = found.recipe
-    result = _export(tuned, _train(tuned, dataset, out, (), report).model, dataset, out, report, found)
+    model = _train(tuned, dataset, out, (), report, found).model
+    result = _export(tuned, model, dataset, out, report)
     if result.verified and seeds > 1:
         scores = [_scores(tuned.seed, result)]
         for seed in range(tuned.seed + 1, tuned.seed + seeds):
             again, place = tuned.replace(seed=seed), out / "seeds" / str(seed)
             report(f"again with seed {seed}")
             place.mkdir(parents=True, exist_ok=True)
-            model = _train(again, dataset, place, (), report).model
+            model = _train(again, dataset, place, (), report, found).model
             scores.append(_scores(seed, _export(again, model, dataset, place, report)))
-        result = dataclasses.replace(result, record=_write_record({**result.record, "seeds": scores}, out))
+        result = dataclasses.replace(result, record=write_record({**result.record, "seeds": scores}, out))
     return result
 
 
@@ -181,20 +179,22 @@ def _prepared(recipe: str | Path | Recipe, out: str | Path | None) -> tuple[Reci
     return recipe, out, recipe.load_data()
 
 
-def _tuned(recipe: Recipe, dataset: Dataset, out: Path, report: Report) -> Recipe:
-    """The recipe with the best values of the search in its folder, where there is one for it."""
+def _search_in(out: Path, recipe: Recipe, dataset: Dataset, report: Report) -> Search | None:
+    """The search that stands in a run's folder, if it is one for this recipe."""
     file = out / "search.json"
     if not file.exists():
-        return recipe
-    tuned = winner(recipe, dataset, file, _versions_key())
-    if tuned is None:
+        return None
+    found = read_search(recipe, dataset, file, _versions_key())
+    if found is None:
         report(f"{file} is of another recipe, data set or version and is not used; the recipe's own values are")
-        return recipe
-    report(f"with the best values of {file}")
-    return tuned
+    else:
+        report(f"with the best values of {file}")
+    return found
 
 
-def _train(recipe: Recipe, dataset: Dataset, out: Path, callbacks: Sequence[Any], report: Report) -> Training:
+def _train(
+    recipe: Recipe, dataset: Dataset, out: Path, callbacks: Sequence[Any], report: Report, found: Search | None
+) -> Training:
     start = time.monotonic()
     task = recipe.task.adapted(dataset.train.y)
     keras.backend.clear_session()
@@ -218,19 +218,20 @@ def _train(recipe: Recipe, dataset: Dataset, out: Path, callbacks: Sequence[Any]
     result = Training(model, recipe, history, time.monotonic() - start, out / "model.keras")
     with writing(result.file) as temporary:
         model.save(temporary)
-    write_json(out / "training.json", {"final": result.final, "history": history, "seconds": result.seconds})
+    write_training(out, recipe, found, history, result.seconds)
     with writing(out / "plots" / "learning_curves.png") as file:
         reports.plot_history(history, file)
     return result
 
 
-def _export(
-    recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, report: Report, found: Search | None = None
-) -> Export:
+def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, report: Report) -> Export:
     task = recipe.task.adapted(dataset.train.y)
+    training = read_training(out)
     # From train only, and written down: which samples int8 was calibrated on is part of what made the file.
     count = min(CALIBRATION_SAMPLES, len(dataset.train.x))
-    indices = np.sort(np.random.default_rng(recipe.seed).choice(len(dataset.train.x), count, replace=False))
+    indices = np.sort(
+        np.random.default_rng(training["recipe"]["seed"]).choice(len(dataset.train.x), count, replace=False)
+    )
     staging = Path(tempfile.mkdtemp(prefix=".export.", dir=out))
     try:
         report(f"exporting to {', '.join(recipe.precisions)}")
@@ -258,41 +259,29 @@ def _export(
             else:
                 _refuse(path, out, file)
             files.append(file)
-        record = {
-            "name": recipe.name,
-            "recipe_file": recipe.file,
-            "verified": all(file.verified for file in files),
-            "date": date.today().isoformat(),
-            "task": type(task).__name__,
-            "score_name": task.score_name,
-            "seed": recipe.seed,
-            "parameters": model.count_params(),
-            "data": {
-                "name": dataset.name,
-                "sha256": dataset.sha256,
-                "samples": {name: len(part.x) for name, part in dataset.parts.items()},
-                "input_shape": list(dataset.input_shape),
-                "labels": list(dataset.labels),
-                "licence": dataset.licence,
-                "citation": dataset.citation,
-            },
-            "recipe": recipe.describe(),
-            "search": _search_summary(found),
-            "training": {"epochs": recipe.epochs, **read_json(out / "training.json")["final"]},
-            "calibration": {"part": "train", "indices": indices.tolist()},
-            "baselines": baselines(dataset, task),
-            "files": {file.precision: _measured(file, staging, out) for file in files},
-            "seeds": [],
-            "versions": versions(),
-            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        latencies = {
+            file.precision: round(float(np.median(latency(Runner(staging / file.file), 0.3))) * 1e6, 1)
+            for file in files
+            if file.verified
         }
+        record = make_record(
+            recipe,
+            task,
+            dataset,
+            training,
+            parameters=model.count_params(),
+            calibration=indices.tolist(),
+            baselines=baselines(dataset, task),
+            files=files,
+            latencies=latencies,
+        )
         (out / "tflite").mkdir(exist_ok=True)
         for file in files:
             if file.verified:
                 os.replace(staging / file.file, out / "tflite" / file.file)
+        shutil.rmtree(out / "saved_model", ignore_errors=True)  # of an earlier export
         if record["verified"]:
-            (out / "saved_model").mkdir(exist_ok=True)
-            shutil.rmtree(out / "saved_model" / "1", ignore_errors=True)
+            (out / "saved_model").mkdir()
             os.replace(staging / "saved_model", out / "saved_model" / "1")
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -305,35 +294,7 @@ def _export(
         first = np.arange(min(10, len(dataset.test.x)))
     with writing(out / "example.npy") as path:  # one sample a class, to try the file with
         np.save(path, dataset.test.x[first])
-    return Export(out, tuple(files), _write_record(record, out))
-
-
-def _write_record(record: dict[str, Any], out: Path) -> dict[str, Any]:
-    write_json(out / "record.json", record)
-    write_text(out / "card.md", reports.card(record))
-    return record
-
-
-def _measured(file: FileReport, staging: Path, out: Path) -> dict[str, Any]:
-    """A file's part of the record: what was measured on it, and how long an invoke takes."""
-    path = (staging if file.verified else out / "refused") / file.file
-    values = file.as_dict()
-    values["latency_us"] = None
-    if file.verified:
-        values["latency_us"] = round(float(np.median(latency(Runner(path), 0.3))) * 1e6, 1)
-    return values
-
-
-def _search_summary(found: Search | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {
-        "trials": len(found.trials),
-        "objective": found.objective,
-        "best": found.best.values,
-        "value": found.best.metrics[found.objective],
-        "history": [{**trial.values, found.objective: trial.metrics[found.objective]} for trial in found.trials],
-    }
+    return Export(out, tuple(files), write_record(record, out))
 
 
 def _scores(seed: int, result: Export) -> dict[str, Any]:
@@ -409,16 +370,6 @@ class _Progress(keras.callbacks.Callback):
             self._last = time.monotonic()
             figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
             self._tell(f"epoch {epoch + 1:3d}/{self.params['epochs']}  {figures}")
-
-
-def versions() -> dict[str, str]:
-    """Of all that has a say in the result."""
-    packages = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "numpy", "scikit-learn")
-    return {
-        "python": platform.python_version(),
-        "keras-zoo": zoo.__version__,
-        **{package: importlib.metadata.version(package) for package in packages},
-    }
 
 
 def _versions_key() -> str:

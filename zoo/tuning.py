@@ -45,7 +45,7 @@ class Search:
     best: Trial
     recipe: Recipe
     objective: str
-    seconds: float
+    seconds: float  # of this call; nothing where it was read
     file: Path | None = None
 
 
@@ -167,15 +167,18 @@ def _finite(name: str, value: float) -> float:
     return value if math.isfinite(value) else (WORST if direction(name) == "min" else -WORST)
 
 
-def winner(recipe: Recipe, dataset: Dataset, file: Path, versions: str) -> Recipe | None:
-    """The recipe with the best values of the search that `file` holds, or None where it is of another recipe.
+def read_search(recipe: Recipe, dataset: Dataset, file: Path, versions: str) -> Search | None:
+    """The search that `file` holds, so far as it came, or None where it is of another recipe.
 
-    The search may have had another seed, another number of trials or another objective.
+    It may have had another seed, another number of trials or another objective than the recipe now says.
     """
-    content = read_json(file)
+    content = _content(file)
     searched = recipe.replace(seed=content["seed"], objective=content["objective"])
     trials = _read(recipe, file, _fingerprint(searched, dataset, versions))
-    return recipe.replace(**_best(searched, trials).fields) if trials else None
+    if not trials:
+        return None
+    best = _best(searched, trials)
+    return Search(tuple(trials), best, recipe.replace(**best.fields), searched.objective, 0.0, file)
 
 
 def _fingerprint(recipe: Recipe, dataset: Dataset, versions: str) -> str:
@@ -194,12 +197,17 @@ def _read(recipe: Recipe, file: Path | None, fingerprint: str) -> list[Trial]:
     """Trials on file, with their fields drawn again from their values: a field may be no plain JSON."""
     if file is None or not file.exists():
         return []
-    content = read_json(file)
-    if not isinstance(content, dict) or not {"fingerprint", "seed", "objective", "trials"} <= content.keys():
-        raise ValueError(f"{file} is no search of ours; remove it to search anew")
+    content = _content(file)
     if content["fingerprint"] != fingerprint:
         return []
     return [Trial(**{**trial, "fields": _draw(recipe, _drawn(trial["values"]))}) for trial in content["trials"]]
+
+
+def _content(file: Path) -> dict[str, Any]:
+    content = read_json(file)
+    if not isinstance(content, dict) or not {"fingerprint", "seed", "objective", "trials"} <= content.keys():
+        raise ValueError(f"{file} is no search of ours; remove it to search anew")
+    return content
 
 
 def _drawn(values: dict[str, Any]) -> keras_tuner.HyperParameters:

@@ -1,0 +1,123 @@
+"""The record of a run: every figure, hash, seed and version, as measured. Cards and tables are made from it.
+
+Training writes its part, training.json, beside the model; the export adds what it measured and writes record.json.
+"""
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import zoo
+from zoo.data import Dataset
+from zoo.files import read_json, write_json, write_text
+from zoo.recipe import Recipe
+from zoo.report import card
+from zoo.task import Task
+from zoo.tuning import Search
+from zoo.verification import FileReport
+
+PACKAGES = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "numpy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Of all that has a say in the result."""
+    return {
+        "python": platform.python_version(),
+        "keras-zoo": zoo.__version__,
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+    }
+
+
+def write_training(
+    out: Path, recipe: Recipe, found: Search | None, history: Mapping[str, Sequence[float]], seconds: float
+) -> None:
+    """What `out/model.keras` was trained with, and how that went."""
+    summary = found and {
+        "trials": len(found.trials),
+        "objective": found.objective,
+        "best": found.best.values,
+        "value": found.best.metrics[found.objective],
+        "history": [{**trial.values, found.objective: trial.metrics[found.objective]} for trial in found.trials],
+    }
+    training = {
+        "model_sha256": sha256(out / "model.keras"),
+        "recipe": recipe.describe(),
+        "search": summary,
+        "final": {name: values[-1] for name, values in history.items()},
+        "history": history,
+        "seconds": seconds,
+    }
+    write_json(out / "training.json", training)
+
+
+def read_training(out: Path) -> dict[str, Any]:
+    """What `write_training` wrote. Raises ValueError where it is of another model than the one that stands there."""
+    if not (out / "training.json").is_file():
+        raise FileNotFoundError(f"there is no {out / 'training.json'}; `zoo train` writes it beside the model")
+    training = read_json(out / "training.json")
+    if training["model_sha256"] != sha256(out / "model.keras"):
+        raise ValueError(f"{out / 'model.keras'} is not the model that {out / 'training.json'} describes; train again")
+    return training
+
+
+def make_record(
+    recipe: Recipe,
+    task: Task,
+    dataset: Dataset,
+    training: Mapping[str, Any],
+    *,
+    parameters: int,
+    calibration: Sequence[int],
+    baselines: Mapping[str, float],
+    files: Sequence[FileReport],
+    latencies: Mapping[str, float],
+) -> dict[str, Any]:
+    """The record as plain values.
+
+    Args:
+        training: of the model that was exported, from `read_training`.
+        calibration: indices into train. latencies: median microseconds of an invoke, by precision.
+    """
+    return {
+        "name": recipe.name,
+        "recipe_file": recipe.file,
+        "verified": all(file.verified for file in files),
+        "date": date.today().isoformat(),
+        "task": type(task).__name__,
+        "score_name": task.score_name,
+        "seed": training["recipe"]["seed"],
+        "parameters": parameters,
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.sha256,
+            "samples": {name: len(part.x) for name, part in dataset.parts.items()},
+            "input_shape": list(dataset.input_shape),
+            "labels": list(dataset.labels),
+            "licence": dataset.licence,
+            "citation": dataset.citation,
+        },
+        "recipe": training["recipe"],
+        "search": training["search"],
+        "training": {"epochs": len(training["history"]["loss"]), **training["final"]},
+        "calibration": {"part": "train", "indices": list(calibration)},
+        "baselines": dict(baselines),
+        "files": {file.precision: {**file.as_dict(), "latency_us": latencies.get(file.precision)} for file in files},
+        "seeds": [],
+        "versions": versions(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+    }
+
+
+def write_record(record: dict[str, Any], out: Path) -> dict[str, Any]:
+    write_json(out / "record.json", record)
+    write_text(out / "card.md", card(record))
+    return record
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
