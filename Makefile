@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint test-targets release readme benchmark clean
+.PHONY: help demo test lint release readme benchmark clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -17,15 +17,12 @@ demo: .venv/.installed  ## data, search, training, export and proof of a small m
 	$(BIN)/zoo run digits_cnn
 
 test: .venv/.installed  ## the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-test-targets: .venv/.installed  ## tests that build other environments: a wheel without TensorFlow
-	$(BIN)/python -m pytest tests/targets
 
 RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
 release: .venv/.installed  ## train RECIPES with five seeds each and put the results among the released files

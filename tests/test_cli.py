@@ -185,13 +185,10 @@ def test_interrupt_gives_one_line_and_the_same_command_goes_on(tmp_path, moment,
     assert "(kept)" in done.stderr
 
 
-def test_kill_at_any_moment_and_the_same_command_comes_to_the_same_files(tmp_path, zoo_command):
-    recipe = write_recipe(tmp_path / "killed.py")
-    whole = tmp_path / "whole"
-    zoo_command("run", recipe, "--out", whole, check=0)
-    out = tmp_path / "out"
-    for moment in ("trial  1", "training killed", "exporting", None):
-        process = start("run", recipe, "--out", out)
+def test_kill_at_any_moment_and_the_same_command_comes_to_the_same_files(quick_run, tmp_path):
+    whole, out = quick_run / "run", tmp_path / "out"
+    for moment in ("trial  1", "training quick_fnn", "exporting", None):
+        process = start("run", quick_run / "quick_fnn.py", "--out", out)
         if moment is None:
             _, stderr = process.communicate(timeout=200)
             assert process.returncode == 0, stderr
@@ -202,5 +199,5 @@ def test_kill_at_any_moment_and_the_same_command_comes_to_the_same_files(tmp_pat
             for path in out.rglob("*.json"):
                 json.loads(path.read_text())  # whole, whenever it was
     for precision in ("float32", "int8"):
-        name = f"tflite/killed.{precision}.tflite"
+        name = f"tflite/quick_fnn.{precision}.tflite"
         assert (out / name).read_bytes() == (whole / name).read_bytes()

@@ -47,19 +47,6 @@ def test_the_record_is_what_a_plain_interpreter_measures(quick_run):
         assert np.abs(outputs - expected).max() == pytest.approx(file["difference"], abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_one_others(quick_run, tmp_path):
-    recipe = quick_run / "quick_fnn.py"
-    again = zoo.run(recipe, tmp_path / "again", report=quiet)
-    first = read_json(quick_run / "run" / "record.json")
-    for precision, file in again.record["files"].items():
-        assert file["sha256"] == first["files"][precision]["sha256"]
-        assert file["score"] == first["files"][precision]["score"]
-    from zoo.collection import load_recipe
-
-    other = zoo.run(load_recipe(recipe).replace(seed=2), tmp_path / "other", report=quiet)
-    assert other.record["files"]["int8"]["sha256"] != first["files"]["int8"]["sha256"]
-
-
 def test_the_verbs_one_by_one_are_the_run(quick_run, tmp_path):
     recipe = quick_run / "quick_fnn.py"
     found = zoo.tune(recipe, tmp_path, report=quiet)
@@ -83,11 +70,14 @@ def test_the_record_tells_what_the_model_was_trained_with(quick_run, tmp_path, z
     assert "is not the model that" in done.stderr
 
 
-def test_several_seeds_give_a_mean_and_a_spread(tmp_path):
-    from conftest import write_recipe
-
-    recipe = write_recipe(tmp_path / "seeds.py", more="precisions=('int8',),")
-    result = zoo.run(recipe, tmp_path / "out", seeds=2, report=quiet)
+def test_several_seeds_give_a_mean_and_a_spread_and_the_same_seed_the_same_bytes(quick_run, tmp_path):
+    result = zoo.run(quick_run / "quick_fnn.py", tmp_path / "out", seeds=2, report=quiet)
+    first = read_json(quick_run / "run" / "record.json")
+    for precision, file in result.record["files"].items():
+        assert file["sha256"] == first["files"][precision]["sha256"]
+        assert file["score"] == first["files"][precision]["score"]
+    other = read_json(tmp_path / "out" / "seeds" / "2" / "record.json")
+    assert other["files"]["int8"]["sha256"] != first["files"]["int8"]["sha256"]
     assert [seed["seed"] for seed in result.record["seeds"]] == [1, 2]
     scores = [seed["int8"] for seed in result.record["seeds"]]
     card = (tmp_path / "out" / "card.md").read_text()
