@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zoo.collection import new as new
     from zoo.collection import show as show
     from zoo.deploy import Runner as Runner
+    from zoo.deploy import describe as describe
     from zoo.deploy import predict as predict
     from zoo.errors import CheckFailed as CheckFailed
     from zoo.models import cnn as cnn
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from zoo.models import lstm as lstm
     from zoo.models import rnn as rnn
     from zoo.pipeline import export as export
+    from zoo.pipeline import layer_losses as layer_losses
     from zoo.pipeline import run as run
     from zoo.pipeline import train as train
     from zoo.pipeline import tune as tune
@@ -44,6 +46,7 @@ _NAMES = {
     "show": "zoo.collection",
     "data": "zoo.data:",
     "Runner": "zoo.deploy",
+    "describe": "zoo.deploy",
     "predict": "zoo.deploy",
     "CheckFailed": "zoo.errors",
     "cnn": "zoo.models",
@@ -52,6 +55,7 @@ _NAMES = {
     "lstm": "zoo.models",
     "rnn": "zoo.models",
     "export": "zoo.pipeline",
+    "layer_losses": "zoo.pipeline",
     "run": "zoo.pipeline",
     "train": "zoo.pipeline",
     "tune": "zoo.pipeline",

@@ -11,6 +11,8 @@ import numpy as np
 
 from zoo.deploy import Runner
 
+OPEN_STEPS = 8  # where a file takes any number of steps
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -39,7 +41,8 @@ def benchmark(file: str | Path, threads: Sequence[int] = (1, 2), seconds: float 
 
 def latency(runner: Runner, seconds: float) -> np.ndarray:
     """Seconds of each invoke, for about `seconds`, after a warm-up of a tenth of it."""
-    sample = np.random.default_rng(0).random(runner.input_shape, dtype="float32")
+    shape = tuple(n or OPEN_STEPS for n in runner.input_shape)
+    sample = np.random.default_rng(0).random(shape, dtype="float32")
     sample = runner.check(sample)[0]
     times: list[float] = []
     start = time.perf_counter()
@@ -68,7 +71,7 @@ def _peak_memory(file: Path, threads: int) -> int | None:
         "import sys, numpy as np, resource\n"
         "from zoo.deploy import Runner\n"
         "runner = Runner(sys.argv[1], int(sys.argv[2]))\n"
-        "runner.predict(np.zeros(runner.input_shape, 'float32'))\n"
+        "runner.predict(np.zeros([n or 8 for n in runner.input_shape], 'float32'))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
     child = subprocess.run([sys.executable, "-c", program, str(file), str(threads)], capture_output=True, text=True)

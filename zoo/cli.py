@@ -148,7 +148,15 @@ def list_command(as_json: bool) -> None:
 @click.argument("recipe")
 @_json_option
 def show(recipe: str, as_json: bool) -> None:
-    """Show what a recipe is and, where it is released, what its files reach."""
+    """Show what a recipe is and what its released files reach, or what a .tflite file tells of itself."""
+    if recipe.endswith(".tflite"):
+        with _native_libraries_silenced():
+            told = zoo.describe(recipe)
+        if as_json:
+            _print_json(told)
+        else:
+            _print_description(told)
+        return
     entry = zoo.show(recipe)
     if as_json:
         _print_json({"name": entry.name, "doc": entry.doc, "path": str(entry.path), "record": entry.record})
@@ -163,6 +171,19 @@ def show(recipe: str, as_json: bool) -> None:
         click.echo("\n".join(str(file) for file in entry.files))
     else:
         click.echo(f"Not released. Make it: zoo run {recipe}")
+
+
+def _print_description(told: dict[str, Any]) -> None:
+    for name, value in told.items():
+        if isinstance(value, dict):
+            click.echo(f"{name}:")
+            for key, inner in value.items():
+                click.echo(f"  {key}: {inner}")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            for inner in value:
+                click.echo(f"{name[:-1]}: " + "  ".join(f"{k} {v}" for k, v in inner.items()))
+        else:
+            click.echo(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")
 
 
 @cli.command()
@@ -208,23 +229,77 @@ def train(recipe: str, out: Path | None, epochs: int | None, seed: int | None, a
 
 
 @cli.command()
-@click.argument("recipe")
+@click.argument("model")
 @_out_option
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="With MODEL.keras: .npz of x (and y), or x_train, x_test."
+)
+@click.option("--precision", "precisions", multiple=True, help="May be given repeatedly [default: float32, int8].")
+@click.option("--strategy", help="For recurrent layers: auto, unrolled, fused, while or streaming.")
+@click.option("--target", help="Where the files must run: litert, browser or micro.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Text file with a label a line, to put into the files.")
+@click.option("--c-array", is_flag=True, help="Also write each file as a C array, for microcontrollers.")
 @_json_option
-def export(recipe: str, out: Path | None, as_json: bool) -> None:
-    """Export the trained model, measure each file on test, and keep those that pass every check."""
-    chosen = _overridden(recipe)
-    _print_export(zoo.export(chosen, out, report=_progress), as_json)
+def export(
+    model: str,
+    out: Path | None,
+    data: Path | None,
+    precisions: tuple[str, ...],
+    strategy: str | None,
+    target: str | None,
+    labels: Path | None,
+    c_array: bool,
+    as_json: bool,
+) -> None:
+    """Export a model, measure each file, and keep those that pass every check.
+
+    MODEL is a recipe that `zoo train` ran, or a .keras file of your own, with --data to calibrate and measure on.
+    """
+    given: dict[str, Any] = {"precisions": precisions or None, "strategy": strategy, "target": target}
+    chosen: Any = model
+    if model.endswith(".keras"):
+        if data is None:
+            raise click.UsageError(f"give --data: samples for {model}, as .npz with x (and y), or x_train, x_test")
+        if not Path(model).is_file():
+            raise FileNotFoundError(f"there is no model {model}")
+        given["labels"] = labels.read_text(encoding="utf-8").splitlines() if labels else ()
+        _load_tensorflow()
+        from zoo.data.files import read_arrays
+
+        given["calibration"], given["test"] = read_arrays(data)
+    elif data or labels:
+        raise click.UsageError("--data and --labels go with a .keras file; a recipe brings its own")
+    else:
+        chosen = _overridden(model)
+    result = zoo.export(chosen, out, report=_progress, **given)
+    if c_array:
+        from zoo.micro import write_c_array
+
+        for file in result.files:
+            if file.verified:
+                for path in write_c_array(result.folder / "tflite" / file.file, result.folder / "c"):
+                    _progress(f"{path} is written")
+    _print_export(result, as_json)
 
 
 @cli.command()
 @click.argument("target")
 @click.option("--recipe", help="Recipe of the files, where it is not the one that their record names.")
+@click.option("--data", type=click.Path(path_type=Path), help="Of files without a recipe: the data of their export.")
+@click.option("--layers", is_flag=True, help="Name the layers that lose most to quantization.")
 @_json_option
-def verify(target: str, recipe: str | None, as_json: bool) -> None:
+def verify(target: str, recipe: str | None, data: Path | None, layers: bool, as_json: bool) -> None:
     """Measure exported files again. TARGET is a recipe, a folder or a .tflite file."""
     _load_tensorflow()
-    result = zoo.verify(target, recipe, report=_progress)
+    test = None
+    if data is not None:
+        from zoo.data.files import read_arrays
+
+        test = read_arrays(data)[1]
+    if layers:
+        _print_layers(zoo.layer_losses(target, recipe), as_json)
+        return
+    result = zoo.verify(target, recipe, test=test, report=_progress)
     if as_json:
         _print_json([file.as_dict() for file in result.files])
     else:
@@ -232,6 +307,16 @@ def verify(target: str, recipe: str | None, as_json: bool) -> None:
             for check in file.checks:
                 click.echo(f"{file.file}  {'ok' if check.held else 'NO':3} {check.name}: {check.detail}")
     _raise_if_refused(result)
+
+
+def _print_layers(losses: list[Any], as_json: bool) -> None:
+    if as_json:
+        _print_json([vars(loss) for loss in losses])
+        return
+    from zoo.report import plain_table
+
+    rows = [["LAYER", "OPS", "ERROR OF ITS WORST OP, IN STEPS OF INT8 (ROUNDING: 0.29)"]]
+    click.echo(plain_table(rows + [[x.layer, ", ".join(x.ops), f"{x.error:.2f}"] for x in losses]))
 
 
 @cli.command()

@@ -5,89 +5,254 @@ runner.predict(x)                               # (n, *input_shape) -> (n, outpu
 """
 
 import hashlib
+import io
 import json
+import signal
+import struct
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+# That are checked, cast and run at a time, so that memory does not grow with the number of inputs.
+MAX_SAMPLES, MAX_VALUES = 512, 1 << 18
+MAX_FILES = 64  # in the archive of a sealed file
+CHILD_SECONDS = 60
+CHILD = """
+import sys
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+interpreter = Interpreter(model_content=sys.stdin.buffer.read())
+interpreter.allocate_tensors()
+for detail in interpreter.get_input_details():
+    interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+interpreter.invoke()
+"""
+
 
 class Runner:
     """A .tflite file, ready to be asked.
 
+    LiteRT runs many damaged files and gives wrong answers, or dies. So a file must have the SHA-256 that its own
+    zoo.json holds, and the one in a record.json that describes it (see `find_record`). A file that has neither is run
+    once in a process of its own first, which takes about a third of a second.
+
     Args:
-        path: of the file. Where a record.json describes it (see `find_record`), the file must have the SHA-256 that is
-            recorded there: LiteRT itself runs many damaged files and gives wrong answers.
+        path: of the file.
         num_threads: of the interpreter.
+        trusted: whether a file without checksum is run here at once.
 
     Attributes:
-        input_shape: of one sample. output_name: "probabilities", "probability" or "value" in files of ours.
-        labels: of the outputs, where the record names them.
+        input_shape: of one sample; None stands for a length that may differ from call to call.
+        output_name: "probabilities", "probability" or "value" in files of ours.
+        labels: of the outputs, where the file or its record names them.
+        description: what the zoo.json in the file says of it; {} where there is none.
+        streaming: whether the file computes one step of a sequence, with its state as further inputs and outputs.
 
     Raises:
-        FileNotFoundError, ValueError: no such file; not a TFLite file, a damaged one, or one with ops that only
-            TensorFlow itself has.
+        FileNotFoundError, ValueError: no such file; not a TFLite file, a damaged one, one with ops that only TensorFlow
+            itself has, or one with several inputs or outputs that are no state.
     """
 
-    def __init__(self, path: str | Path, num_threads: int = 1):
+    def __init__(self, path: str | Path, num_threads: int = 1, trusted: bool = False):
         self.path = Path(path)
-        if not self.path.is_file():
-            raise FileNotFoundError(f"there is no file {self.path}")
-        content = self.path.read_bytes()
-        if content[4:8] != b"TFL3":
-            raise ValueError(f"{self.path} is not a TFLite file, or it is damaged ({len(content)} bytes)")
-        self.sha256 = hashlib.sha256(content).hexdigest()
-        recorded = _recorded(self.path)
-        if recorded and recorded["sha256"] != self.sha256:
-            raise ValueError(f"{self.path} is not the file that its record describes: damaged, or changed since")
-        self.labels: tuple[str, ...] = tuple(recorded["labels"]) if recorded else ()
+        file = _File(self.path)
+        damage = file.damage or ("" if trusted or file.checked else _damage_in_child(file.model))
+        if damage:
+            raise ValueError(f"{self.path} {damage}")
+        self.sha256, self.labels, self.description = file.sha256, file.labels, file.description
+        self._interpreter, inputs, outputs = _load(file, num_threads)
+        self._keeps_state = _has_variables(file.model)
 
-        from ai_edge_litert.interpreter import Interpreter
-
-        try:
-            self._interpreter = Interpreter(model_content=content, num_threads=num_threads)
-            self._interpreter.allocate_tensors()
-            signature = self._interpreter.get_signature_list()
-            (self._input,) = self._interpreter.get_input_details()
-            (self._output,) = self._interpreter.get_output_details()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(f"{self.path} cannot be run by LiteRT: {str(error).strip()}") from None
-        self.input_shape = tuple(int(n) for n in self._input["shape"][1:])
-        self.output_name = next((names["outputs"][0] for names in signature.values()), self._output["name"])
+        names = [name for name in inputs if name.startswith("state_") and f"next_{name}" in outputs]
+        self._states = [(inputs.pop(name), outputs.pop(f"next_{name}")) for name in names]
+        self.streaming = bool(self._states)
+        self._input = _only(inputs, self.path, "input")
+        self._output = _only(outputs, self.path, "output")
+        self.output_name = next(iter(outputs))
+        batch, *shape = self._input["shape"].tolist() or [0]
+        if batch != 1:
+            raise ValueError(f"{self.path} reads {batch} samples at a time; the Runner gives it one")
+        self._shape = tuple(shape)  # what the interpreter is made ready for
+        lengths = [None if n < 0 else n for n in self._input["shape_signature"].tolist()[1:]]
+        self.input_shape: tuple[int | None, ...] = (None, *lengths) if self.streaming else tuple(lengths)
+        self._reads = np.dtype("float32" if self._input["quantization"][0] else self._input["dtype"])
+        self._zeros = [_to_tensor(np.zeros(state["shape"]), state).astype(state["dtype"]) for state, _ in self._states]
+        self.reset()
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Outputs (n, outputs) for inputs (n, *input_shape), one sample after the other."""
-        x = self.check(x)
-        return np.concatenate([self.predict_one(sample) for sample in x])
+        """Outputs (n, outputs) for inputs (n, *input_shape), one sample after the other.
+
+        A streaming file reads each sequence (steps, ...) from the zero state and answers after its last step.
+        Beside the outputs, memory does not grow with n: x may be a np.memmap of any length.
+        """
+        x = self._samples(x)
+        for start, values, bad in self._blocks(x):
+            if bad.any():
+                raise self._bad_values(x)
+            rows = self._run(_to_tensor(values, self._input))
+            if len(rows) != len(values):
+                raise ValueError(f"{self.path.name} gives {len(rows)} answers to {len(values)} samples")
+            if start == 0:
+                outputs = np.empty((len(x), *rows.shape[1:]), rows.dtype)
+            outputs[start : start + len(rows)] = rows
+        return outputs
+
+    def predict_each(self, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Outputs (outputs,) for each sample of `input_shape`, as they come: for streams that have no end."""
+        for sample in samples:
+            if not self._fits(np.shape(sample)):
+                raise self._bad_shape(np.shape(sample))
+            yield self.predict(sample)[0]
 
     def predict_one(self, sample: np.ndarray) -> np.ndarray:
         """Outputs (1, outputs) for one input of `input_shape`; unchecked, for inner loops."""
-        self._interpreter.set_tensor(self._input["index"], _to_integers(sample[np.newaxis], self._input))
-        self._interpreter.invoke()
-        return _to_floats(self._interpreter.get_tensor(self._output["index"]), self._output)
+        x = _to_tensor(sample[np.newaxis], self._input)
+        if None in self.input_shape:
+            self._fit(x.shape[1:])
+        return _to_floats(self._answer(x), self._output)
+
+    def reset(self) -> None:
+        """Sets the state of a streaming file to zero, where a sequence starts."""
+        self._state = self._zeros
+
+    def step(self, x: np.ndarray) -> np.ndarray:
+        """Outputs (1, outputs) of a streaming file after one step more, with inputs (*input_shape[1:]).
+
+        The state lasts from step to step until `reset`; `predict` has a state of its own.
+        """
+        if not self.streaming:
+            raise ValueError(f"{self.path.name} keeps no state from step to step: call predict with whole samples")
+        x, features = np.asarray(x), self.input_shape[1:]
+        if x.shape not in (features, (1, *features)):
+            raise ValueError(f"the step has shape {x.shape}; {self.path.name} reads {features}, one step at a time")
+        x = self.check(x.reshape(1, *features))[0]  # (1, *features): one step of one sequence
+        y, self._state = self._advance(_to_tensor(x, self._input), self._state)
+        return _to_floats(y, self._output)
 
     def check(self, x: np.ndarray) -> np.ndarray:
-        """The inputs as this file wants them. Raises ValueError on a wrong shape, a wrong type, NaN or infinity."""
+        """The inputs (n, *input_shape) as this file wants them.
+
+        Raises:
+            ValueError: a wrong shape, a wrong type, NaN or infinity, or a fraction where the file reads whole numbers.
+        """
+        x = self._samples(x)
+        values, bad = self._cast(x)
+        if bad.any():
+            raise self._bad_values(x)
+        return values
+
+    def _samples(self, x: np.ndarray) -> np.ndarray:
+        """The inputs (n, *input_shape) as they are, of the right shape and some real type."""
         x = np.asarray(x)
         if x.dtype == bool or not np.issubdtype(x.dtype, np.number) or np.issubdtype(x.dtype, np.complexfloating):
             raise ValueError(f"the input is of type {x.dtype}; {self.path.name} reads numbers")
-        if x.shape == self.input_shape:
-            x = x[np.newaxis]
-        if x.shape[1:] != self.input_shape or len(x) == 0:
-            raise ValueError(
-                f"the input has shape {x.shape}; {self.path.name} reads {self.input_shape}, or n of them: "
-                f"(n, {', '.join(map(str, self.input_shape))})"
-            )
-        wanted = np.dtype(self._input["dtype"])
-        if np.issubdtype(wanted, np.floating) or self._input["quantization"][0]:
-            bad = np.flatnonzero(~np.isfinite(x.reshape(len(x), -1)).all(axis=1))
-            if bad.size:
-                raise ValueError(f"the input has NaN or infinite values in {bad.size} of {len(x)} samples")
-            return x.astype("float32")
-        if not np.can_cast(x.dtype, wanted, "same_kind"):
-            raise ValueError(f"the input is of type {x.dtype}; {self.path.name} reads {wanted}")
-        return x.astype(wanted)
+        if self._fits(x.shape):
+            return x[np.newaxis]
+        if len(x.shape) and len(x) and self._fits(x.shape[1:]):
+            return x
+        raise self._bad_shape(x.shape)
+
+    def _fits(self, shape: tuple[int, ...]) -> bool:
+        return len(shape) == len(self.input_shape) and all(
+            n > 0 and wanted in (n, None) for n, wanted in zip(shape, self.input_shape, strict=True)
+        )
+
+    def _bad_shape(self, shape: tuple[int, ...]) -> ValueError:
+        wanted = ["any" if n is None else str(n) for n in self.input_shape]
+        one = f"({wanted[0]},)" if len(wanted) == 1 else f"({', '.join(wanted)})"
+        return ValueError(
+            f"the input has shape {shape}; {self.path.name} reads {one}, or n of them: ({', '.join(['n', *wanted])})"
+        )
+
+    def _cast(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs (n, *input_shape) as the file reads them before they are scaled; and (n,) which are bad."""
+        with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the next line
+            values = np.ascontiguousarray(x, self._reads)
+            bad = ~np.isfinite(values) if self._reads.kind == "f" else values != x
+        return values, bad.reshape(len(x), -1).any(axis=1)
+
+    def _blocks(self, x: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """Where a block of samples starts, and what `_cast` gives for it."""
+        size = min(MAX_SAMPLES, max(1, MAX_VALUES // x[0].size))
+        for start in range(0, len(x), size):
+            yield start, *self._cast(x[start : start + size])
+
+    def _bad_values(self, x: np.ndarray) -> ValueError:
+        count = sum(int(bad.sum()) for _, _, bad in self._blocks(x))
+        what = "NaN or infinite values" if self._reads.kind == "f" else f"values that are not whole {self._reads}"
+        return ValueError(f"the input has {what} in {count} of {len(x)} samples")
+
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        """Outputs (n, outputs) for n samples as the input tensor takes them."""
+        self._fit(x.shape[1:])
+        if self.streaming:
+            return _to_floats(np.concatenate([self._answer(x[i : i + 1]) for i in range(len(x))]), self._output)
+        # A tiny model takes a few microseconds, as much as ten calls in Python: only what must be is in the loop.
+        set_tensor, invoke = self._interpreter.set_tensor, self._interpreter.invoke
+        get_tensor, index, output = self._interpreter.get_tensor, self._input["index"], self._output["index"]
+        reset = self._interpreter.reset_all_variables if self._keeps_state else None
+        outputs = []
+        try:
+            for sample in x[:, np.newaxis]:  # (1, *input_shape)
+                if reset:
+                    reset()
+                set_tensor(index, sample)
+                invoke()
+                outputs.append(get_tensor(output))
+        except RuntimeError as error:
+            raise self._refused(error) from None
+        return _to_floats(np.concatenate(outputs), self._output)
+
+    def _answer(self, x: np.ndarray) -> np.ndarray:
+        """The output tensor (1, outputs) for one sample (1, *input_shape) as the input tensor takes it."""
+        if self.streaming:
+            state = self._zeros
+            for x_t in x[0][:, np.newaxis]:  # (1, *features)
+                y, state = self._advance(x_t, state)
+            return y
+        interpreter = self._interpreter
+        if self._keeps_state:
+            interpreter.reset_all_variables()
+        interpreter.set_tensor(self._input["index"], x)
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise self._refused(error) from None
+        return interpreter.get_tensor(self._output["index"])
+
+    def _advance(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """One step: the output tensor (1, outputs), and the state as the file wants it back."""
+        interpreter = self._interpreter
+        interpreter.set_tensor(self._input["index"], x)
+        for (old, _), value in zip(self._states, state, strict=True):
+            interpreter.set_tensor(old["index"], value)
+        try:
+            interpreter.invoke()
+        except RuntimeError as error:
+            raise self._refused(error) from None
+        state = [_rescaled(interpreter.get_tensor(new["index"]), new, old) for old, new in self._states]
+        return interpreter.get_tensor(self._output["index"]), state
+
+    def _refused(self, error: RuntimeError) -> ValueError:
+        return ValueError(f"{self.path.name} cannot compute this input: {_line(error)}")
+
+    def _fit(self, shape: tuple[int, ...]) -> None:
+        """Makes the interpreter ready for samples of this shape, where it may differ."""
+        if shape == self._shape or self.streaming:
+            return
+        try:
+            self._interpreter.resize_tensor_input(self._input["index"], (1, *shape))
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            self._shape = ()  # so that the next samples are made room for
+            raise ValueError(f"{self.path.name} cannot read a sample of shape {shape}: {_line(error)}") from None
+        self._shape = shape
 
 
 @dataclass(frozen=True)
@@ -126,8 +291,10 @@ def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1
     return Prediction(runner.output_name, runner.predict(x), runner.labels)
 
 
-def read_input(path: str | Path, input_shape: tuple[int, ...]) -> np.ndarray:
+def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:
     """Inputs (n, *input_shape) from a .npy array, or from a .csv with one input a row or one input in all.
+
+    Where the first length is None, as of sequences, a .csv holds one step a row of one sequence, or one sequence a row.
 
     Raises FileNotFoundError or ValueError that says what the file holds and what is wanted.
     """
@@ -145,10 +312,100 @@ def read_input(path: str | Path, input_shape: tuple[int, ...]) -> np.ndarray:
             x = np.loadtxt(path, delimiter=",", ndmin=2, dtype="float32", encoding="utf-8-sig")
     except (ValueError, EOFError, OSError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
-    size = int(np.prod(input_shape))
-    if x.shape[1:] != input_shape and x.size and x.size % size == 0 and (x.size == size or x.shape[1:] == (size,)):
+    size = int(np.prod([n for n in input_shape if n is not None]))
+    if None in input_shape:
+        step = input_shape[1:]
+        if x.ndim == 2 and x.size and None not in step and x.shape[1:] != step and x.shape[1] % size == 0:
+            x = x.reshape(len(x), -1, *step)
+    elif x.shape[1:] != input_shape and x.size and x.size % size == 0 and (x.size == size or x.shape[1:] == (size,)):
         x = x.reshape(-1, *input_shape)
     return x
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The zip behind the model of a sealed file, nothing in it compressed."""
+
+    model_bytes: int  # of the file, from its start; the archive follows
+    files: dict[str, bytes]
+
+
+def read_archive(content: bytes) -> Archive | None:
+    """The archive in a .tflite file, or None where there is none. Nothing is decompressed or written to disk.
+
+    Raises:
+        ValueError: it cannot be read, or holds what no file of ours does: compressed or encrypted entries, names that
+            lead elsewhere or come twice, more than `MAX_FILES` entries, or more bytes than there are.
+    """
+    if not zipfile.is_zipfile(io.BytesIO(content)):
+        if b"zoo.json" in content:
+            raise ValueError("its archive is gone")
+        return None
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            _check_entries(entries, len(content))
+            files = {entry.filename: archive.read(entry) for entry in entries}
+    except Exception as error:  # zipfile raises a dozen kinds where bytes are no zip
+        raise ValueError(f"its archive cannot be read: {_line(error)}") from None
+    return Archive(min((entry.header_offset for entry in entries), default=len(content)), files)
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
+    """Raises ValueError for entries that are not read, in a file of `size` bytes."""
+    if len(entries) > MAX_FILES:
+        raise ValueError(f"it has {len(entries)} files, more than {MAX_FILES}")
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise ValueError("two of its files have one name")
+    if sum(entry.file_size for entry in entries) > size:
+        raise ValueError("it claims to hold more than the whole file")
+    for entry in entries:
+        name = entry.orig_filename  # as it is written: zipfile cuts the other one at a zero byte
+        if name.startswith("/") or ".." in name.split("/") or any(sign in name for sign in "\\:\0"):
+            raise ValueError(f"the name {name!r} leads out of it")
+        if entry.flag_bits & 1:
+            raise ValueError(f"{name!r} is encrypted")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise ValueError(f"{name!r} is compressed")
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """What a .tflite file holds, as JSON takes it; its tensors only where it is not damaged.
+
+    {"file", "bytes", "sha256", "checksum": whether it holds, None without one, "damage": what is wrong or None,
+    "description": of zoo.json, "files": names in the archive, "labels": their number, "inputs" and "outputs":
+    [{"name", "shape", "dtype", "quantization": [scale, zero point] or None}]}; a length of a shape that is not fixed is
+    None.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, not a TFLite file, or one that LiteRT cannot run.
+    """
+    path = Path(path)
+    file = _File(path)
+    damage = file.damage or ("" if file.checked else _damage_in_child(file.model))
+    inputs, outputs = ({}, {}) if damage else _load(file, 1)[1:]
+    return {
+        "file": path.name,
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "checksum": not file.damage if file.checked else None,
+        "damage": damage or None,
+        "description": file.description,
+        "files": file.files,
+        "labels": len(file.labels),
+        "inputs": [_described(name, tensor) for name, tensor in inputs.items()],
+        "outputs": [_described(name, tensor) for name, tensor in outputs.items()],
+    }
+
+
+def _described(name: str, tensor: dict[str, Any]) -> dict[str, Any]:
+    scale, zero_point = tensor["quantization"]
+    return {
+        "name": name,
+        "shape": [None if n < 0 else int(n) for n in tensor["shape_signature"]],
+        "dtype": np.dtype(tensor["dtype"]).name,
+        "quantization": [float(scale), int(zero_point)] if scale else None,
+    }
 
 
 def find_record(path: Path) -> Path | None:
@@ -156,6 +413,98 @@ def find_record(path: Path) -> Path | None:
     folder = path.resolve().parent
     places = (folder, folder.parent) if folder.name == "tflite" else (folder,)
     return next((place / "record.json" for place in places if (place / "record.json").is_file()), None)
+
+
+class _File:
+    """What a file says of itself, and its record of it, before LiteRT sees it."""
+
+    def __init__(self, path: Path):
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+        self.path, content = path, path.read_bytes()
+        if content[4:8] != b"TFL3":
+            raise ValueError(f"{path} is not a TFLite file, or it is damaged ({len(content)} bytes)")
+        self.bytes, self.sha256 = len(content), hashlib.sha256(content).hexdigest()
+        self.model, self.files, self.description, self.damage = content, list[str](), dict[str, Any](), ""
+        recorded = _recorded(path)
+        self.labels: tuple[str, ...] = tuple(recorded["labels"]) if recorded else ()
+        self.checked = bool(recorded) or b"zoo.json" in content
+        try:
+            self._read(content)
+        except ValueError as error:
+            self.damage = f"is damaged, or was changed since it was made: {error}"
+        if recorded and recorded["sha256"] != self.sha256:
+            self.damage = "is not the file that its record describes: damaged, or changed since"
+
+    def _read(self, content: bytes) -> None:
+        archive = read_archive(content)
+        if archive is None:
+            return
+        self.model, self.files = content[: archive.model_bytes], list(archive.files)
+        if "labels.txt" in archive.files:
+            text = archive.files["labels.txt"].decode("utf-8", "replace")
+            self.labels = tuple(text.removesuffix("\n").replace("\r", "").split("\n"))
+        if b"zoo.json" not in content:
+            return
+        try:
+            self.description = json.loads(archive.files["zoo.json"])
+            checksum = str(self.description["sha256"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise ValueError("it has no zoo.json with a checksum") from None
+        if checksum != hashlib.sha256(self.model).hexdigest():
+            raise ValueError("its checksum does not hold")
+
+
+def _load(file: _File, num_threads: int) -> tuple[Any, dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """The interpreter, and its inputs and outputs by the names of the signature, or of the tensors without one."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        interpreter = Interpreter(model_content=file.model, num_threads=num_threads)
+        interpreter.allocate_tensors()
+        signatures = list(interpreter.get_signature_list())
+        if len(signatures) == 1:
+            signature = interpreter.get_signature_runner(signatures[0])
+            return interpreter, signature.get_input_details(), signature.get_output_details()
+        inputs = {tensor["name"]: tensor for tensor in interpreter.get_input_details()}
+        return interpreter, inputs, {tensor["name"]: tensor for tensor in interpreter.get_output_details()}
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{file.path} cannot be run by LiteRT: {_line(error)}") from None
+
+
+def _only(tensors: dict[str, dict[str, Any]], path: Path, kind: str) -> dict[str, Any]:
+    if len(tensors) != 1:
+        raise ValueError(f"{path} has the {kind}s {', '.join(tensors)}; the Runner reads models of one {kind}")
+    return next(iter(tensors.values()))
+
+
+def _has_variables(model: bytes) -> bool:
+    """Whether the model holds tensors that last from one invoke to the next, as a fused LSTM does."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        content = schema.Model.GetRootAs(model)
+        graphs = [content.Subgraphs(i) for i in range(content.SubgraphsLength())]
+        return any(graph.Tensors(i).IsVariable() for graph in graphs for i in range(graph.TensorsLength()))
+    except (struct.error, IndexError, ValueError, TypeError, AttributeError):
+        return True  # what cannot be read and is trusted all the same: resetting does no harm
+
+
+def _damage_in_child(model: bytes) -> str:
+    """Runs a model once in a process of its own, because it can kill the process: what became of it, or ""."""
+    try:
+        done = subprocess.run([sys.executable, "-c", CHILD], input=model, capture_output=True, timeout=CHILD_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"does not finish within {CHILD_SECONDS} s: damaged"
+    if done.returncode in (0, 1):  # 1 is an exception, which comes again here
+        return ""
+    how = signal.Signals(-done.returncode).name if done.returncode < 0 else hex(done.returncode)
+    return f"kills the interpreter ({how}): damaged"
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else f"{text[:200]}..."  # zipfile quotes the bytes that it did not expect
 
 
 def _recorded(path: Path) -> dict[str, Any] | None:
@@ -173,8 +522,8 @@ def _recorded(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def _to_integers(x: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
-    """Real values as the integers that a fully quantized input takes: q = round(x / scale) + zero_point."""
+def _to_tensor(x: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
+    """Real values as a quantized tensor takes them, q = round(x / scale) + zero_point; others stay as they are."""
     scale, zero_point = detail["quantization"]
     if not scale or not np.issubdtype(detail["dtype"], np.integer):
         return x
@@ -187,3 +536,10 @@ def _to_floats(q: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
     if not scale or not np.issubdtype(detail["dtype"], np.integer):
         return q
     return (q.astype("float32") - zero_point) * scale
+
+
+def _rescaled(value: np.ndarray, source: dict[str, Any], target: dict[str, Any]) -> np.ndarray:
+    """What one tensor gave, as another takes it: the two may have scales of their own."""
+    if source["dtype"] == target["dtype"] and source["quantization"] == target["quantization"]:
+        return value
+    return _to_tensor(_to_floats(value, source), target)

@@ -1,6 +1,7 @@
 """Writes that are whole or absent: a kill at any point leaves the old content or the new, never half a file."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -48,6 +49,21 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps other processes from writing results into the folder. Raises ValueError where one is at it.
+
+    The system drops the lock when the process ends, however it ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another process is writing to {folder}; wait for it, or choose another folder") from None
+        yield
 
 
 def write_text(path: str | Path, text: str) -> None:

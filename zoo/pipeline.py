@@ -5,11 +5,10 @@ tune -> search.json; train -> model.keras, training.json; export -> saved_model/
 """
 
 import dataclasses
-import os
-import shutil
+import re
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,42 @@ import numpy as np
 
 from zoo import report as reports
 from zoo.baselines import baselines
-from zoo.benchmarking import latency
 from zoo.collection import folder, load_recipe
-from zoo.conversion import convert, load_keras
+from zoo.conversion import load_keras
 from zoo.data import Dataset
-from zoo.deploy import Runner, find_record
-from zoo.files import read_json, write_text, writing
-from zoo.recipe import Recipe
-from zoo.record import make_record, read_training, versions, write_record, write_training
+from zoo.data.files import chosen
+from zoo.data.files import samples as split_samples
+from zoo.deploy import find_record
+from zoo.exporting import (
+    Contents,
+    Export,
+    data_hash,
+    export_files,
+    export_model,
+    guessed_task,
+    line,
+    refuse,
+    serve,
+)
+from zoo.files import locked, read_json, writing
+from zoo.layers import LayerLoss
+from zoo.layers import layer_losses as losses
+from zoo.precisions import PRECISIONS
+from zoo.recipe import EXPORT_ONLY, Bounds, Recipe
+from zoo.record import (
+    data_record,
+    make_record,
+    read_training,
+    recipe_record,
+    versions,
+    write_record,
+    write_training,
+)
+from zoo.task import Task
 from zoo.training import fit, predict
 from zoo.tuning import Search, read_search, search
 from zoo.verification import Check, FileReport, check_file
 
-CALIBRATION_SAMPLES = 256
 Report = Callable[[str], None]
 
 
@@ -50,22 +72,13 @@ class Training:
         return {name: values[-1] for name, values in self.history.items()}
 
 
-@dataclass(frozen=True)
-class Export:
-    """What an export or a verification found: one report a file; refused files stand in `refused/`."""
-
-    folder: Path
-    files: tuple[FileReport, ...]
-    record: dict[str, Any]
-
-    @property
-    def verified(self) -> bool:
-        return bool(self.files) and all(file.verified for file in self.files)
-
-
 def tune(recipe: str | Path | Recipe, out: str | Path | None = None, *, report: Report = print) -> Search:
     """Searches the recipe's space on train and validation; a search that was cut short goes on."""
     recipe, out, dataset = _prepared(recipe, out)
+    return _tune(recipe, dataset, out, report)
+
+
+def _tune(recipe: Recipe, dataset: Dataset, out: Path, report: Report) -> Search:
     result = search(recipe, dataset, out / "search.json", report, _versions_key())
     values = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.best.values.items())
     report(f"best of {len(result.trials)} trials: {values}")
@@ -90,18 +103,87 @@ def train(
     return _train(found.recipe if found else recipe, dataset, out, callbacks, report, found)
 
 
-def export(recipe: str | Path | Recipe, out: str | Path | None = None, *, report: Report = print) -> Export:
-    """Exports the model that `train` left in `out`, measures every file on test, and keeps those that pass."""
-    recipe, out, dataset = _prepared(recipe, out)
-    return _export(recipe, load_keras(out / "model.keras"), dataset, out, report)
+def export(
+    model: keras.Model | Recipe | str | Path,
+    folder: str | Path | None = None,
+    *,
+    precisions: Sequence[str] | None = None,
+    calibration: np.ndarray | None = None,
+    test: tuple[np.ndarray, np.ndarray | None] | np.ndarray | None = None,
+    strategy: str | None = None,
+    target: str | None = None,
+    task: Task | None = None,
+    bounds: Bounds | None = None,
+    name: str | None = None,
+    labels: Sequence[str] = (),
+    files: Mapping[str, str | bytes] | None = None,
+    report: Report = print,
+) -> Export:
+    """Exports a Keras model to .tflite files, measures each of them, and keeps those that pass every check.
+
+    Args:
+        model: a Keras model of one input and one output, or the path of a .keras file; or a recipe, of which the model
+            is taken that `train` left in `folder`, with the recipe's own data, task and bounds.
+        folder: where to: `tflite/`, `saved_model/1`, `record.json`, and `refused/` for what did not pass. By default
+            `runs/<name>`.
+        precisions: from `zoo/precisions/`: "float32", "float16", "dynamic", "int8", "int8_io", "int16x8".
+        calibration: samples of the training data, (n, *input_shape), from which int8 learns the range of every tensor;
+            256 of them are used.
+        test: x, or (x, y), to measure the files on. Without it, half of `calibration` measures.
+        strategy: for recurrent layers: "auto", "unrolled", "fused", "while", "streaming"; see zoo/conversion/.
+        target: where the files must run: "litert", "browser", "micro".
+        task: what the outputs mean, `Multiclass(10)` say; its softmax is then put behind the model's logits. Without
+            it, the outputs stay as they are, and are scored by what `y` holds.
+        bounds: what the files must meet; the precisions' own by default.
+        name: of the files; the model's own by default.
+        labels: of the outputs. files: others to put into the .tflite's archive, by name: a vocabulary, say.
+
+    Returns:
+        the files with what was measured on each. `verified` says whether all passed.
+
+    Raises:
+        ValueError: what was asked for cannot be had, and why. CheckFailed: the converter refused the model.
+    """
+    given: dict[str, Any] = {
+        "precisions": precisions,
+        "strategy": strategy,
+        "target": target,
+        "bounds": bounds,
+        "name": name,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    if isinstance(model, str | Path) and str(model).endswith(".keras"):
+        given.setdefault("name", re.sub(r"\W", "_", Path(model).stem))
+        model = load_keras(model)
+    if isinstance(model, keras.Model):
+        if calibration is None and test is None:
+            raise ValueError("give calibration=x, samples of the training data: the files are calibrated and measured")
+        if test is None:
+            samples = split_samples(None, (np.asarray(calibration), None))
+        else:
+            samples = split_samples(calibration, test if isinstance(test, tuple) else (test, None))
+        folder = Path(folder) if folder is not None else Path("runs") / str(given.get("name", model.name))
+        return export_model(model, folder, samples, task=task, labels=labels, files=files, report=report, **given)
+    if calibration is not None or test is not None or task is not None or labels or files:
+        raise ValueError(f"recipe {model} brings its own data, task and labels; leave these out, or give a Keras model")
+    recipe, out, dataset = _prepared(load_recipe(model).replace(**given), folder)
+    with locked(out):
+        return _export(recipe, load_keras(out / "model.keras"), dataset, out, report)
 
 
-def verify(target: str | Path, recipe: str | Path | Recipe | None = None, *, report: Report = print) -> Export:
+def verify(
+    target: str | Path,
+    recipe: str | Path | Recipe | None = None,
+    *,
+    test: tuple[np.ndarray, np.ndarray | None] | np.ndarray | None = None,
+    report: Report = print,
+) -> Export:
     """Measures exported files once more, on the whole test set, against the Keras model and against their record.
 
     Args:
         target: a recipe, of which the run in `runs/` is taken or else the released files; a folder; or one file.
         recipe: of the files, where it is not the one that their record names.
+        test: x, or (x, y): what files without a recipe were measured on when they were exported.
 
     Returns:
         one report a file. A file of a run that does not pass is moved to `refused/`; a released one stays.
@@ -114,29 +196,76 @@ def verify(target: str | Path, recipe: str | Path | Recipe | None = None, *, rep
     if described is None:
         raise ValueError(f"{files[0]} has no record.json beside it, so nothing tells what it must hold")
     record, place = read_json(described), described.parent
-    if not (recipe or record["recipe_file"]):
-        raise ValueError(f"{place / 'record.json'} names no recipe file; give the recipe as second argument")
-    recipe = load_recipe(recipe or record["recipe_file"])
-    dataset = recipe.load_data()
-    if dataset.sha256 != record["data"]["sha256"]:
-        raise ValueError(f"the data of {recipe.name} are not those of {place / 'record.json'}; export anew")
-    reference = _reference(recipe, dataset, place)
+    if recipe or record["recipe_file"]:
+        contents, bounds, reference = _of_recipe(load_recipe(recipe or record["recipe_file"]), record, place)
+    elif test is not None:
+        contents, bounds, reference = _of_data(test if isinstance(test, tuple) else (test, None), record, place)
+    else:
+        raise ValueError(f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe")
     found = []
     for path in files:
         precision = next((k for k, v in record["files"].items() if v["file"] == path.name), path.name.split(".")[-2])
-        bounds = recipe.bounds
-        if precision not in bounds.difference:
-            raise ValueError(f"{path}: no bounds are known for precision {precision!r}")
-        file = check_file(path, precision, *dataset.test, reference, recipe.task.adapted(dataset.train.y), bounds)
-        recorded = record["files"].get(precision, {}).get("score")
-        same = recorded is not None and file.score is not None and abs(file.score - recorded) < 1e-9
-        drift = Check("record", same, f"{file.score} measured, {recorded} recorded")
-        file = dataclasses.replace(file, checks=(*file.checks, drift))
+        if precision not in PRECISIONS:
+            raise ValueError(f"{path}: {precision!r} is none of the precisions {', '.join(PRECISIONS)}")
+        known = record["files"].get(precision, {})
+        wanted = reference[:, -1] if known.get("strategy") == "streaming" and reference.ndim == 3 else reference
+        runs_on = record.get("target", "litert")
+        file = check_file(path, precision, contents.x, contents.y, wanted, contents.task, bounds, runs_on)
+        drifted = Check("record", *_drift(file, known))
+        file = dataclasses.replace(file, checks=(*file.checks, drifted), strategy=known.get("strategy"))
         if not file.verified and place != path.resolve().parent:  # a run; released files stand beside their record
-            _refuse(path, place, file)
-        report(_line(file))
+            refuse(path, place, file)
+        report(line(file))
         found.append(file)
     return Export(place, tuple(found), record)
+
+
+def _of_recipe(recipe: Recipe, record: dict[str, Any], place: Path) -> tuple[Contents, Bounds, np.ndarray]:
+    dataset = recipe.load_data()
+    if dataset.sha256 != record["data"]["sha256"]:
+        raise ValueError(f"the data of {recipe.name} are not those of {place / 'record.json'}; export anew")
+    task = recipe.task.adapted(dataset.train.y)
+    contents = _contents(recipe, dataset, task, dataset.train.x[record["calibration"]["indices"]], 0)
+    return contents, recipe.bounds, _reference(recipe, dataset, place)
+
+
+def _of_data(test: tuple[Any, Any], record: dict[str, Any], place: Path) -> tuple[Contents, Bounds, np.ndarray]:
+    samples = split_samples(None, test)
+    whole = split_samples(test[0], test)
+    saved_model = place / "saved_model" / "1"
+    for candidate in (samples, whole):
+        if data_hash(candidate) == record["data"]["sha256"]:
+            reference = serve(saved_model, candidate.x)
+            task, output_name = guessed_task(reference, candidate.y)
+            contents = Contents(
+                record["name"], task, None, output_name, candidate.x, candidate.y, candidate.calibration
+            )
+            return contents, Bounds(), reference
+    raise ValueError(f"these are not the data of {place / 'record.json'}; give those of the export")
+
+
+def _drift(file: FileReport, known: dict[str, Any]) -> tuple[bool, str]:
+    """Whether a file still measures as recorded: its score, or, where nothing was scored, its largest difference."""
+    name = "score" if known.get("score") is not None else "difference"
+    now, then = getattr(file, name), known.get(name)
+    same = now is not None and then is not None and abs(now - then) <= (1e-9 if name == "score" else 1e-4)
+    return same, f"{name} {now} measured, {then} recorded"
+
+
+def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) -> list[LayerLoss]:
+    """Which layers of a run's model lose most in int8, the worst first.
+
+    Args:
+        target: a recipe or the folder of a run, which holds model.keras.
+    """
+    place = Path(target) if Path(target).is_dir() else Path("runs") / str(target)
+    if not (place / "record.json").is_file() or not (place / "model.keras").is_file():
+        raise FileNotFoundError(f"{place} is no run with model.keras and record.json; `zoo run` leaves one")
+    record = read_json(place / "record.json")
+    recipe = load_recipe(recipe or record["recipe_file"])
+    contents, _, _ = _of_recipe(recipe, record, place)
+    model = load_keras(place / "model.keras")
+    return losses(model, contents.calibration, output=contents.output, strategy=recipe.strategy)
 
 
 def run(
@@ -151,9 +280,14 @@ def run(
     if seeds < 1:
         raise ValueError(f"seeds={seeds} must be at least 1")
     recipe, out, dataset = _prepared(recipe, out)
+    with locked(out):
+        return _run(recipe, out, dataset, seeds, report)
+
+
+def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report) -> Export:
     counts = ", ".join(f"{len(part.x)} {name}" for name, part in dataset.parts.items())
     report(f"{recipe.name}: data {dataset.name} ({counts}), sha256 {dataset.sha256[:12]}")
-    found = tune(recipe, out, report=report)
+    found = _tune(recipe, dataset, out, report)
     tuned = found.recipe
     model = _train(tuned, dataset, out, (), report, found).model
     result = _export(tuned, model, dataset, out, report)
@@ -212,7 +346,7 @@ def _train(
         fingerprint=recipe.fingerprint(
             dataset.sha256,
             _versions_key(),
-            without=("space", "objective", "trials", "trial_epochs", "bounds", "precisions", "name"),
+            without=("space", "objective", "trials", "trial_epochs", "bounds", *EXPORT_ONLY, "name"),
         ),
     )
     result = Training(model, recipe, history, time.monotonic() - start, out / "model.keras")
@@ -225,67 +359,31 @@ def _train(
 
 
 def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, report: Report) -> Export:
-    task = recipe.task.adapted(dataset.train.y)
     training = read_training(out)
+    task = recipe.task.adapted(dataset.train.y)
     # From train only, and written down: which samples int8 was calibrated on is part of what made the file.
-    count = min(CALIBRATION_SAMPLES, len(dataset.train.x))
-    indices = np.sort(
-        np.random.default_rng(training["recipe"]["seed"]).choice(len(dataset.train.x), count, replace=False)
+    indices = chosen(len(dataset.train.x), training["recipe"]["seed"])
+    measured = export_files(
+        model,
+        out,
+        _contents(recipe, dataset, task, dataset.train.x[indices], training["recipe"]["seed"]),
+        precisions=recipe.precisions,
+        strategy=recipe.strategy,
+        target=recipe.target,
+        bounds=recipe.bounds,
+        report=report,
     )
-    staging = Path(tempfile.mkdtemp(prefix=".export.", dir=out))
-    try:
-        report(f"exporting to {', '.join(recipe.precisions)}")
-        convert(
-            model,
-            staging,
-            output=task.output(),
-            output_name=task.output_name,
-            precisions=recipe.precisions,
-            calibration=dataset.train.x[indices],
-        )
-        reference = task.output()(predict(model, dataset.test.x)).numpy()
-        saved_model = _check_saved_model(staging / "saved_model", dataset.test.x, reference)
-        files, outputs = [], reference
-        shutil.rmtree(out / "refused", ignore_errors=True)
-        for precision in recipe.precisions:
-            path = staging / f"{recipe.name}.{precision}.tflite"
-            os.replace(staging / f"{precision}.tflite", path)
-            file = check_file(path, precision, *dataset.test, reference, task, recipe.bounds)
-            file = dataclasses.replace(file, checks=(*file.checks, saved_model))
-            report(_line(file))
-            (out / "tflite" / path.name).unlink(missing_ok=True)  # of an earlier export, whose record goes too
-            if file.verified:
-                outputs = Runner(path).predict(dataset.test.x)
-            else:
-                _refuse(path, out, file)
-            files.append(file)
-        latencies = {
-            file.precision: round(float(np.median(latency(Runner(staging / file.file), 0.3))) * 1e6, 1)
-            for file in files
-            if file.verified
-        }
-        record = make_record(
-            recipe,
-            task,
-            dataset,
-            training,
-            parameters=model.count_params(),
-            calibration=indices.tolist(),
-            baselines=baselines(dataset, task),
-            files=files,
-            latencies=latencies,
-        )
-        (out / "tflite").mkdir(exist_ok=True)
-        for file in files:
-            if file.verified:
-                os.replace(staging / file.file, out / "tflite" / file.file)
-        shutil.rmtree(out / "saved_model", ignore_errors=True)  # of an earlier export
-        if record["verified"]:
-            (out / "saved_model").mkdir()
-            os.replace(staging / "saved_model", out / "saved_model" / "1")
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-    decided = task.decide(outputs)
+    record = make_record(
+        recipe.name,
+        task,
+        data_record(dataset),
+        parameters=model.count_params(),
+        calibration={"part": "train", "indices": indices.tolist()},
+        files=measured.files,
+        latencies=measured.latencies,
+        **recipe_record(recipe, dataset, training, baselines(dataset, task)),
+    )
+    decided = task.decide(measured.outputs)
     if dataset.labels:
         with writing(out / "plots" / "confusion_matrix.png") as path:
             reports.plot_confusion(dataset.test.y, decided, dataset.labels, path)
@@ -294,38 +392,31 @@ def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, rep
         first = np.arange(min(10, len(dataset.test.x)))
     with writing(out / "example.npy") as path:  # one sample a class, to try the file with
         np.save(path, dataset.test.x[first])
-    return Export(out, tuple(files), write_record(record, out))
+    return Export(out, measured.files, write_record(record, out))
+
+
+def _contents(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.ndarray, seed: int) -> Contents:
+    return Contents(
+        name=recipe.name,
+        task=task,
+        output=task.output(),
+        output_name=task.output_name,
+        x=dataset.test.x,
+        y=dataset.test.y,
+        calibration=calibration,
+        labels=dataset.labels,
+        about={
+            "recipe": recipe.name,
+            "seed": seed,
+            "data": dataset.name,
+            "data_sha256": dataset.sha256,
+            "licence": dataset.licence,
+        },
+    )
 
 
 def _scores(seed: int, result: Export) -> dict[str, Any]:
     return {"seed": seed, "verified": result.verified, **{file.precision: file.score for file in result.files}}
-
-
-def _refuse(path: Path, out: Path, file: FileReport) -> None:
-    """Takes a file away from where good ones are, and says why beside it."""
-    refused = out / "refused"
-    refused.mkdir(exist_ok=True)
-    os.replace(path, refused / path.name)
-    write_text(refused / f"{path.name}.txt", file.refusal + "\n")
-
-
-def _line(file: FileReport) -> str:
-    if not file.verified:
-        return f"{file.file}: refused ({file.refusal})"
-    return f"{file.file}: verified on {file.samples} test samples, {len(file.checks)} checks"
-
-
-def _check_saved_model(path: Path, x: np.ndarray, reference: np.ndarray) -> Check:
-    difference = float(np.abs(_serve(path, x) - reference).max())
-    return Check("SavedModel", difference <= 1e-4, f"largest difference {difference:.2g}, 0.0001 allowed")
-
-
-def _serve(path: Path, x: np.ndarray) -> np.ndarray:
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(path))  # kept by name: its functions do not keep its variables
-    (outputs,) = loaded.serve(tf.constant(x)).values()
-    return outputs.numpy()
 
 
 def _reference(recipe: Recipe, dataset: Dataset, place: Path) -> np.ndarray:
@@ -336,7 +427,7 @@ def _reference(recipe: Recipe, dataset: Dataset, place: Path) -> np.ndarray:
     saved_model = folder("saved_models") / place.name / "1"
     if not saved_model.is_dir():
         raise FileNotFoundError(f"there is neither {place / 'model.keras'} nor {saved_model} to compare with")
-    return _serve(saved_model, dataset.test.x)
+    return serve(saved_model, dataset.test.x)
 
 
 def _files_of(target: str | Path) -> list[Path]:

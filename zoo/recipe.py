@@ -14,9 +14,11 @@ import keras
 from zoo.data import Dataset
 from zoo.models.blocks import check_choice
 from zoo.optimizer import make_optimizer, optimizer_space
+from zoo.precisions import PRECISIONS
+from zoo.targets import TARGETS
 from zoo.task import Task
 
-PRECISIONS = ("float32", "int8")
+EXPORT_ONLY = ("precisions", "strategy", "target")  # fields that neither search nor training depends on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,18 +26,31 @@ class Bounds:
     """What every exported file must meet before it counts as good.
 
     Attributes:
-        score: the least accuracy (or the largest error, for a regression) on the test set.
+        score: the least accuracy (or the largest error, for a regression) on the test set; None for any.
         drop: how much worse than the Keras model a file may score, by precision, as a fraction of that score.
         difference: how far any single output may be from the Keras model's, by precision, as a fraction of the
             largest output (of 1 where that is smaller, as probabilities are). For int8 the default is a half, which
             a probability can only miss by where the answer changes from one sure class to another.
         mean_difference: likewise, how far the outputs may be on average.
+        bytes: the largest size of a file, by precision; any where none is given.
+
+    What is not given is the precision's own default, in `zoo/precisions/`.
     """
 
-    score: float
-    drop: Mapping[str, float] = field(default_factory=lambda: {"float32": 0.001, "int8": 0.01})
-    difference: Mapping[str, float] = field(default_factory=lambda: {"float32": 1e-4, "int8": 0.5})
-    mean_difference: Mapping[str, float] = field(default_factory=lambda: {"float32": 1e-5, "int8": 0.01})
+    score: float | None = None
+    drop: Mapping[str, float] = field(default_factory=dict)
+    difference: Mapping[str, float] = field(default_factory=dict)
+    mean_difference: Mapping[str, float] = field(default_factory=dict)
+    bytes: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("drop", "difference", "mean_difference", "bytes"):
+            for precision in getattr(self, name):
+                check_choice(f"precision in bounds {name}", precision, PRECISIONS)
+
+    def of(self, name: str, precision: str) -> float:
+        """The bound of this name, as given or else the precision's default."""
+        return getattr(self, name).get(precision, getattr(PRECISIONS[precision], name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +70,9 @@ class Recipe:
             merged into those above.
         objective: what the search looks at after each trial: "val_loss" or a metric such as "val_accuracy".
         trials, trial_epochs: how many candidates the search trains, and for how long.
-        precisions: of the exported files.
+        precisions: of the exported files, from `zoo/precisions/`.
+        strategy: for recurrent layers: "auto", or one of `zoo/conversion/strategy.py`.
+        target: where the files must run: "litert", "browser" or "micro".
         bounds: what they must meet.
         name: file name of the recipe without its suffix, and file: its path, or the name alone where it is of the
             collection; both are filled in where the recipe is loaded.
@@ -79,7 +96,9 @@ class Recipe:
     objective: str = "val_loss"
     trials: int = 12
     trial_epochs: int = 12
-    precisions: Sequence[str] = PRECISIONS
+    precisions: Sequence[str] = ("float32", "int8")
+    strategy: str = "auto"
+    target: str = "litert"
     name: str = "recipe"
     file: str = ""
 
@@ -105,6 +124,7 @@ class Recipe:
             raise ValueError(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
         for precision in self.precisions:
             check_choice("precision", precision, PRECISIONS)
+        check_choice("target", self.target, TARGETS)
         _objective_is_measured(self.objective, self.task)
 
     def replace(self, **fields: Any) -> "Recipe":

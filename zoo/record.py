@@ -66,56 +66,72 @@ def read_training(out: Path) -> dict[str, Any]:
 
 
 def make_record(
-    recipe: Recipe,
+    name: str,
     task: Task,
-    dataset: Dataset,
-    training: Mapping[str, Any],
+    data: Mapping[str, Any],
     *,
     parameters: int,
-    calibration: Sequence[int],
-    baselines: Mapping[str, float],
+    calibration: Mapping[str, Any],
     files: Sequence[FileReport],
     latencies: Mapping[str, float],
+    **more: Any,
 ) -> dict[str, Any]:
-    """The record as plain values.
+    """The record of an export as plain values.
 
     Args:
-        training: of the model that was exported, from `read_training`.
-        calibration: indices into train. latencies: median microseconds of an invoke, by precision.
+        data: name, hash, number of samples, labels of what was measured on.
+        calibration: which part, and the indices into it.
+        latencies: median microseconds of an invoke, by precision.
+        more: further fields.
     """
     return {
-        "name": recipe.name,
-        "recipe_file": recipe.file,
+        "name": name,
+        "recipe_file": "",
         "verified": all(file.verified for file in files),
         "date": date.today().isoformat(),
         "task": type(task).__name__,
         "score_name": task.score_name,
-        "seed": training["recipe"]["seed"],
         "parameters": parameters,
-        "data": {
-            "name": dataset.name,
-            "sha256": dataset.sha256,
-            "samples": {name: len(part.x) for name, part in dataset.parts.items()},
-            "input_shape": list(dataset.input_shape),
-            "labels": list(dataset.labels),
-            "licence": dataset.licence,
-            "citation": dataset.citation,
-        },
-        "recipe": training["recipe"],
-        "search": training["search"],
-        "training": {"epochs": len(training["history"]["loss"]), **training["final"]},
-        "calibration": {"part": "train", "indices": list(calibration)},
-        "baselines": dict(baselines),
+        "data": dict(data),
+        "calibration": dict(calibration),
         "files": {file.precision: {**file.as_dict(), "latency_us": latencies.get(file.precision)} for file in files},
         "seeds": [],
         "versions": versions(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        **more,
+    }
+
+
+def recipe_record(
+    recipe: Recipe, dataset: Dataset, training: Mapping[str, Any], baselines: Mapping[str, float]
+) -> dict[str, Any]:
+    """The fields that a recipe adds: `training` is that of the model that was exported, from `read_training`."""
+    return {
+        "recipe_file": recipe.file,
+        "seed": training["recipe"]["seed"],
+        "recipe": training["recipe"],
+        "search": training["search"],
+        "training": {"epochs": len(training["history"]["loss"]), **training["final"]},
+        "baselines": dict(baselines),
+    }
+
+
+def data_record(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "sha256": dataset.sha256,
+        "samples": {name: len(part.x) for name, part in dataset.parts.items()},
+        "input_shape": list(dataset.input_shape),
+        "labels": list(dataset.labels),
+        "licence": dataset.licence,
+        "citation": dataset.citation,
     }
 
 
 def write_record(record: dict[str, Any], out: Path) -> dict[str, Any]:
     write_json(out / "record.json", record)
-    write_text(out / "card.md", card(record))
+    if record["recipe_file"]:
+        write_text(out / "card.md", card(record))
     return record
 
 

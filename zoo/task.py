@@ -30,12 +30,16 @@ class Task(abc.ABC):
         """What the export puts behind the logits, (B, num_outputs) -> (B, num_outputs)."""
 
     @abc.abstractmethod
-    def score(self, y: np.ndarray, outputs: np.ndarray) -> float:
-        """Of an exported file's outputs (n, num_outputs) against the targets."""
+    def per_sample(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """What the score is the mean of, (n,): of an exported file's outputs (n, num_outputs) against the targets."""
 
     @abc.abstractmethod
     def check(self, y: np.ndarray) -> None:
         """Raises ValueError where the targets are not those of this task."""
+
+    def score(self, y: np.ndarray, outputs: np.ndarray) -> float:
+        """Of an exported file's outputs (n, num_outputs) against the targets."""
+        return float(np.mean(self.per_sample(y, outputs)))
 
     def adapted(self, y_train: np.ndarray) -> "Task":
         """This task with the statistics of its training targets, where it needs any."""
@@ -80,8 +84,8 @@ class Multiclass(Task):
     def output(self):
         return keras.layers.Softmax(name=self.output_name)
 
-    def score(self, y, outputs):
-        return float(np.mean(self.decide(outputs) == y))
+    def per_sample(self, y, outputs):
+        return (self.decide(outputs) == y).astype(float)
 
     def decide(self, outputs):
         return outputs.argmax(axis=-1)
@@ -113,8 +117,8 @@ class Binary(Task):
     def output(self):
         return keras.layers.Activation("sigmoid", name=self.output_name)
 
-    def score(self, y, outputs):
-        return float(np.mean(self.decide(outputs) == y.reshape(-1)))
+    def per_sample(self, y, outputs):
+        return (self.decide(outputs) == y.reshape(-1)).astype(float)
 
     def decide(self, outputs):
         return (outputs.reshape(-1) > 0.5).astype(int)
@@ -157,8 +161,8 @@ class Regression(Task):
         mean, scale = self._statistics()
         return keras.layers.Rescaling(scale.tolist(), mean.tolist(), name=self.output_name)
 
-    def score(self, y, outputs):
-        return float(np.mean(np.abs(outputs.reshape(len(y), -1) - y.reshape(len(y), -1))))
+    def per_sample(self, y, outputs):
+        return np.abs(outputs.reshape(len(y), -1) - y.reshape(len(y), -1)).mean(axis=1)
 
     def check(self, y):
         if y.reshape(len(y), -1).shape[1] != self.num_outputs:

@@ -20,7 +20,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from zoo.data import Dataset
 from zoo.errors import CheckFailed
 from zoo.files import read_json, write_json
-from zoo.recipe import Recipe, described
+from zoo.recipe import EXPORT_ONLY, Recipe, described
 from zoo.training import fit
 
 WORST = 1e9  # stands for a loss that is not finite, which KerasTuner would skip or take for the best
@@ -184,7 +184,7 @@ def read_search(recipe: Recipe, dataset: Dataset, file: Path, versions: str) -> 
 def _fingerprint(recipe: Recipe, dataset: Dataset, versions: str) -> str:
     """Of all that a single trial's result depends on."""
     return recipe.fingerprint(
-        dataset.sha256, versions, without=("epochs", "trials", "objective", "bounds", "precisions", "name")
+        dataset.sha256, versions, without=("epochs", "trials", "objective", "bounds", *EXPORT_ONLY, "name")
     )
 
 

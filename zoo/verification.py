@@ -2,19 +2,19 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo import targets
 from zoo.deploy import Runner
+from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
 from zoo.task import Task
 
-# What may touch real numbers in an int8 file: the conversion at its two ends.
-REAL_VALUED = {"QUANTIZE", "DEQUANTIZE"}
+RESAMPLES = 2000  # of the bootstrap
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,12 @@ class FileReport:
     sha256: str
     score: float | None  # accuracy, or the mean absolute error of a regression, on the file itself
     score_keras: float | None
+    interval: tuple[float, float] | None  # 95 %, of how much better the file scores than the Keras model, paired
     difference: float | None  # largest, of any output, from the Keras model
     samples: int
     ops: dict[str, int]
     checks: tuple[Check, ...]
+    strategy: str | None = None  # of recurrent layers
 
     @property
     def verified(self) -> bool:
@@ -55,104 +57,106 @@ class FileReport:
 
 
 def check_file(
-    path: Path, precision: str, x: np.ndarray, y: np.ndarray, reference: np.ndarray, task: Task, bounds: Bounds
+    path: Path,
+    precision: str,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    reference: np.ndarray,
+    task: Task,
+    bounds: Bounds,
+    target: str = "litert",
 ) -> FileReport:
     """Measures a file on (x, y), one invoke after the other, against the Keras model's outputs `reference`.
 
-    Every sample is asked in one interpreter, so that a state which leaks from one invoke into the next shows.
+    Every sample is asked in one interpreter, so that a state which leaks from one invoke into the next shows. Without
+    targets `y` nothing is scored.
     """
     checks: list[Check] = []
 
     def check(name: str, held: bool, detail: str) -> None:
         checks.append(Check(name, bool(held), detail))
 
-    def report(score=None, score_keras=None, difference=None, sha256="", ops=None) -> FileReport:
+    def report(score=None, score_keras=None, interval=None, difference=None, sha256="", ops=None) -> FileReport:
         return FileReport(
-            path.name, precision, path.stat().st_size, sha256, score, score_keras, difference, len(x), ops or {},
-            tuple(checks),
+            path.name, precision, path.stat().st_size, sha256, score, score_keras, interval, difference, len(x),
+            ops or {}, tuple(checks),
         )  # fmt: skip
 
     try:
-        runner = Runner(path)  # first of all, whether this is the file that its record describes
+        refusal = targets.refusal(path, targets.TARGETS[target])
         ops, real = operators(path)
+        check(
+            "target", refusal is None, refusal or f"{targets.TARGETS[target].title} has all of {len(ops)} kinds of ops"
+        )
+        if refusal and targets.refusal(path, targets.TARGETS["litert"]):
+            return report(ops=ops)  # no interpreter that TensorFlow is not a part of runs it
+        runner = Runner(path)
     except ValueError as error:
-        foreign = _not_builtin(_operators_if_readable(path))
-        check("loads", False, f"needs {', '.join(foreign)}, which TensorFlow alone has" if foreign else str(error))
+        check("loads", False, str(error))
         return report()
     check("loads", True, "in a plain LiteRT interpreter")
-    foreign = _not_builtin(ops)  # an interpreter that TensorFlow was imported beside runs these too
-    check("builtin ops", not foreign, f"needs {', '.join(foreign)}" if foreign else f"{len(ops)} kinds")
-    if precision == "int8":
-        computing = sorted(real - REAL_VALUED)
+    allowed_real = PRECISIONS[precision].real_ops
+    if allowed_real is not None:
+        computing = sorted(real - set(allowed_real))
         detail = f"computes in float: {', '.join(computing)}" if computing else "all operators compute in integers"
-        check("int8 throughout", not computing, detail)
+        check(f"{precision} throughout", not computing, detail)
+    if precision in bounds.bytes:
+        size = path.stat().st_size
+        check("size", size <= bounds.bytes[precision], f"{size:,} bytes, {bounds.bytes[precision]:,} allowed")
 
     outputs = runner.predict(x)
-    unfit = int((~np.isfinite(outputs)).any(axis=1).sum())
+    unfit = int((~np.isfinite(outputs.reshape(len(outputs), -1))).any(axis=1).sum())
     check("finite", unfit == 0, f"{unfit} of {len(x)} outputs are NaN or infinite")
     if outputs.shape != reference.shape:
         check("parity", False, f"outputs {outputs.shape}, the Keras model's {reference.shape}")
         return report(sha256=runner.sha256, ops=ops)
     if unfit:
         return report(sha256=runner.sha256, ops=ops)
+    largest = max(1.0, float(np.abs(reference).max()))
     difference = float(np.abs(outputs - reference).max())
-    allowed = bounds.difference[precision] * max(1.0, float(np.abs(reference).max()))
+    allowed = bounds.of("difference", precision) * largest
     check(
         "parity",
         difference <= allowed,
         f"largest difference {difference:.2g} over {len(x)} samples, {allowed:g} allowed",
     )
     mean_difference = float(np.abs(outputs - reference).mean())
-    allowed = bounds.mean_difference[precision] * max(1.0, float(np.abs(reference).max()))
+    allowed = bounds.of("mean_difference", precision) * largest
     check("mean parity", mean_difference <= allowed, f"mean difference {mean_difference:.2g}, {allowed:g} allowed")
+    if y is None:
+        return report(difference=difference, sha256=runner.sha256, ops=ops)
     score, score_keras = task.score(y, outputs), task.score(y, reference)
+    gains = task.per_sample(y, outputs) - task.per_sample(y, reference)
+    low, high = interval(gains if task.larger_is_better else -gains)
     lost = task.better(score_keras, score)
-    may_lose = bounds.drop[precision] * abs(score_keras)
+    may_lose = bounds.of("drop", precision) * abs(score_keras)
     check(
         "loss against Keras",
         lost <= may_lose,
-        f"{task.score_name} {score:.4f} on the file, {score_keras:.4f} in Keras, {may_lose:.2g} may be lost",
+        f"{task.score_name} {score:.4f} on the file, {score_keras:.4f} in Keras (difference {low:+.4f} to {high:+.4f}, "
+        f"95 %), {may_lose:.2g} may be lost",
     )
-    enough = task.better(score, bounds.score) >= -1e-9
-    check("bound", enough, f"{task.score_name} {score:.4f}, the recipe asks for {bounds.score:g}")
-    return report(score, score_keras, difference, runner.sha256, ops)
+    if bounds.score is not None:
+        enough = task.better(score, bounds.score) >= -1e-9
+        check("bound", enough, f"{task.score_name} {score:.4f}, {bounds.score:g} is asked for")
+    return report(score, score_keras, (low, high), difference, runner.sha256, ops)
+
+
+def interval(differences: np.ndarray) -> tuple[float, float]:
+    """The 95 % interval of the mean of `differences` (n,), by the paired bootstrap (Efron 1979)."""
+    n = len(differences)
+    rng = np.random.default_rng(0)
+    means = [differences[rng.integers(0, n, n)].mean() for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def operators(path: Path) -> tuple[dict[str, int], set[str]]:
-    """How often each operator stands in a file, and which operators write real numbers."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    try:
-        model = schema.ModelT.InitFromPackedBuf(bytearray(path.read_bytes()), 0)
-        names = _builtin_codes()
-        counts: Counter[str] = Counter()
-        real: set[str] = set()
-        for graph in model.subgraphs:
-            for operator in graph.operators or []:
-                code = model.operatorCodes[operator.opcodeIndex]
-                number = max(code.builtinCode, code.deprecatedBuiltinCode)  # old files know the small field alone
-                name = code.customCode.decode() if names[number] == "CUSTOM" else names[number]
-                counts[name] += 1
-                if any(graph.tensors[i].type == schema.TensorType.FLOAT32 for i in operator.outputs):
-                    real.add(name)
-    except Exception as error:  # flatbuffers reads a damaged file until struct or an index breaks
-        raise ValueError(f"{path} is damaged: its operators cannot be read ({type(error).__name__})") from None
+    """How often each operator stands in a file, and which operators write real numbers. Raises ValueError."""
+    counts: Counter[str] = Counter()
+    real: set[str] = set()
+    for name, _, outputs in targets.operators(targets.read_model(path)):
+        counts[name] += 1
+        if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs):
+            real.add(name)
     return dict(counts), real
-
-
-def _operators_if_readable(path: Path) -> dict[str, int]:
-    try:
-        return operators(path)[0]
-    except ValueError:
-        return {}
-
-
-def _builtin_codes() -> dict[int, str]:
-    from ai_edge_litert import schema_py_generated as schema
-
-    return {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-
-
-def _not_builtin(ops: Iterable[str]) -> list[str]:
-    """Custom operators, among them Flex ones, for which an interpreter needs all of TensorFlow."""
-    return sorted(set(ops) - set(_builtin_codes().values()))

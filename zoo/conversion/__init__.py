@@ -1,20 +1,33 @@
 """From a Keras model to a SavedModel and .tflite files, in a process of its own."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
+from zoo.conversion.inference import layers_of
+from zoo.conversion.strategy import STRATEGIES, choose, is_graph
 from zoo.errors import CheckFailed
 from zoo.files import write_json
 
-__all__ = ["convert", "load_keras"]
+__all__ = ["STRATEGIES", "choose", "convert", "load_keras"]
+
+# What has no builtin op, and what to do instead.
+NOT_IN_A_FILE = {
+    "TextVectorization": "tokenise outside of the model and feed the token numbers",
+    "StringLookup": "look up outside of the model and feed the numbers",
+    "IntegerLookup": "look up outside of the model and feed the positions",
+    "Hashing": "hash outside of the model and feed the numbers",
+    "HashedCrossing": "hash outside of the model and feed the numbers",
+    "Lambda": "write a small keras.layers.Layer, or use a layer that Keras has",
+}
 
 
 def convert(
@@ -23,25 +36,32 @@ def convert(
     *,
     output: keras.layers.Layer | None,
     output_name: str,
-    precisions: Sequence[str],
+    strategies: Mapping[str, str | None],
     calibration: np.ndarray,
+    compare: bool = False,
 ) -> None:
     """Writes `saved_model/` and one `<precision>.tflite` a precision into `folder`, which must exist.
 
     Args:
-        model: ends in logits; `output` is put behind them, and what acts in training alone is left out.
-        calibration: samples of train from which int8 learns the range of every tensor, (n, *input_shape).
+        model: of one input and one output; `output` is put behind it, and what acts in training alone is left out.
+        strategies: the recurrent strategy for each precision that is wanted, see `choose`.
+        calibration: samples of train from which the range of every tensor is learnt, (n, *input_shape).
+        compare: instead of files, write layers.json: how far the int8 layers are from the float ones.
 
     Raises:
         CheckFailed: the converter refused the model or died; with its last words.
     """
-    model.save(folder / "model.keras")
-    np.save(folder / "calibration.npy", calibration)
     job = {
-        "precisions": list(precisions),
+        "precisions": dict(strategies),
         "output": None if output is None else keras.saving.serialize_keras_object(output),
         "output_name": output_name,
+        "compare": compare,
     }
+    if _can_be_loaded_elsewhere(model):
+        model.save(folder / "model.keras")
+    else:
+        _save_here(model, output, output_name, calibration, folder / "saved_model")
+    np.save(folder / "calibration.npy", calibration)
     write_json(folder / "job.json", job)
     environment = {
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -57,11 +77,46 @@ def convert(
         if child.returncode < 0:
             reason = f"the converter was ended by {signal.Signals(-child.returncode).name}"
         else:
-            reason = (child.stderr.strip().splitlines() or ["no reason was given"])[-1]
+            reason = why(child.stderr)
         raise CheckFailed(f"export of {model.name} failed while {step}: {reason}")
     for name in ("model.keras", "calibration.npy", "job.json"):
-        (folder / name).unlink()
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "strategies", ignore_errors=True)
     shutil.rmtree(folder / "saved_model" / "assets", ignore_errors=True)
+
+
+def why(stderr: str) -> str:
+    """The reason in what a converter wrote: the ops that no builtin does, with their layers; or its last line."""
+    missing = dict.fromkeys(re.findall(r"'tf\.(\w+)' op is neither a custom op nor a flex op", stderr))
+    if missing:
+        places = dict.fromkeys(re.findall(rf'"[^"]*?([\w.]+)/(?:{"|".join(missing)})[^"/]*@', stderr))
+        layers = f" (in {', '.join(places)})" if places else ""
+        return (
+            f"TFLite has no builtin op for {', '.join(missing)}{layers}; use layers made of builtin ops, "
+            "or do this step outside of the model"
+        )
+    return (stderr.strip().splitlines() or ["no reason was given"])[-1]
+
+
+def _can_be_loaded_elsewhere(model: keras.Model) -> bool:
+    """Whether a fresh process knows all its classes: they are of Keras or ours, and none holds a function."""
+    if not is_graph(model):
+        return False
+    modules = {type(layer).__module__.split(".")[0] for layer in layers_of(model)}
+    return modules <= {"keras", "zoo"} and not any(isinstance(layer, keras.layers.Lambda) for layer in layers_of(model))
+
+
+def _save_here(
+    model: keras.Model, output: keras.layers.Layer | None, output_name: str, x: np.ndarray, path: Path
+) -> None:
+    """The SavedModel of a model with classes of the caller's own, as it is."""
+    from zoo.conversion.child import _save
+
+    def function(inputs):
+        outputs = model(inputs, training=False)
+        return {output_name: outputs if output is None else output(outputs)}
+
+    _save(model, path, function, x.shape[1:], str(x.dtype))
 
 
 def load_keras(path: str | Path) -> keras.Model:

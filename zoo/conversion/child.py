@@ -1,56 +1,132 @@
 """The process that converts: `python -m zoo.conversion.child FOLDER`.
 
 The converter can die without an exception, and names and caches of an earlier conversion change the bytes of a later
-one, so each export runs in a fresh process. FOLDER holds model.keras, calibration.npy and job.json; the results are
-written into it. The model in there may hold layers of ours, which `zoo.conversion.inference` makes known to Keras.
+one, so each export runs in a fresh process. FOLDER holds job.json, calibration.npy and model.keras (or, of a model
+whose classes only the caller has, saved_model/); the results are written into it.
 """
 
+import csv
+import io
 import json
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.conversion.inference import inference_model
+from zoo.conversion.inference import inference_model, layers_of
+from zoo.conversion.masking import mask_value, with_every_length
+from zoo.conversion.strategy import STRATEGIES
+from zoo.conversion.streaming import StreamingModel
+from zoo.files import write_json
+from zoo.precisions import PRECISIONS
 
 
 def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
-    trained = keras.saving.load_model(folder / "model.keras", compile=False)
-    keras.backend.clear_session()  # so that layers are counted from one
-    output = keras.saving.deserialize_keras_object(job["output"]) if job["output"] else None
-    model = inference_model(trained, output)
-    saved_model = folder / "saved_model"
-    _save(model, job["output_name"], saved_model)
-    for precision in job["precisions"]:
+    trained = output = None
+    if (folder / "model.keras").exists():
+        trained = keras.saving.load_model(folder / "model.keras", compile=False)
+        keras.backend.clear_session()  # so that layers are counted from one
+        output = keras.saving.deserialize_keras_object(job["output"]) if job["output"] else None
+        save(inference_model(trained, output), job["output_name"], folder / "saved_model")
+    x = np.load(folder / "calibration.npy", allow_pickle=False)
+    padding = mask_value(layers_of(trained)) if trained else None
+    if padding is not None:
+        x = with_every_length(x, padding)
+    for precision, strategy in job["precisions"].items():
         print(f"converting to {precision}", flush=True)
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=["edge"])
+        graph = folder / "saved_model"
+
+        def samples() -> Iterator[dict[str, np.ndarray]]:
+            return ({"input": sample[np.newaxis]} for sample in x)
+
+        if strategy not in (None, "while"):  # the SavedModel itself is the one with loops
+            graph = folder / "strategies" / strategy
+            model = STRATEGIES[strategy].convertible(trained, output)
+            if isinstance(model, StreamingModel):
+                signature = save_step(model, x, job["output_name"], graph)
+                samples = _along_sequences(signature, model, x)
+            else:
+                save(model, job["output_name"], graph)
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(graph), signature_keys=["edge"])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # Select-TF ops raise an error here
-        if precision == "int8":
-            x = np.load(folder / "calibration.npy", allow_pickle=False)
-            # The newer quantizer leaves a SPLIT of recurrent layers in float in about one conversion of three, by
-            # chance (TensorFlow 2.21); this one gives the same bytes each time.
-            converter.experimental_new_quantizer = False
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda x=x: ([sample[np.newaxis]] for sample in x)
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        (folder / f"{precision}.tflite").write_bytes(converter.convert())
+        PRECISIONS[precision].configure(converter, samples)
+        if job["compare"]:
+            debugged = tf.lite.experimental.QuantizationDebugger(converter=converter, debug_dataset=samples)
+            write_json(folder / "layers.json", layer_statistics(debugged))
+        else:
+            (folder / f"{precision}.tflite").write_bytes(converter.convert())
 
 
-def _save(model: keras.Model, output_name: str, path: Path) -> None:
+def layer_statistics(debugger: tf.lite.experimental.QuantizationDebugger) -> list[dict[str, str]]:
+    """A row an op: its name, its tensor's name, scale and errors against the float model."""
+    debugger.run()
+    table = io.StringIO()
+    debugger.layer_statistics_dump(table)
+    table.seek(0)
+    return list(csv.DictReader(table))
+
+
+def save(model: keras.Model, output_name: str, path: Path) -> None:
     """One SavedModel with two signatures: `serve` for any batch size, `edge` for one sample."""
-
-    def call(input):  # noqa: A002  (the argument's name becomes the signature's input name)
-        return {output_name: model(input, training=False)}
-
     (tensor,) = model.inputs
+    _save(model, path, lambda x: {output_name: model(x, training=False)}, tensor.shape[1:], tensor.dtype)
+
+
+def _save(
+    model: keras.Model, path: Path, function: Callable[[tf.Tensor], Any], shape: tuple[int | None, ...], dtype: str
+) -> None:
+    def call(input):  # noqa: A002  (the argument's name becomes the signature's input name)
+        return function(input)
+
     archive = keras.export.ExportArchive()
     archive.track(model)
     for signature, batch in (("serve", None), ("edge", 1)):
-        archive.add_endpoint(signature, call, [tf.TensorSpec((batch, *tensor.shape[1:]), tensor.dtype, name="input")])
+        archive.add_endpoint(signature, call, [tf.TensorSpec((batch, *shape), dtype, name="input")])
     archive.write_out(str(path), verbose=False)
+
+
+def save_step(model: StreamingModel, x: np.ndarray, output_name: str, path: Path) -> Callable[..., Any]:
+    """A SavedModel whose `edge` signature takes one step; gives the function of it."""
+
+    def call(input, states):  # noqa: A002
+        outputs, after = model(input, [states[f"state_{i}"] for i in range(len(states))])
+        return {output_name: outputs, **{f"next_state_{i}": state for i, state in enumerate(after)}}
+
+    def step(**inputs):
+        return call(inputs.pop("input"), inputs)
+
+    (tensor,) = model.model.inputs
+    signature = {
+        "input": tf.TensorSpec((1, *tensor.shape[2:]), tensor.dtype, name="input"),
+        **{f"state_{i}": tf.TensorSpec((1, n), name=f"state_{i}") for i, n in enumerate(model.state_sizes)},
+    }
+    function = tf.function(step).get_concrete_function(**signature)
+    module = tf.Module()  # not the model, whose own call would be saved as well
+    module.weights = [weight.value for weight in model.model.weights]
+    tf.saved_model.save(module, str(path), signatures={"edge": function})
+    return function
+
+
+def _along_sequences(
+    step: Callable[..., Any], model: StreamingModel, x: np.ndarray
+) -> Callable[[], Iterator[dict[str, np.ndarray]]]:
+    """Calibration inputs of every step, with the states that the steps before it lead to."""
+
+    def samples() -> Iterator[dict[str, np.ndarray]]:
+        for sequence in x:
+            states = {f"state_{i}": np.zeros((1, n), "float32") for i, n in enumerate(model.state_sizes)}
+            for features in sequence:
+                inputs = {"input": features[np.newaxis], **states}
+                yield inputs
+                after = step(**{name: tf.constant(value) for name, value in inputs.items()})
+                states = {name: after[f"next_{name}"].numpy() for name in states}
+
+    return samples
 
 
 if __name__ == "__main__":

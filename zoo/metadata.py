@@ -1,0 +1,183 @@
+"""Writes what a .tflite file tells of itself: TFLite's metadata, and behind the model a zip that seals it.
+
+`with_metadata` puts a TFLITE_METADATA buffer in, as Android's code generator and MediaPipe read it. `seal` appends the
+files that the metadata names, with zoo.json, which holds the SHA-256 of the model. `zoo.deploy` reads both.
+
+Source: metadata_schema.fbs 1.1.0 of tensorflow/tflite-support, and schema.fbs 3 of TensorFlow Lite.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flatbuffers  # type: ignore[import-untyped]
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+# The fields of each table of metadata_schema.fbs, in order: a field's place is its id.
+FILE = ("name", "description", "type", "locale")
+TENSOR = ("name", "description", "dimension_names", "content", "process_units", "stats", "associated_files")
+SUBGRAPH = ("name", "description", "input_tensor_metadata", "output_tensor_metadata", "associated_files")
+MODEL = (
+    "name", "description", "version", "subgraph_metadata", "author", "license", "associated_files",
+    "min_parser_version",
+)  # fmt: skip
+DESCRIPTIONS, TENSOR_AXIS_LABELS, VOCABULARY = 1, 2, 5  # of AssociatedFileType
+
+ALIGNMENT = 16  # of the data of a buffer: `force_align: 16` in schema.fbs
+
+
+def with_metadata(
+    model: bytes,
+    *,
+    name: str,
+    description: str,
+    version: str,
+    author: str,
+    licence: str,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    label_files: Sequence[str] = (),
+    vocabulary_files: Sequence[str] = (),
+) -> bytes:
+    """The model with a TFLITE_METADATA buffer. The same arguments give the same bytes.
+
+    Args:
+        model: a .tflite file as the converter wrote it.
+        input_names, output_names: of all inputs and outputs; those of the model's signature, where it has one.
+        label_files: names, in the archive that `seal` appends, of the labels of the first of `output_names`.
+        vocabulary_files: the same, of the vocabulary of the first of `input_names`.
+
+    Raises:
+        ValueError: the names are not those of the model, or it has metadata already.
+    """
+    inputs, outputs = _in_order(model, input_names, output_names)
+    vocabularies = {input_names[0]: _files(vocabulary_files, VOCABULARY)}
+    labels = {output_names[0]: _files(label_files, TENSOR_AXIS_LABELS)}
+    subgraph = {
+        "input_tensor_metadata": [
+            (TENSOR, {"name": each, "associated_files": vocabularies.get(each)}) for each in inputs
+        ],
+        "output_tensor_metadata": [(TENSOR, {"name": each, "associated_files": labels.get(each)}) for each in outputs],
+    }
+    builder = flatbuffers.Builder()
+    root = _table(
+        builder,
+        MODEL,
+        {
+            "name": name,
+            "description": description,
+            "version": version,
+            "subgraph_metadata": [(SUBGRAPH, subgraph)],
+            "author": author,
+            "license": licence,
+            # Named here, zoo.json is known to be missing where a file was cut off behind its first bytes.
+            "associated_files": _files(["zoo.json"], DESCRIPTIONS),
+            "min_parser_version": "1.0.1" if vocabulary_files else "1.0.0",
+        },
+    )
+    builder.Finish(root, file_identifier=b"M001")
+    return _with_buffer(model, b"TFLITE_METADATA", bytes(builder.Output()))
+
+
+def seal(model: bytes, description: Mapping[str, Any], files: Mapping[str, str | bytes]) -> bytes:
+    """The model and behind it a zip of `files` and of zoo.json: {"sha256": of the model, **description}.
+
+    Nothing in it is compressed and its dates are fixed: the same arguments give the same bytes.
+
+    Raises:
+        ValueError: a key or a file of that name is there already, or the description is no JSON.
+    """
+    if "sha256" in description or "zoo.json" in files:
+        raise ValueError("the checksum and zoo.json are written by `seal`")
+    about = {"sha256": hashlib.sha256(model).hexdigest(), **description}
+    content = io.BytesIO(model)
+    with zipfile.ZipFile(content, "a") as archive:
+        for name, data in {"zoo.json": json.dumps(about, indent=1, allow_nan=False) + "\n", **files}.items():
+            entry = zipfile.ZipInfo(name)  # dated 1980-01-01
+            entry.create_system = 3  # Unix, on every system
+            archive.writestr(entry, data)
+    return content.getvalue()
+
+
+def _in_order(model: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> list[list[str]]:
+    """The names in the order of the model's tensors, which is the one that metadata goes by."""
+    content = schema.ModelT.InitFromPackedBuf(model)
+    subgraph, signatures = content.subgraphs[0], content.signatureDefs or []
+    result = []
+    for kind, given in (("inputs", list(inputs)), ("outputs", list(outputs))):
+        tensors = list(getattr(subgraph, kind))
+        names = given
+        if len(signatures) == 1:
+            by_tensor = {entry.tensorIndex: entry.name.decode() for entry in getattr(signatures[0], kind)}
+            names = [by_tensor[tensor] for tensor in tensors]
+        if len(names) != len(tensors) or sorted(names) != sorted(given):
+            raise ValueError(f"the model has the {len(tensors)} {kind} {', '.join(names)}, not {', '.join(given)}")
+        result.append(names)
+    return result
+
+
+def _files(names: Sequence[str], kind: int) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+    return [(FILE, {"name": name, "type": kind}) for name in names]
+
+
+def _table(builder: flatbuffers.Builder, fields: tuple[str, ...], values: dict[str, Any]) -> int:
+    """Writes a table: a str as a string, a list of (fields, values) as a vector of tables, an int as a byte."""
+    offsets = {}
+    for name, value in values.items():
+        if isinstance(value, str):
+            offsets[name] = builder.CreateString(value)
+        elif isinstance(value, list) and value:
+            offsets[name] = _vector(builder, [_table(builder, *table) for table in value])
+    builder.StartObject(len(fields))
+    for name, offset in offsets.items():
+        builder.PrependUOffsetTRelativeSlot(fields.index(name), offset, 0)
+    for name, value in values.items():
+        if isinstance(value, int):
+            builder.PrependInt8Slot(fields.index(name), value, 0)
+    return builder.EndObject()
+
+
+def _vector(builder: flatbuffers.Builder, offsets: list[int]) -> int:
+    builder.StartVector(4, len(offsets), 4)
+    for offset in reversed(offsets):
+        builder.PrependUOffsetTRelative(offset)
+    return builder.EndVector()
+
+
+def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:
+    """The model with one more buffer that its metadata names."""
+    content = schema.ModelT.InitFromPackedBuf(model)
+    content.metadata = content.metadata or []
+    if any(entry.name == name for entry in content.metadata):
+        raise ValueError(f"the model has {name.decode()} already")
+    entry, buffer = schema.MetadataT(), schema.BufferT()
+    entry.name, entry.buffer = name, len(content.buffers)
+    buffer.data = np.frombuffer(data, "uint8")
+    content.metadata.append(entry)
+    content.buffers = [_Aligned(buffer) for buffer in (*content.buffers, buffer)]
+    builder = flatbuffers.Builder(len(model))
+    builder.Finish(content.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+class _Aligned:
+    """A buffer whose data lies where schema.fbs wants it: BufferT.Pack, which the converter uses too, forgets that."""
+
+    def __init__(self, buffer: schema.BufferT):
+        self.data = buffer.data
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # ModelT.Pack calls it
+        vector = None
+        if self.data is not None and len(self.data):
+            vector = builder.StartVector(1, len(self.data), ALIGNMENT)
+            builder.head -= len(self.data)
+            builder.Bytes[builder.head : builder.head + len(self.data)] = self.data.tobytes()
+            vector = builder.EndVector()
+        schema.BufferStart(builder)
+        if vector:
+            schema.BufferAddData(builder, vector)
+        return schema.BufferEnd(builder)

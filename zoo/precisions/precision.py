@@ -1,0 +1,28 @@
+"""What a precision is: how the converter makes it, and what its files must hold."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Samples = Callable[[], Iterator[Any]]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """One way of storing weights and computing.
+
+    Attributes:
+        summary: a line for people.
+        configure: sets a `tf.lite.TFLiteConverter` up; `samples` gives one calibration input after the other.
+        calibrated: whether it needs such samples.
+        real_ops: which operators may still give float32, or None where all may.
+        drop, difference, mean_difference: the default bounds, see `zoo.Bounds`.
+    """
+
+    summary: str
+    configure: Callable[[Any, Samples], None]
+    drop: float
+    difference: float
+    mean_difference: float
+    calibrated: bool = False
+    real_ops: Collection[str] | None = None

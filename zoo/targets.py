@@ -1,0 +1,190 @@
+"""Where a file is meant to run, and what may be in it: TARGETS, and `refusal`, which says why one cannot run there.
+
+A file that is not refused has nothing in it that its target is known to lack. Proof is to run it: `zoo.deploy` for
+LiteRT, `zoo.micro` for LiteRT Micro.
+"""
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# The builtin ops that tflite-micro 0.dev20261023182759 registers. tests/targets asks the package itself, op by op.
+MICRO_OPS = frozenset(
+    """
+    ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_ARGS
+    BROADCAST_TO CALL_ONCE CAST CEIL CONCATENATION CONV_2D COS CUMSUM DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE DIV
+    DYNAMIC_UPDATE_SLICE ELU EMBEDDING_LOOKUP EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED
+    GATHER GATHER_ND GREATER GREATER_EQUAL HARD_SWISH IF L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LESS LESS_EQUAL LOG
+    LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOGISTIC LOG_SOFTMAX MAXIMUM MAX_POOL_2D MEAN MINIMUM MIRROR_PAD MUL NEG
+    NOT_EQUAL PACK PAD PADV2 PRELU QUANTIZE READ_VARIABLE REDUCE_ALL REDUCE_MAX REDUCE_MIN RELU RELU6 RESHAPE
+    RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR REVERSE_V2 ROUND RSQRT SELECT_V2 SHAPE SIN SLICE SOFTMAX SPACE_TO_BATCH_ND
+    SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE
+    TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
+    """.split()  # noqa: SIM905  (a list of strings would take a hundred lines)
+)
+WEIGHTS = {"INT4", "INT8"}  # types of quantized weights
+CONTROL = {"WHILE", "IF", "CALL_ONCE"}  # hand tensors on to other graphs, whatever their types
+
+
+@dataclass(frozen=True)
+class Target:
+    """A runtime, and what it takes.
+
+    Attributes:
+        title: its name for people.
+        ops: the builtin ops that it has, None for all. Custom ops, Flex ones among them, run nowhere.
+        types: of any tensor, None for all.
+        edge_types: of inputs and outputs, None for all.
+        hybrid: whether float inputs may meet integer weights in one op, as in dynamic-range files.
+        variables: whether an op may keep its state from one call to the next, as the fused LSTM does.
+        open_shapes: whether a dimension of an input, the batch say, may be left open.
+    """
+
+    name: str
+    title: str
+    ops: frozenset[str] | None = None
+    types: frozenset[str] | None = None
+    edge_types: frozenset[str] | None = None
+    hybrid: bool = True
+    variables: bool = True
+    open_shapes: bool = True
+
+
+TARGETS = {
+    target.name: target
+    for target in (
+        Target("litert", "LiteRT"),
+        Target(
+            "browser",
+            "LiteRT.js",
+            edge_types=frozenset({"FLOAT32", "INT32", "UINT8"}),  # DATATYPES of @litertjs/core 2.5.3
+            variables=False,
+            open_shapes=False,
+        ),
+        Target(
+            "micro",
+            "LiteRT Micro",
+            ops=MICRO_OPS,
+            types=frozenset({"FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64", "UINT8", "BOOL", "RESOURCE"}),
+            hybrid=False,
+        ),
+    )
+}
+
+
+def refusal(source: str | Path | bytes, target: Target) -> str | None:
+    """Why the target cannot run a .tflite file, all reasons in one line; None where none is known.
+
+    Args:
+        source: a path, or the file's bytes.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a TFLite file, or damaged.
+    """
+    model = read_model(source)
+    return "; ".join(_reasons(model, target)) or None
+
+
+def read_model(source: str | Path | bytes) -> Any:
+    """A file's `ModelT`, as TFLite's schema has it. Raises OSError or ValueError, as `refusal` does."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    name = "this" if isinstance(source, bytes) else str(source)
+    if content[4:8] != b"TFL3":
+        raise ValueError(f"{name} is not a TFLite file, or it is damaged ({len(content)} bytes)")
+    try:
+        model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+        list(operators(model))  # numbers that point nowhere show here
+    except Exception as error:  # flatbuffers reads a damaged file until struct or an index breaks
+        raise ValueError(f"{name} is damaged: its operators cannot be read ({type(error).__name__})") from None
+    return model
+
+
+def operators(model: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
+    """Of every operator in every graph: its name, its input tensors and its output tensors."""
+    names = {code: name for name, code in _constants("BuiltinOperator").items()}
+    for graph in model.subgraphs:
+        for operator in graph.operators or []:
+            code = model.operatorCodes[operator.opcodeIndex]
+            number = max(code.builtinCode, code.deprecatedBuiltinCode)  # old files know the small field alone
+            name = names.get(number, f"number {number}")
+            yield (
+                code.customCode.decode() if name == "CUSTOM" else name,
+                _at(graph.tensors, operator.inputs),
+                _at(graph.tensors, operator.outputs),
+            )
+
+
+def inputs_and_outputs(model: Any) -> tuple[list[Any], list[Any]]:
+    """The tensors that a caller sets, and those that it reads."""
+    graph = model.subgraphs[0]
+    return _at(graph.tensors, graph.inputs), _at(graph.tensors, graph.outputs)
+
+
+def type_name(tensor: Any) -> str:
+    """A tensor's type as the schema names it, "FLOAT32" or "INT8" say."""
+    return next((name for name, code in _constants("TensorType").items() if code == tensor.type), f"type {tensor.type}")
+
+
+def _reasons(model: Any, target: Target) -> Iterator[str]:
+    builtin = _constants("BuiltinOperator").keys()
+    found = list(operators(model))
+    inputs, outputs = inputs_and_outputs(model)
+
+    custom = _listed(name for name, _, _ in found if name not in builtin)
+    if custom:
+        yield f"{custom} is no builtin op, and {target.title} runs no others"
+    lacking = _listed(name for name, _, _ in found if name in builtin and name not in (target.ops or builtin))
+    if lacking:
+        yield f"op {lacking} is not in {target.title}"
+    if not target.hybrid:
+        mixed = _listed(name for name, tensors, _ in found if name not in CONTROL and _is_hybrid(tensors))
+        if mixed:
+            yield (
+                f"{mixed} has float inputs and integer weights (a dynamic-range file), which {target.title} does not "
+                "compute; take int8 or float32"
+            )
+    if target.types is not None:
+        types = {type_name(tensor) for graph in model.subgraphs for tensor in graph.tensors} - target.types
+        if types:
+            yield f"{target.title} has no tensors of {_listed(types)}"
+    if not target.variables:
+        stateful = _listed(name for name, tensors, _ in found if any(tensor.isVariable for tensor in tensors))
+        if stateful:
+            yield f"{stateful} keeps its state in variable tensors, which {target.title} refuses"
+    for role, tensors in (("input", inputs), ("output", outputs)):
+        for tensor in tensors:
+            if target.edge_types is not None and type_name(tensor) not in target.edge_types:
+                yield (
+                    f"{role} {tensor.name.decode()} is {type_name(tensor)}, and {target.title} takes "
+                    f"{_listed(target.edge_types)} there"
+                )
+            if not target.open_shapes and tensor.shapeSignature is not None and -1 in tensor.shapeSignature:
+                shape = tuple(map(int, tensor.shapeSignature))
+                yield f"{role} {tensor.name.decode()} has the open shape {shape}, and {target.title} needs a fixed one"
+
+
+def _at(tensors: list[Any], places: Iterable[int] | None) -> list[Any]:
+    """The tensors at these places; -1 stands for an optional one that was left out."""
+    return [] if places is None else [tensors[i] for i in places if i >= 0]
+
+
+def _is_hybrid(tensors: list[Any]) -> bool:
+    types = {type_name(tensor) for tensor in tensors}
+    return "FLOAT32" in types and bool(types & WEIGHTS)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names)))
+
+
+@functools.cache
+def _constants(enumeration: str) -> dict[str, int]:
+    """What an enumeration of the schema names, e.g. "ADD" -> 0 of BuiltinOperator."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    return {name: code for name, code in vars(getattr(schema, enumeration)).items() if not name.startswith("_")}
