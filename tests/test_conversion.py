@@ -129,15 +129,53 @@ def test_inference_model_drops_what_acts_in_training():
     assert not kinds & {"Augmentation", "Dropout", "SpatialDropout2D", "GaussianNoise"}
 
 
-def test_a_model_that_the_converter_refuses_gives_one_clear_error(tmp_path):
+class Determinant(keras.layers.Layer):
+    def call(self, x):
+        import tensorflow as tf
+
+        return tf.linalg.det(x[:, :, None] * x[:, None, :])[:, None]
+
+
+def test_an_op_that_no_builtin_does_is_named_with_its_layer(tmp_path):
     inputs = keras.Input((4,), name="input")
-    outputs = keras.layers.Lambda(lambda x: x)(inputs)
-    with pytest.raises(zoo.CheckFailed, match="export of strange failed while reading the model: .*[Ll]ambda"):
+    model = keras.Model(inputs, Determinant()(inputs), name="strange")
+    with pytest.raises(zoo.CheckFailed, match="strange failed while converting .* no builtin op for MatrixDeterminant"):
         convert(
-            keras.Model(inputs, outputs, name="strange"),
-            tmp_path, output=None, output_name="v", strategies={"float32": None},
+            model, tmp_path, output=None, output_name="v", strategies={"float32": None},
             calibration=np.zeros((1, 4), "float32"),
         )  # fmt: skip
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense, self.drop = keras.layers.Dense(3), keras.layers.Dropout(0.5)
+
+    def call(self, x, training=False):
+        return self.drop(self.dense(keras.ops.tanh(x)), training=training)
+
+
+def test_models_of_the_callers_own_classes_are_exported_as_they_are(tmp_path):
+    inputs = keras.Input((4,))
+    x = np.random.default_rng(0).normal(size=(20, 4)).astype("float32")
+    for i, model in enumerate((Subclassed(), keras.Model(inputs, keras.layers.Lambda(lambda x: x * 2)(inputs)))):
+        expected = model.predict(x, verbose=0)
+        (tmp_path / str(i)).mkdir()
+        convert(model, tmp_path / str(i), output=None, output_name="v", strategies={"float32": None}, calibration=x)
+        np.testing.assert_allclose(Runner(tmp_path / str(i) / "float32.tflite").predict(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["Lambda", "class"])
+def test_a_file_with_code_or_a_foreign_class_is_refused_and_not_run(tmp_path, kind):
+    inputs = keras.Input((4,))
+    marker = tmp_path / "executed"
+    code = keras.layers.Lambda(lambda x, path=str(marker): (open(path, "w").close(), x)[1])
+    model = keras.Model(inputs, code(inputs) if kind == "Lambda" else Determinant()(inputs))
+    model.save(tmp_path / "model.keras")
+    marker.unlink(missing_ok=True)  # building the model ran it
+    with pytest.raises(ValueError, match="model.keras"):
+        load_keras(tmp_path / "model.keras")
+    assert not marker.exists()
 
 
 def test_a_converter_that_dies_is_told(tmp_path, monkeypatch):

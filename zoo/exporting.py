@@ -141,7 +141,8 @@ def export_files(
             if any(check.name == "loads" and check.held for check in file.checks):
                 file = dataclasses.replace(file, sha256=sha256(path))
             report(line(file))
-            (out / "tflite" / path.name).unlink(missing_ok=True)  # of an earlier export, whose record goes too
+            for old in (path.name, f"{path.stem}.golden.json"):  # of an earlier export, whose record goes too
+                (out / "tflite" / old).unlink(missing_ok=True)
             if file.verified:
                 runner = Runner(path)
                 outputs = runner.predict(contents.x)
@@ -282,6 +283,7 @@ def refuse(path: Path, out: Path, file: FileReport) -> None:
     refused = out / "refused"
     refused.mkdir(exist_ok=True)
     os.replace(path, refused / path.name)
+    path.with_name(f"{path.stem}.golden.json").unlink(missing_ok=True)
     write_text(refused / f"{path.name}.txt", file.refusal + "\n")
 
 
