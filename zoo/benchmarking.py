@@ -67,15 +67,13 @@ def _measure(file: Path, threads: int, seconds: float) -> Benchmark:
 
 
 def _peak_memory(file: Path, threads: int) -> int | None:
+    # Not by getrusage, whose peak begins with the memory of the process that started this one.
     program = (
-        "import sys, numpy as np, resource\n"
+        "import sys, numpy as np\n"
         "from zoo.deploy import Runner\n"
         "runner = Runner(sys.argv[1], int(sys.argv[2]))\n"
         "runner.predict(np.zeros([n or 8 for n in runner.input_shape], 'float32'))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])\n"
     )
     child = subprocess.run([sys.executable, "-c", program, str(file), str(threads)], capture_output=True, text=True)
-    if child.returncode:  # no `resource` module: Windows
-        return None
-    peak = int(child.stdout)
-    return peak // 1024 if sys.platform == "darwin" else peak  # macOS counts bytes, Linux kB
+    return int(child.stdout) if child.returncode == 0 else None  # only Linux tells it

@@ -45,6 +45,8 @@ def with_metadata(
 ) -> bytes:
     """The model with a TFLITE_METADATA buffer. The same arguments give the same bytes.
 
+    Buffers are aligned as the schema demands, which the converter forgets, and inner tensors lose their names.
+
     Args:
         model: a .tflite file as the converter wrote it.
         input_names, output_names: of all inputs and outputs; those of the model's signature, where it has one.
@@ -149,7 +151,7 @@ def _vector(builder: flatbuffers.Builder, offsets: list[int]) -> int:
 
 
 def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:
-    """The model with one more buffer that its metadata names."""
+    """The model with one more buffer that its metadata names, and without the names of tensors inside of it."""
     content = schema.ModelT.InitFromPackedBuf(model)
     content.metadata = content.metadata or []
     if any(entry.name == name for entry in content.metadata):
@@ -158,6 +160,11 @@ def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:
     entry.name, entry.buffer = name, len(content.buffers)
     buffer.data = np.frombuffer(data, "uint8")
     content.metadata.append(entry)
+    edges = {*content.subgraphs[0].inputs, *content.subgraphs[0].outputs}
+    for number, graph in enumerate(content.subgraphs):
+        for i, tensor in enumerate(graph.tensors):
+            if number or i not in edges:
+                tensor.name = None  # nobody reads it, and in an unrolled model names are a quarter of the file
     content.buffers = [_Aligned(buffer) for buffer in (*content.buffers, buffer)]
     builder = flatbuffers.Builder(len(model))
     builder.Finish(content.Pack(builder), file_identifier=b"TFL3")
