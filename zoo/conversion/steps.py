@@ -1,9 +1,11 @@
-"""One step of SimpleRNN, LSTM and GRU, written to survive quantization; the formulas are those of Keras' cells.
+"""One step of SimpleRNN, LSTM and GRU, written for speed and for int8; the formulas are those of Keras' cells.
 
-No bias stands directly behind a product: the converter would make both one FULLY_CONNECTED, all steps would share its
-bias, and the quantizer scales a shared bias by the input of the first step alone. With Keras' own cells a stacked GRU
-in int8 was wrong by .12 on average where this one is by .005.
-No mask is a SELECT, which the quantizer does not know: a mask of 0 or 1 is multiplied with, exactly so in int8.
+- What depends on the input alone is computed for all steps in one product.
+- LSTM's three sigmoids are one: its columns are put in the order i, f, o, g.
+- No bias stands directly behind a product with the state: the converter would make both one FULLY_CONNECTED, all steps
+  would share its bias, and the quantizer scales a shared bias by the input of the first step alone. With Keras' own
+  cells a stacked GRU in int8 was wrong by .12 on average where this one is by .005.
+- No mask is a SELECT, which the quantizer does not know: a mask of 0 or 1 is multiplied with, exactly so in int8.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,67 +19,101 @@ def state_sizes(layer: keras.layers.Layer) -> list[int]:
     return list(sizes) if isinstance(sizes, list | tuple) else [sizes]
 
 
-def step(layer: keras.layers.Layer, x, states: Sequence | None, mask=None) -> list:
-    """The states (B, units) after input x (B, features); the first of them is the output.
+def projected(layer: keras.layers.Layer, sequences) -> list[list]:
+    """What each step needs of the inputs (B, T, features): T lists of (B, n)."""
+    parts = _formulas(layer)[0](layer.cell, sequences)
+    return [list(step) for step in zip(*(ops.unstack(part, axis=1) for part in parts), strict=True)]
+
+
+def step(layer: keras.layers.Layer, inputs: Sequence, states: Sequence | None, mask=None) -> list:
+    """The states (B, units) after a step; the first of them is the output.
 
     Args:
+        inputs: of this step, from `projected`.
         states: those before, or None for zeros.
         mask: (B, 1) of 0 and 1; where it is 0, the states stay.
     """
-    formula = next(function for kind, function in STEPS.items() if isinstance(layer, kind))
-    zeros = [ops.zeros_like(x[:, :1]) * ops.zeros((1, size)) for size in state_sizes(layer)]
-    after = formula(layer.cell, x, *(states or zeros))
+    # Zeros are left out of the formulas, not computed with: a tensor of nothing but zeros has no range, and the
+    # quantizer gives it a scale of 0.
+    before = states or [None] * len(state_sizes(layer))
+    after = _formulas(layer)[1](layer.cell, inputs, *before, split=_split if mask is None else _slices)
     if mask is None:
         return after
-    if states is None:  # a tensor of nothing but zeros has no range, and the quantizer gives it a scale of 0
+    if states is None:
         return [mask * new for new in after]
     return [mask * new + (1.0 - mask) * old for new, old in zip(after, states, strict=True)]
 
 
-def _simple_rnn(cell, x, h):
-    z = ops.matmul(x, cell.kernel) + ops.matmul(h, cell.recurrent_kernel)
-    return [cell.activation(z + cell.bias if cell.use_bias else z)]
+def _simple_rnn_inputs(cell, x):
+    z = ops.matmul(x, cell.kernel)
+    return [z + cell.bias if cell.use_bias else z]
 
 
-def _lstm(cell, x, h, c):
-    z = ops.matmul(x, cell.kernel) + ops.matmul(h, cell.recurrent_kernel)
-    i, f, g, o = _parts(z + cell.bias if cell.use_bias else z, 4)
-    c = cell.recurrent_activation(f) * c + cell.recurrent_activation(i) * cell.activation(g)
+def _simple_rnn(cell, inputs, h, split):
+    return [cell.activation(_plus_product(inputs[0], h, cell.recurrent_kernel))]
+
+
+def _lstm_inputs(cell, x):
+    z = ops.matmul(x, cell.kernel)
+    return [z + cell.bias if cell.use_bias else z]
+
+
+def _lstm(cell, inputs, h, c, split):
+    i, f, g, o = split(_plus_product(inputs[0], h, cell.recurrent_kernel), [cell.units] * 4)
+    new = cell.recurrent_activation(i) * cell.activation(g)
+    c = new if c is None else cell.recurrent_activation(f) * c + new
     return [cell.recurrent_activation(o) * cell.activation(c), c]
 
 
-def _gru(cell, x, h):
-    n = cell.units
-    w, u = cell.kernel, cell.recurrent_kernel
+def _gru_inputs(cell, x):
+    n = 2 * cell.units
+    gates, candidate = ops.matmul(x, cell.kernel[:, :n]), ops.matmul(x, cell.kernel[:, n:])
     if not cell.use_bias:
-        b_input = b_recurrent = None
-    elif cell.reset_after:
-        b_input, b_recurrent = cell.bias[0], cell.bias[1]
+        return [gates, candidate]
+    bias = cell.bias[0] if cell.reset_after else cell.bias
+    in_gates = bias[:n] + cell.bias[1][:n] if cell.reset_after else bias[:n]
+    return [gates + in_gates, candidate + bias[n:]]
+
+
+def _gru(cell, inputs, h, split):
+    n, u = cell.units, cell.recurrent_kernel
+    z, r = split(cell.recurrent_activation(_plus_product(inputs[0], h, u[:, : 2 * n])), [n, n])
+    candidate = inputs[1]
+    if not cell.reset_after:
+        candidate = _plus_product(candidate, None if h is None else r * h, u[:, 2 * n :])
     else:
-        b_input, b_recurrent = cell.bias, None
-    gates = ops.matmul(x, w[:, : 2 * n]) + ops.matmul(h, u[:, : 2 * n])
-    if b_input is not None:
-        gates = gates + (b_input[: 2 * n] if b_recurrent is None else b_input[: 2 * n] + b_recurrent[: 2 * n])
-    z, r = _parts(cell.recurrent_activation(gates), 2)
-    if cell.reset_after:  # r * (h u + b) = r * h u + r * b
-        candidate = ops.matmul(x, w[:, 2 * n :]) + r * ops.matmul(h, u[:, 2 * n :])
-        if b_recurrent is not None:
-            candidate = candidate + (r * b_recurrent[2 * n :] + b_input[2 * n :])
-    else:
-        candidate = ops.matmul(x, w[:, 2 * n :]) + ops.matmul(r * h, u[:, 2 * n :])
-        if b_input is not None:
-            candidate = candidate + b_input[2 * n :]
-    return [z * h + (1.0 - z) * cell.activation(candidate)]
+        if h is not None:
+            candidate = candidate + r * ops.matmul(h, u[:, 2 * n :])
+        if cell.use_bias:  # r * (h u + b)
+            candidate = candidate + r * cell.bias[1][2 * n :]
+    candidate = cell.activation(candidate)
+    return [candidate - z * candidate if h is None else candidate + z * (h - candidate)]
 
 
-def _parts(x, count):
-    """Each (B, n) of (B, count * n). No SPLIT: by chance, the quantizer leaves a third of those in float."""
-    n = x.shape[1] // count
-    return [x[:, k * n : (k + 1) * n] for k in range(count)]
+def _plus_product(x, h, weights):
+    return x if h is None else x + ops.matmul(h, weights)
 
 
-STEPS: dict[type, Callable[..., list]] = {
-    keras.layers.SimpleRNN: _simple_rnn,
-    keras.layers.LSTM: _lstm,
-    keras.layers.GRU: _gru,
+def _split(x, sizes):
+    """(B, sum(sizes)) -> each (B, size)."""
+    return ops.split(x, len(sizes), axis=1)
+
+
+def _slices(x, sizes):
+    """Likewise for models with masks: of a SPLIT, the quantizer that knows masks leaves a third in float, by chance."""
+    return [x[:, start : start + size] for start, size in zip(_starts(sizes), sizes, strict=True)]
+
+
+def _starts(sizes):
+    return [sum(sizes[:k]) for k in range(len(sizes))]
+
+
+def _formulas(layer) -> tuple[Callable[..., list], Callable[..., list]]:
+    return next(functions for kind, functions in FORMULAS.items() if isinstance(layer, kind))
+
+
+FORMULAS: dict[type, tuple[Callable[..., list], Callable[..., list]]] = {
+    keras.layers.SimpleRNN: (_simple_rnn_inputs, _simple_rnn),
+    keras.layers.LSTM: (_lstm_inputs, _lstm),
+    keras.layers.GRU: (_gru_inputs, _gru),
 }

@@ -7,7 +7,7 @@ and `next_state_0`, ... to hand in with the next one. A sequence starts from sta
 import keras
 
 from zoo.conversion.inference import RECURRENT, as_loop, inference_model, layers_of, recurrent_layers
-from zoo.conversion.steps import state_sizes, step
+from zoo.conversion.steps import projected, state_sizes, step
 
 # What works on each step by itself. Everything before the last recurrent layer must, because no other step is there.
 PER_STEP = (
@@ -91,5 +91,5 @@ class Step(keras.layers.Layer):
 
     def call(self, sequence, mask=None):
         mask = None if mask is None else keras.ops.cast(mask[:, :1], sequence.dtype)
-        self.state = step(self.layer, sequence[:, 0], self.state, mask)
+        self.state = step(self.layer, projected(self.layer, sequence)[0], self.state, mask)
         return self.state[0][:, None] if self.layer.return_sequences else self.state[0]

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from zoo.conversion.inference import inference_model, rebuilt, recurrent_layers
-from zoo.conversion.steps import step
+from zoo.conversion.steps import projected, step
 
 
 def refusal(model: keras.Model, precision: str) -> str | None:
@@ -29,11 +29,11 @@ class _Unrolled:
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         order = range(sequences.shape[1])
-        states = None
+        states, inputs = None, projected(self, sequences)
         mask = None if mask is None else ops.cast(mask, sequences.dtype)
         outputs = []
         for t in reversed(order) if self.go_backwards else order:
-            states = step(self, sequences[:, t], states, None if mask is None else mask[:, t : t + 1])
+            states = step(self, inputs[t], states, None if mask is None else mask[:, t : t + 1])
             outputs.append(states[0])
         return ops.stack(outputs, axis=1) if self.return_sequences else outputs[-1]
 

@@ -16,5 +16,6 @@ def configure(converter, samples):
 # DEQUANTIZE before a mask of padded sequences, QUANTIZE behind it; otherwise there is no real number anywhere.
 PRECISION = Precision(
     "int8 throughout, int8 input and output, for microcontrollers", configure,
-    drop=0.01, difference=0.5, mean_difference=0.015, calibrated=True, real_ops={*int8.EDGES, *int8.MASK},
+    drop=0.01, difference=0.5, mean_difference=0.015, calibrated=True, older_quantizer=True,
+    real_ops={*int8.EDGES, *int8.MASK},
 )  # fmt: skip

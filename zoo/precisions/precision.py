@@ -15,6 +15,7 @@ class Precision:
         summary: a line for people.
         configure: sets a `tf.lite.TFLiteConverter` up; `samples` gives one calibration input after the other.
         calibrated: whether it needs such samples.
+        older_quantizer: whether TensorFlow's older quantizer can do it; see zoo/conversion/child.py.
         real_ops: which operators may still give float32, or None where all may.
         drop, difference, mean_difference: the default bounds, see `zoo.Bounds`.
     """
@@ -25,4 +26,5 @@ class Precision:
     difference: float
     mean_difference: float
     calibrated: bool = False
+    older_quantizer: bool = False
     real_ops: Collection[str] | None = None
