@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint release readme benchmark clean
+.PHONY: help demo test lint test-targets release readme benchmark clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -24,6 +24,10 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+test-targets: .venv/.installed  ## tests on other runtimes: LiteRT Micro
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,micro]'
+	$(BIN)/python -m pytest tests/targets
+
 RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
 release: .venv/.installed  ## train RECIPES with five seeds each and put the results among the released files
 	for recipe in $(RECIPES); do $(BIN)/zoo run $$recipe --seeds 5 || exit 1; done
@@ -35,6 +39,8 @@ readme: .venv/.installed  ## write the README's results table anew from the reco
 benchmark: .venv/.installed  ## what our training loop and `zoo predict` gain over what a user would write
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.predict
+	$(BIN)/python -m benchmarks.runner
+	$(BIN)/python -m benchmarks.export
 
 clean:
 	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache

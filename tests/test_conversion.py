@@ -20,10 +20,10 @@ MODELS = {
     "fnn": lambda: zoo.fnn((6,), 3, units=(8,), normalization="batch", dropout=0.3, augmentation=NOISE[:1]),
     "cnn": lambda: zoo.cnn((8, 8, 1), 3, filters=(4, 6), dropout=0.3, augmentation=NOISE),
     "cnn1d": lambda: zoo.cnn((12, 3), 3, filters=(4, 6), head="flatten", units=(5,)),
-    "rnn": lambda: zoo.rnn((5, 3), 3, units=(4,), recurrent_dropout=0.2),
-    "lstm": lambda: zoo.lstm((5, 3), 3, units=(6, 4), dropout=0.3, recurrent_dropout=0.2),
-    "gru": lambda: zoo.gru((5, 3), 3, units=(4,), recurrent_dropout=0.2),
-    "bidirectional": lambda: zoo.lstm((5, 3), 3, units=(4, 3), bidirectional=True),
+    "rnn": lambda: zoo.rnn((4, 3), 3, units=(4,), recurrent_dropout=0.2),
+    "lstm": lambda: zoo.lstm((4, 3), 3, units=(6, 4), dropout=0.3, recurrent_dropout=0.2),
+    "gru": lambda: zoo.gru((4, 3), 3, units=(4,), recurrent_dropout=0.2),
+    "bidirectional": lambda: zoo.lstm((3, 3), 3, units=(4, 3), bidirectional=True),
 }
 
 
@@ -103,7 +103,7 @@ def test_the_same_weights_give_the_same_bytes_whatever_was_built_before(tmp_path
     for name in ("one", "two"):  # Keras counts its names on, so that the second model's are others
         model = MODELS["bidirectional"]()
         model.set_weights([np.full(w.shape, 0.1, "float32") for w in model.get_weights()])
-        x = np.linspace(-1, 1, 150, dtype="float32").reshape(10, 5, 3)
+        x = np.linspace(-1, 1, 90, dtype="float32").reshape(10, 3, 3)
         (tmp_path / name).mkdir()
         convert(
             model, tmp_path / name, output=None, output_name="value", strategies={"int8": "unrolled"}, calibration=x
@@ -201,7 +201,7 @@ def test_a_truncated_keras_file_is_told(tmp_path, keep):
 
 
 def masked(layer, mask_value=0.0):
-    inputs = keras.Input((6, 3))
+    inputs = keras.Input((4, 3))
     return keras.Model(inputs, keras.layers.Dense(3)(layer(keras.layers.Masking(mask_value)(inputs))), name="masked")
 
 
@@ -211,11 +211,11 @@ def open_steps(layer):
 
 L = keras.layers
 RECURRENT = {
-    "SimpleRNN": lambda: zoo.rnn((6, 3), 3, units=(5,)),
-    "LSTM stacked": lambda: zoo.lstm((6, 3), 3, units=(5, 4)),
-    "GRU stacked": lambda: zoo.gru((6, 3), 3, units=(5, 4)),
-    "GRU, reset before": lambda: keras.Sequential([keras.Input((6, 3)), L.GRU(4, reset_after=False), L.Dense(3)]),
-    "LSTM bidirectional": lambda: zoo.lstm((6, 3), 3, units=(4,), bidirectional=True),
+    "SimpleRNN": lambda: zoo.rnn((4, 3), 3, units=(5,)),
+    "LSTM stacked": lambda: zoo.lstm((4, 3), 3, units=(5, 4)),
+    "GRU stacked": lambda: zoo.gru((4, 3), 3, units=(5, 4)),
+    "GRU, reset before": lambda: keras.Sequential([keras.Input((4, 3)), L.GRU(4, reset_after=False), L.Dense(3)]),
+    "LSTM bidirectional": lambda: zoo.lstm((4, 3), 3, units=(4,), bidirectional=True),
     "LSTM masked": lambda: masked(L.LSTM(5)),
     "GRU masked": lambda: masked(L.GRU(5)),
     "LSTM open": lambda: open_steps(L.LSTM(5)),
@@ -230,11 +230,11 @@ POSSIBLE = {
 }  # fmt: skip
 
 
-def sequences(name, count=40):
-    x = np.random.default_rng(0).normal(size=(count, 6, 3)).astype("float32")
+def sequences(name, count=24):
+    x = np.random.default_rng(0).normal(size=(count, 4, 3)).astype("float32")
     if "masked" in name:
         for i in range(count):
-            x[i, 1 + i % 6 :] = 0  # of every length
+            x[i, 1 + i % 4 :] = 0  # of every length
     return x
 
 
@@ -286,7 +286,7 @@ def test_a_while_file_takes_any_number_of_steps(tmp_path):
 def test_every_precision_converts_every_family(tmp_path, family, precision):
     keras.utils.set_random_seed(1)
     model = MODELS[family]()
-    x = np.random.default_rng(0).normal(size=(60, *model.input_shape[1:])).astype("float32")
+    x = np.random.default_rng(0).normal(size=(24, *model.input_shape[1:])).astype("float32")
     model, x = moved(model, x)
     expected = model.predict(x, verbose=0)
     runner = converted_here(model, tmp_path, {precision: choose(model, precision)}, x)[precision]
@@ -318,8 +318,8 @@ def test_the_choice_is_right_by_itself():
 def test_a_stacked_gru_in_int8_is_close(tmp_path):
     """With Keras' own cells, whose biases the steps share, this was .12 on average; see zoo/conversion/steps.py."""
     keras.utils.set_random_seed(0)
-    x = np.random.default_rng(0).normal(size=(60, 8, 3)).astype("float32")
-    model, x = moved(zoo.gru((8, 3), 3, units=(8, 6)), x)
+    x = np.random.default_rng(0).normal(size=(60, 5, 3)).astype("float32")
+    model, x = moved(zoo.gru((5, 3), 3, units=(8, 6)), x)
     runner = converted_here(model, tmp_path, {"int8": "unrolled"}, x)["int8"]
     assert np.abs(runner.predict(x) - model.predict(x, verbose=0)).mean() < 0.02
 
@@ -327,7 +327,7 @@ def test_a_stacked_gru_in_int8_is_close(tmp_path):
 def test_mixed_precision_models_are_exported_in_float32(tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = zoo.lstm((6, 3), 3, units=(4,))
+        model = zoo.lstm((4, 3), 3, units=(4,))
     finally:
         keras.config.set_dtype_policy("float32")
     x = sequences("")

@@ -277,7 +277,8 @@ def export(
 
         for file in result.files:
             if file.verified:
-                for path in write_c_array(result.folder / "tflite" / file.file, result.folder / "c"):
+                source = result.folder / "tflite" / file.file
+                for path in write_c_array(source, result.folder / "c", arena=file.arena_bytes):
                     _progress(f"{path} is written")
     _print_export(result, as_json)
 

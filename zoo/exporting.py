@@ -6,6 +6,7 @@ goes the archive that tells what was measured and holds the model part's SHA-256
 
 import dataclasses
 import hashlib
+import importlib.util
 import os
 import re
 import shutil
@@ -24,8 +25,10 @@ from zoo.benchmarking import latency
 from zoo.conversion import choose, convert
 from zoo.data.files import Samples
 from zoo.deploy import Runner
+from zoo.errors import CheckFailed
 from zoo.files import locked, write_json, write_text, writing
 from zoo.metadata import seal, with_metadata
+from zoo.micro import arena_bytes, micro_run
 from zoo.models.blocks import check_choice
 from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
@@ -35,6 +38,7 @@ from zoo.training import predict
 from zoo.verification import Check, FileReport, check_file
 
 GOLDEN_SAMPLES = 5
+MICRO_SAMPLES = 50
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,8 @@ def export_files(
 ) -> Measured:
     """Makes the files, measures each, and puts the good ones into `out/tflite`, the SavedModel into `out/saved_model`.
 
+    Both replace what an earlier export left there.
+
     Raises ValueError where model, precision, strategy and target do not go together; CheckFailed, see `convert`.
     """
     if not precisions:
@@ -126,23 +132,11 @@ def export_files(
         files, latencies, outputs = [], {}, reference
         for precision, used in strategies.items():
             path = staging / f"{contents.name}.{precision}.tflite"
+            os.replace(staging / f"{precision}.tflite", path)
             wanted = reference[:, -1] if used == "streaming" and reference.ndim == 3 else reference
-            described = _with_metadata((staging / f"{precision}.tflite").read_bytes(), contents, precision)
-            about = _about(contents, precision, used, target)
-            path.write_bytes(_sealed(described, contents, about))
-            file = check_file(path, precision, contents.x, contents.y, wanted, contents.task, bounds, target)
-            measured = {
-                "score": file.score, "score_keras": file.score_keras, "samples": file.samples,
-                "largest_difference": file.difference,
-            }  # fmt: skip
-            path.write_bytes(_sealed(described, contents, {**about, **measured}))  # the same model part
-            file = dataclasses.replace(file, strategy=used, bytes=path.stat().st_size)
-            file = dataclasses.replace(file, checks=(*file.checks, saved_model, *_round_trip(path, contents, file)))
-            if any(check.name == "loads" and check.held for check in file.checks):
-                file = dataclasses.replace(file, sha256=sha256(path))
+            file = _described_and_measured(path, contents, wanted, precision, used, target, bounds)
+            file = dataclasses.replace(file, checks=(*file.checks, saved_model))
             report(line(file))
-            for old in (path.name, f"{path.stem}.golden.json"):  # of an earlier export, whose record goes too
-                (out / "tflite" / old).unlink(missing_ok=True)
             if file.verified:
                 runner = Runner(path)
                 outputs = runner.predict(contents.x)
@@ -151,19 +145,41 @@ def export_files(
             else:
                 refuse(path, out, file)
             files.append(file)
-        (out / "record.json").unlink(missing_ok=True)  # of an earlier export; a file without record is whole in itself
-        (out / "tflite").mkdir(exist_ok=True)
+        # What an earlier export left goes; a file without record is whole in itself, a record without files is not.
+        (out / "record.json").unlink(missing_ok=True)
+        shutil.rmtree(out / "tflite", ignore_errors=True)
+        (out / "tflite").mkdir()
         for file in files:
             if file.verified:
                 for name in (file.file, f"{Path(file.file).stem}.golden.json"):
                     os.replace(staging / name, out / "tflite" / name)
-        shutil.rmtree(out / "saved_model", ignore_errors=True)  # of an earlier export
+        shutil.rmtree(out / "saved_model", ignore_errors=True)
         if all(file.verified for file in files):
             (out / "saved_model").mkdir()
             os.replace(staging / "saved_model", out / "saved_model" / "1")
         return Measured(tuple(files), latencies, outputs)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _described_and_measured(
+    path: Path, contents: Contents, reference: np.ndarray, precision: str, used: str | None, target: str, bounds: Bounds
+) -> FileReport:
+    """Puts into the file what it tells of itself, and measures it."""
+    described = _with_metadata(path.read_bytes(), contents, precision)
+    about = _about(contents, precision, used, target)
+    path.write_bytes(_sealed(described, contents, about))
+    file = check_file(path, precision, contents.x, contents.y, reference, contents.task, bounds, target)
+    measured = {
+        "score": file.score,
+        "score_keras": file.score_keras,
+        "samples": file.samples,
+        "largest_difference": file.difference,
+    }
+    path.write_bytes(_sealed(described, contents, {**about, **measured}))  # the same model part
+    file = dataclasses.replace(file, strategy=used, bytes=path.stat().st_size, sha256=sha256(path))
+    file = dataclasses.replace(file, checks=(*file.checks, *round_trip(path, contents, file)))
+    return _on_micro(file, path, contents) if target == "micro" and file.verified else file
 
 
 def export_model(
@@ -278,6 +294,29 @@ def serve(path: Path, x: np.ndarray) -> np.ndarray:
     return np.concatenate([next(iter(part.values())).numpy() for part in outputs])
 
 
+def _on_micro(file: FileReport, path: Path, contents: Contents) -> FileReport:
+    """With what LiteRT Micro itself says of the file, where it is installed."""
+    if importlib.util.find_spec("tflite_micro") is None:
+        skipped = Check("LiteRT Micro", True, "not run, for want of it: pip install 'keras-zoo[micro]'")
+        return dataclasses.replace(file, checks=(*file.checks, skipped))
+    if file.strategy == "streaming":  # several inputs: whether it starts is all that is asked
+        arena = arena_bytes(path)
+        return dataclasses.replace(
+            file, arena_bytes=arena, checks=(*file.checks, Check("LiteRT Micro", True, f"runs in {arena:,} bytes"))
+        )
+    x = contents.x[:MICRO_SAMPLES]
+    try:
+        outputs, arena = micro_run(path, x)
+    except CheckFailed as error:
+        return dataclasses.replace(file, checks=(*file.checks, Check("LiteRT Micro", False, str(error))))
+    here = Runner(path, trusted=True).predict(x)
+    difference = float(np.abs(outputs - here).mean()) / max(1.0, float(np.abs(here).max()))
+    check = Check(
+        "LiteRT Micro", difference <= 0.01, f"runs in {arena:,} bytes, {difference:.2g} from LiteRT on average"
+    )
+    return dataclasses.replace(file, arena_bytes=arena, checks=(*file.checks, check))
+
+
 def refuse(path: Path, out: Path, file: FileReport) -> None:
     """Takes a file away from where good ones are, and says why beside it."""
     refused = out / "refused"
@@ -346,7 +385,7 @@ def _sealed(model: bytes, contents: Contents, about: Mapping[str, Any]) -> bytes
     return seal(model, about, {**labels, **contents.files})
 
 
-def _round_trip(path: Path, contents: Contents, file: FileReport) -> list[Check]:
+def round_trip(path: Path, contents: Contents, file: FileReport) -> list[Check]:
     """Whether the file, read anew, tells what was put into it."""
     try:
         runner = Runner(path, trusted=True)

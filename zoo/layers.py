@@ -32,6 +32,11 @@ def layer_losses(
 
     Raises ValueError or CheckFailed where the model has no int8 form with this strategy.
     """
+    chosen = choose(model, "int8", strategy)
+    if chosen == "streaming":
+        raise ValueError(
+            "a streaming model has several inputs, which the debugger cannot be given; compare it unrolled"
+        )
     folder = Path(tempfile.mkdtemp())
     try:
         convert(
@@ -39,7 +44,7 @@ def layer_losses(
             folder,
             output=output,
             output_name="output",
-            strategies={"int8": choose(model, "int8", strategy)},
+            strategies={"int8": chosen},
             calibration=calibration,
             compare=True,
         )

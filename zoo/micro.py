@@ -14,13 +14,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo.deploy import read_archive
 from zoo.errors import CheckFailed
 from zoo.files import write_text
 from zoo.targets import TARGETS, inputs_and_outputs, operators, read_model, refusal, type_name
@@ -67,11 +67,8 @@ def micro_run(path: str | Path, x: np.ndarray) -> tuple[np.ndarray, int]:
 def model_part(path: str | Path) -> bytes:
     """A file without the archive of labels and the like that may follow the model; microcontrollers do not read it."""
     content = Path(path).read_bytes()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return content[: min((member.header_offset for member in archive.infolist()), default=archive.start_dir)]
-    except zipfile.BadZipFile:
-        return content
+    archive = read_archive(content)
+    return content[: archive.model_bytes] if archive else content
 
 
 def write_c_array(

@@ -33,6 +33,7 @@ from zoo.exporting import (
     guessed_task,
     line,
     refuse,
+    round_trip,
     serve,
 )
 from zoo.files import locked, read_json, writing
@@ -211,8 +212,8 @@ def verify(
         wanted = reference[:, -1] if known.get("strategy") == "streaming" and reference.ndim == 3 else reference
         runs_on = record.get("target", "litert")
         file = check_file(path, precision, contents.x, contents.y, wanted, contents.task, bounds, runs_on)
-        drifted = Check("record", *_drift(file, known))
-        file = dataclasses.replace(file, checks=(*file.checks, drifted), strategy=known.get("strategy"))
+        more = [Check("record", *_drift(file, known)), *round_trip(path, contents, file)]
+        file = dataclasses.replace(file, checks=(*file.checks, *more), strategy=known.get("strategy"))
         if not file.verified and place != path.resolve().parent:  # a run; released files stand beside their record
             refuse(path, place, file)
         report(line(file))
@@ -238,8 +239,9 @@ def _of_data(test: tuple[Any, Any], record: dict[str, Any], place: Path) -> tupl
             reference = serve(saved_model, candidate.x)
             task, output_name = guessed_task(reference, candidate.y)
             contents = Contents(
-                record["name"], task, None, output_name, candidate.x, candidate.y, candidate.calibration
-            )
+                record["name"], task, None, output_name, candidate.x, candidate.y, candidate.calibration,
+                record["data"]["labels"],
+            )  # fmt: skip
             return contents, Bounds(), reference
     raise ValueError(f"these are not the data of {place / 'record.json'}; give those of the export")
 

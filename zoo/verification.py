@@ -42,6 +42,7 @@ class FileReport:
     ops: dict[str, int]
     checks: tuple[Check, ...]
     strategy: str | None = None  # of recurrent layers
+    arena_bytes: int | None = None  # that LiteRT Micro needs, where the file is for it and it is installed
 
     @property
     def verified(self) -> bool:

@@ -19,14 +19,12 @@ from zoo.files import write_json
 
 __all__ = ["STRATEGIES", "choose", "convert", "load_keras"]
 
-# What has no builtin op, and what to do instead.
+# Layers that have no builtin op, and what to do instead.
 NOT_IN_A_FILE = {
-    "TextVectorization": "tokenise outside of the model and feed the token numbers",
-    "StringLookup": "look up outside of the model and feed the numbers",
+    "TextVectorization": "tokenise outside of the model, feed the token numbers, and ship the vocabulary with `files`",
     "IntegerLookup": "look up outside of the model and feed the positions",
     "Hashing": "hash outside of the model and feed the numbers",
     "HashedCrossing": "hash outside of the model and feed the numbers",
-    "Lambda": "write a small keras.layers.Layer, or use a layer that Keras has",
 }
 
 
@@ -49,8 +47,12 @@ def convert(
         compare: instead of files, write layers.json: how far the int8 layers are from the float ones.
 
     Raises:
+        ValueError: a layer that has no builtin op, with what to use instead.
         CheckFailed: the converter refused the model or died; with its last words.
     """
+    for layer in layers_of(model):
+        if instead := NOT_IN_A_FILE.get(type(layer).__name__):
+            raise ValueError(f"{layer.name} ({type(layer).__name__}) has no builtin op in TFLite; {instead}")
     job = {
         "precisions": dict(strategies),
         "output": None if output is None else keras.saving.serialize_keras_object(output),

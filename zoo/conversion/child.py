@@ -56,10 +56,11 @@ def main(folder: Path) -> None:
             else:
                 save(model, job["output_name"], graph)
         if job["compare"]:
-            debugged = tf.lite.experimental.QuantizationDebugger(
-                converter=_converter(graph, precision, samples), debug_dataset=samples
+            debugger = tf.lite.experimental.QuantizationDebugger(
+                converter=_converter(graph, precision, samples),
+                debug_dataset=lambda: ([sample[np.newaxis]] for sample in x[:COMPARED]),
             )
-            write_json(folder / "layers.json", layer_statistics(debugged))
+            write_json(folder / "layers.json", layer_statistics(debugger))
             continue
         found: list[bytes] = []
         for newer in (quantizers := _quantizers(precision, strategy, padding)):
