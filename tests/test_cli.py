@@ -72,15 +72,18 @@ BAD = [
     (["run", "digits_fnn", "--out", "a_file"], "a_file"),
     (["export", "digits_fnn", "--out", "out"], "there is no model out/model.keras; train one first"),
     (["export", "digits_fnn", "--out", "cut"], "cut/model.keras is not a whole .keras file"),
+    (["export", "cut/model.keras", "--out", "out"], "give --data: samples for cut/model.keras"),
+    (["export", "cut/model.keras", "--data", "x.npy", "--out", "out"], "cut/model.keras is not a whole .keras file"),
+    (["export", "digits_fnn", "--data", "x.npy"], "--data and --labels go with a .keras file"),
     (["verify", "cut"], "there is no .tflite file in cut"),
     (["verify", "alone.tflite"], "has no record.json beside it"),
     (["predict", "nowhere.tflite", "x.npy"], "there is no file nowhere.tflite"),
-    (["predict", "cut.tflite", "x.npy"], "cut.tflite cannot be run by LiteRT"),
+    (["predict", "cut.tflite", "x.npy"], "cut.tflite is damaged"),
     (["predict", str(FILE), "nowhere.npy"], "there is no file nowhere.npy"),
     (["predict", str(FILE), "x.npy"], "the input has shape (2, 3)"),
     (["predict", str(FILE), "nan.npy"], "NaN or infinite values in 1 of 1 samples"),
     (["predict", str(FILE), "text.npy"], "the input is of type <U1"),
-    (["benchmark", "cut.tflite"], "cut.tflite cannot be run by LiteRT"),
+    (["benchmark", "cut.tflite"], "cut.tflite is damaged"),
     (["benchmark", str(FILE), "--threads", "0"], "threads=[0] must be"),
     (["new", "my-data"], "name='my-data' must be letters"),
     (["new", "taken"], "taken.py exists already"),
@@ -129,7 +132,9 @@ def test_a_mistake_gives_one_clear_line_and_exit_code_2(zoo_command, mistakes, a
     assert not [p for p in mistakes.rglob("*") if p not in before and p.suffix in whole]
 
 
-def test_a_failed_check_exits_with_1(zoo_command, tmp_path):
+def test_a_failed_check_exits_with_1(zoo_command, mistakes, tmp_path):
+    done = zoo_command("show", "cut.tflite", cwd=mistakes, check=1)
+    assert "checksum: False" in done.stdout and "zoo: cut.tflite is damaged" in done.stderr
     space = "space=lambda hp: {'learning_rate': hp.Float('rate', 1e-3, 1e-2), 'batch_size': -1},"
     done = zoo_command("tune", write_recipe(tmp_path / "hopeless.py", more=space), "--out", tmp_path / "out", check=1)
     assert "every one of 2 trials failed; the first one with: ValueError: batch_size=-1" in done.stderr

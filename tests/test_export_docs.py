@@ -1,10 +1,14 @@
 """The table of docs/export.md is what docs/export.json gives."""
 
+import sys
+
 import pytest
 from conftest import ROOT
 
-from benchmarks.export_table import FAMILIES, combinations, with_table
 from zoo.files import read_json
+
+sys.path.insert(0, str(ROOT))  # benchmarks/ is no package of the distribution
+from benchmarks.export_table import FAMILIES, combinations, with_table
 
 PAGE = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
 

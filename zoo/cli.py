@@ -156,6 +156,8 @@ def show(recipe: str, as_json: bool) -> None:
             _print_json(told)
         else:
             _print_description(told)
+        if told["damage"]:
+            raise CheckFailed(f"{recipe} {told['damage']}")
         return
     entry = zoo.show(recipe)
     if as_json:
