@@ -157,6 +157,7 @@ def aborts(folder):
     tf.saved_model.save(module, str(folder), signatures={"edge": module.call})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["edge"])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.experimental_new_quantizer = False
     converter.representative_dataset = lambda: ([np.full((1, 6), i / 9, "float32")] for i in range(10))
     return converter.convert()
 
