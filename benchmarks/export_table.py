@@ -1,11 +1,13 @@
 """Every family x strategy x precision through `zoo.export`, on digits: what works, how well, and why the rest does not.
 
 `python -m benchmarks.export_table` measures what docs/export.json does not hold yet and writes the table of
-docs/export.md from it; `--table` writes the table alone. All files of a family are of one trained model.
+docs/export.md from it; `--latency` only takes the time of all files anew, in a minute; `--table` writes the table alone.
+All files of a family are of one trained model, and all are timed one after the other, while nothing else should run.
 """
 
 import os
 import re
+import shutil
 import statistics
 import sys
 import tempfile
@@ -123,17 +125,21 @@ def measure(model: Any, family: str, strategy: str, precision: str) -> Row:
         (file,) = result.files
         if not file.verified:
             return {**row, "works": False, "why": file.refusal, "score": file.score}
-        path = result.folder / "tflite" / file.file
+        path = shutil.copy(result.folder / "tflite" / file.file, made_file(row))
         return {
             **row,
             "works": True,
             "bytes": file.bytes,
-            "latency_us": round(invoke_us(path), 2),
+            "latency_us": None,
             "score": file.score,
             "score_keras": file.score_keras,
             "difference": file.difference,
             "targets": [name for name, target in TARGETS.items() if refusal(path, target) is None],
         }
+
+
+def made_file(row: Row) -> Path:
+    return MODELS / f"{row['family']}.{row['strategy']}.{row['precision']}.tflite".replace(" ", "_")
 
 
 def invoke_us(path: Path, seconds: float = 0.3) -> float:
@@ -171,8 +177,16 @@ def run(report: Callable[[str], None]) -> None:
         records["rows"].append(row)
         records["date"] = date.today().isoformat()
         write_json(RECORDS, records)
-        figures = f"{row['bytes']} bytes, {row['latency_us']} us, {row['score']:.4f}" if row["works"] else row["why"]
+        figures = f"{row['bytes']} bytes, {row['score']:.4f}" if row["works"] else row["why"]
         report(f"{i:3d} {' '.join(filter(None, combination))}: {figures}")
+    time_all(records)
+
+
+def time_all(records: Row) -> None:
+    for row in records["rows"]:
+        if row["works"]:
+            row["latency_us"] = round(invoke_us(made_file(row)), 2)
+    write_json(RECORDS, records)
 
 
 def table(records: Row) -> str:
@@ -226,6 +240,8 @@ def with_table(page: str, records: Row) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["--table"]:
+    if sys.argv[1:] == ["--latency"]:
+        time_all(read_json(RECORDS))
+    elif sys.argv[1:] != ["--table"]:
         run(lambda line: print(line, flush=True))
     write_text(PAGE, with_table(PAGE.read_text(encoding="utf-8"), read_json(RECORDS)))

@@ -58,12 +58,15 @@ def locked(folder: Path) -> Iterator[None]:
     The system drops the lock when the process ends, however it ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w", encoding="utf-8") as file:
+    opened = os.open(folder, os.O_RDONLY)  # the folder itself, so that no file is left in it
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another process is writing to {folder}; wait for it, or choose another folder") from None
         yield
+    finally:
+        os.close(opened)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -85,7 +85,11 @@ def refusal(source: str | Path | bytes, target: Target) -> str | None:
         ValueError: it is not a TFLite file, or damaged.
     """
     model = read_model(source)
-    return "; ".join(_reasons(model, target)) or None
+    try:
+        return "; ".join(_reasons(model, target)) or None
+    except (AttributeError, IndexError, TypeError, UnicodeDecodeError) as error:  # its tables can be read, not followed
+        name = "this" if isinstance(source, bytes) else str(source)
+        raise ValueError(f"{name} is damaged: its tensors cannot be read ({type(error).__name__})") from None
 
 
 def read_model(source: str | Path | bytes) -> Any:
