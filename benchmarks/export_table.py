@@ -1,8 +1,8 @@
 """Every family x strategy x precision through `zoo.export`, on digits: what works, how well, and why the rest does not.
 
 `python -m benchmarks.export_table` measures what docs/export.json does not hold yet and writes the table of
-docs/export.md from it; `--latency` only takes the time of all files anew, in a minute; `--table` writes the table alone.
-All files of a family are of one trained model, and all are timed one after the other, while nothing else should run.
+docs/export.md from it; `--latency` only times all files anew, in a minute; `--table` writes the table alone. All files
+of a family are of one trained model, and all are timed one after the other, while nothing else should run.
 """
 
 import os

@@ -1,83 +1,240 @@
-"""One contract for every builder, against formulas and counts worked out by hand."""
+"""One contract for every builder over a drawn grid of its knobs, golden shapes, and counts worked out by hand."""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
+from conftest import ROOT
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 import zoo
+from zoo.conversion.inference import inference_model
 
-BUILDERS = {
-    "fnn": (zoo.fnn, (6,), {"units": (8, 4)}),
-    "cnn2d": (zoo.cnn, (8, 8, 2), {"filters": (4, 6)}),
-    "cnn1d": (zoo.cnn, (12, 3), {"filters": (4, 6)}),
-    "rnn": (zoo.rnn, (5, 3), {"units": (4,)}),
-    "lstm": (zoo.lstm, (5, 3), {"units": (4, 3)}),
-    "gru": (zoo.gru, (5, 3), {"units": (4,), "bidirectional": True}),
+GOLDEN = ROOT / "tests" / "golden"
+REGENERATE = "ZOO_REGENERATE=1 python -m pytest tests/test_models.py -k golden"
+EXAMPLES = int(os.environ.get("ZOO_EXAMPLES", "6"))  # drawn models a family
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a builder is called: the shapes that it takes, small arguments, and the knobs that are its own."""
+
+    builder: Any
+    shapes: tuple
+    arguments: dict[str, Any]
+    knobs: dict[str, tuple]
+    conditions: dict[tuple, dict[str, Any]] | None = None  # what a shape asks for
+
+
+PICTURES = ((8, 8, 2), (12, 3))
+SPATIAL = {"spatial_dropout": (0.0, 0.3), "normalization": (None, "batch", "layer")}
+CELLS = {
+    "cell": ("simple", "lstm", "gru"),
+    "bidirectional": (False, True),
+    "head": ("last", "pool", "attention"),
+    "recurrent_regularizer": (None, "l1"),
+    "recurrent_dropout": (0.0, 0.2),
+}
+FAMILIES = {
+    "fnn": Family(
+        zoo.fnn, ((6,), (4, 3)), {"units": (8, 4)},
+        {"units": ((), (5,), (8, 4)), "residual": (False, True), "normalization": (None, "batch", "layer")},
+    ),
+    "fnn_categories": Family(
+        zoo.fnn, ((6,),), {"units": (8,), "categories": {1: 3, 4: 5}},
+        {"residual": (False, True), "categories": ({0: 4}, {1: 3, 4: 5})},
+    ),
+    "cnn": Family(
+        zoo.cnn, PICTURES, {"filters": (4, 6)},
+        {
+            **SPATIAL, "kernel_size": (2, 3), "convolutions": (1, 2), "downsampling": ("pool", "stride"),
+            "head": ("pool", "flatten"), "units": ((), (5,)),
+        },
+    ),
+    "resnet": Family(zoo.resnet, PICTURES, {"filters": (4, 6)}, {**SPATIAL, "blocks": (1, 2), "kernel_size": (2, 3)}),
+    "ds_cnn": Family(
+        zoo.ds_cnn, PICTURES, {"filters": (4, 6), "strides": (2, 1), "first_kernel_size": 3},
+        {**SPATIAL, "width_multiplier": (0.5, 1.0, 1.5)},
+    ),
+    "fcn": Family(
+        zoo.fcn, ((12, 3), (None, 3)), {"filters": (4, 6), "kernel_size": (5, 3)},
+        {**SPATIAL, "mask_value": (None, 0.0)},
+    ),
+    "rnn": Family(
+        zoo.rnn, ((5, 3), (None, 3), (5,), (None,)), {"units": (4,)},
+        {**CELLS, **SPATIAL, "units": ((4,), (3, 4))}, {(5,): {"vocabulary_size": 9}, (None,): {"vocabulary_size": 9}},
+    ),
+    "crnn": Family(
+        zoo.crnn, ((8, 3), (None, 3), (8, 6, 1)), {"filters": (4,), "units": (4,)},
+        {**CELLS, **SPATIAL, "filters": ((4,), (3, 4)), "strides": (1, 2)},
+    ),
+}  # fmt: skip
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "gelu", "silu", "softmax", "prelu")
+SHARED = {
+    "kernel_initializer": ("auto", "he_normal", "glorot_uniform"),
+    "regularizer": (None, "l1", "l2", "l1_l2"),
+    "bias_regularizer": (None, "l2"),
+    "activity_regularizer": (None, "l1"),
+    "max_norm": (None, 2.0),
+    "dropout": (0.0, 0.3),
+    "noise": (0.0, 0.1),
 }
 
 
-def build(name, **more):
-    builder, shape, arguments = BUILDERS[name]
-    return builder(shape, 3, **{**arguments, **more})
+@st.composite
+def drawn(draw, family):
+    """A call of a family's builder: input shape and arguments."""
+    shape = draw(st.sampled_from(family.shapes))
+    knobs = {**SHARED, **family.knobs}
+    activations = ACTIVATIONS if family.builder is not zoo.rnn else ACTIVATIONS[:-1]
+    arguments = {name: draw(st.sampled_from(values)) for name, values in knobs.items()}
+    arguments["activation"] = draw(st.sampled_from(activations))
+    if arguments["activation"] == "leaky_relu" and family.builder is not zoo.rnn:
+        arguments["negative_slope"] = draw(st.sampled_from((None, 0.01)))
+    return shape, {**family.arguments, **arguments, **(family.conditions or {}).get(shape, {})}
 
 
-@pytest.fixture(params=BUILDERS)
-def name(request):
-    return request.param
+def sample(model, n=5):
+    shape = [n or 7 for n in model.input_shape[1:]]
+    rng = np.random.default_rng(0)
+    if "int" in model.inputs[0].dtype:
+        return rng.integers(1, 9, (n, *shape))
+    return rng.normal(size=(n, *shape)).astype("float32")
 
 
-def sample(name, n=7):
-    return np.random.default_rng(0).normal(size=(n, *BUILDERS[name][1])).astype("float32")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_contract(name, tmp_path_factory):
+    family = FAMILIES[name]
+
+    # Drawn from a fixed seed: the same models each time, so that a failure is nobody's bad luck.
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(drawn(family))
+    def holds(call):
+        shape, arguments = call
+        keras.backend.clear_session()
+        keras.utils.set_random_seed(5)
+        model = family.builder(shape, 3, **arguments)
+        weights = model.get_weights()
+        has_the_right_ends(model, shape)
+        x = sample(model)
+        has_finite_gradients(model, x, arguments)
+        acts_in_training_only(model, x, arguments)
+        has_its_penalties(model, arguments)
+        survives_a_file(model, x, tmp_path_factory.mktemp("keras") / "model.keras")
+        without = inference_model(model)
+        np.testing.assert_allclose(without(x), model(x, training=False), atol=1e-5)
+        keras.utils.set_random_seed(5)
+        again = family.builder(shape, 3, **arguments)
+        assert all(np.array_equal(a, b) for a, b in zip(weights, again.get_weights(), strict=True))
+
+    holds()
 
 
-def test_ends_in_linear_logits(name):
-    model = build(name)
-    assert model.output_shape == (None, 3)
-    assert model.layers[-1].name == "logits"
-    assert model.layers[-1].activation is keras.activations.linear
+def has_the_right_ends(model, shape):
+    assert model.input_shape == (None, *shape) and model.output_shape == (None, 3)
+    assert model.layers[-1].name == "logits" and model.layers[-1].activation is keras.activations.linear
     assert not model.compiled
 
 
-def test_every_weight_has_a_finite_gradient(name):
+def has_finite_gradients(model, x, arguments):
     import tensorflow as tf
 
-    model = build(name, dropout=0.0)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(model(sample(name), training=True) ** 2)
+        outputs = model(x, training=True)
+        loss = tf.reduce_sum(outputs**2) + sum(model.losses)
+    assert np.isfinite(outputs.numpy()).all()
     for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
         assert gradient is not None, weight.path
-        values = gradient.numpy()
-        assert np.isfinite(values).all() and np.abs(values).max() > 0, weight.path
+        values = tf.convert_to_tensor(gradient).numpy()
+        assert np.isfinite(values).all(), weight.path
 
 
-def test_dropout_and_augmentation_act_in_training_only(name):
-    model = build(name, dropout=0.5, augmentation=[keras.layers.GaussianNoise(0.5)])
-    x = sample(name)
-    assert np.array_equal(model(x, training=False), model(x, training=False))
-    assert not np.allclose(model(x, training=True), model(x, training=True))
-    assert np.array_equal(model(x), model(x, training=False)), "augmentation must be off unless it is asked for"
+def acts_in_training_only(model, x, arguments):
+    assert np.array_equal(model(x, training=False), model(x))
+    assert np.array_equal(model(x), model(x)), "what is random acts in training alone"
+    if arguments["dropout"] and arguments.get("units", True):
+        assert not np.array_equal(model(x, training=True), model(x, training=True))
 
 
-def test_penalties_are_in_the_losses(name):
-    model = build(name, regularizer=keras.regularizers.L2(0.5))
-    kernels = [w.numpy() for w in model.weights if w.path.endswith("/kernel")]
-    assert float(sum(model.losses)) == pytest.approx(sum(0.5 * float((k**2).sum()) for k in kernels), rel=1e-5)
-    assert not build(name).losses
+def has_its_penalties(model, arguments):
+    wanted = [
+        name
+        for name in ("regularizer", "bias_regularizer", "activity_regularizer", "recurrent_regularizer")
+        if arguments.get(name)
+    ]
+    if not wanted:
+        assert not model.losses
+    elif "regularizer" in wanted:
+        assert float(sum(model.losses)) > 0
 
 
-def test_keras_file_round_trip(name, tmp_path):
-    model = build(name, augmentation=[keras.layers.GaussianNoise(0.5)])
-    model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(again.predict(sample(name), verbose=0), model.predict(sample(name), verbose=0))
+def survives_a_file(model, x, path):
+    model.save(path)
+    again = keras.saving.load_model(path)
+    np.testing.assert_array_equal(again(x), model(x))
+    assert len(again.losses) == len(model.losses)
 
 
-def test_same_seed_same_weights(name):
-    weights = []
-    for _ in range(2):
-        keras.utils.set_random_seed(5)
-        weights.append(build(name).get_weights())
-    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_weight_has_a_gradient_that_is_not_zero(name):
+    import tensorflow as tf
+
+    family = FAMILIES[name]
+    for shape in family.shapes:
+        keras.utils.set_random_seed(1)
+        more = (family.conditions or {}).get(shape, {})
+        model = family.builder(shape, 3, activation="tanh", **{**family.arguments, **more})
+        x = np.random.default_rng(1).integers(1, 3, sample(model).shape) if name == "fnn_categories" else sample(model)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(x, training=True) ** 3)
+        for weight, gradient in zip(model.trainable_weights, tape.gradient(loss, model.trainable_weights), strict=True):
+            # A bias just before batch normalization is taken out again by its mean.
+            before_norm = weight.name == "bias" and name in ("resnet", "ds_cnn", "crnn")
+            assert before_norm or np.abs(tf.convert_to_tensor(gradient).numpy()).max() > 0, weight.path
+
+
+GOLDEN_CALLS = {
+    "fnn": [((6,), {}), ((6,), {"residual": True, "normalization": "batch"}), ((6,), {"categories": {2: 30}})],
+    "cnn": [
+        ((28, 28, 1), {}),
+        ((28, 28, 1), {"head": "flatten", "units": (8,)}),
+        ((50, 3), {"downsampling": "stride"}),
+    ],
+    "resnet": [((32, 32, 3), {}), ((32, 32, 3), {"blocks": 3}), ((50, 3), {})],
+    "ds_cnn": [((49, 10, 1), {}), ((49, 10, 1), {"width_multiplier": 0.5}), ((50, 3), {})],
+    "fcn": [((50, 3), {}), ((None, 3), {"mask_value": 0.0})],
+    "rnn": [((5, 3), {}), ((5,), {"vocabulary_size": 100, "head": "attention"})],
+    "lstm": [((5, 3), {}), ((5, 3), {"units": (8, 4), "bidirectional": True, "head": "pool"})],
+    "gru": [((5, 3), {}), ((None, 3), {"mask_value": 0.0, "normalization": "layer"})],
+    "crnn": [((50, 3), {}), ((50, 16, 1), {"cell": "lstm", "bidirectional": True})],
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN_CALLS)
+def test_golden_counts_and_shapes(name):
+    found = []
+    for shape, arguments in GOLDEN_CALLS[name]:
+        keras.backend.clear_session()
+        model = getattr(zoo, name)(shape, 10, **arguments)
+        weights = {weight.path: list(weight.shape) for weight in model.weights}
+        call = {"input_shape": list(shape), "arguments": json.loads(json.dumps(arguments))}
+        found.append({**call, "parameters": model.count_params(), "weights": weights})
+    path = GOLDEN / f"{name}.json"
+    if os.environ.get("ZOO_REGENERATE"):
+        path.write_text(json.dumps(found, indent=1) + "\n")
+    assert json.loads(path.read_text()) == found, f"if that is what you wanted: {REGENERATE}"
 
 
 @pytest.mark.parametrize(
@@ -85,87 +242,188 @@ def test_same_seed_same_weights(name):
     [
         # a Dense layer has (inputs + 1) * units
         (lambda: zoo.fnn((6,), 3, units=(8, 4)), (6 + 1) * 8 + (8 + 1) * 4 + (4 + 1) * 3),
+        # a category of 5 becomes 3 numbers
+        (lambda: zoo.fnn((6,), 3, units=(8,), categories={2: 5}), 5 * 3 + (5 + 3 + 1) * 8 + (8 + 1) * 3),
         # a convolution without bias k*k*in*out, with four numbers a channel of batch normalization
-        (
-            lambda: zoo.cnn((8, 8, 2), 3, filters=(4,), convolutions=1),
-            9 * 2 * 4 + 4 * 4 + (4 + 1) * 3,
-        ),
+        (lambda: zoo.cnn((8, 8, 2), 3, filters=(4,), convolutions=1), 9 * 2 * 4 + 4 * 4 + (4 + 1) * 3),
         (lambda: zoo.rnn((5, 3), 3, units=(4,)), 4 * (3 + 4 + 1) + (4 + 1) * 3),
         (lambda: zoo.lstm((5, 3), 3, units=(4,)), 4 * 4 * (3 + 4 + 1) + (4 + 1) * 3),
         # reset_after keeps one bias for the input and one for the state
         (lambda: zoo.gru((5, 3), 3, units=(4,)), 3 * 4 * (3 + 4 + 2) + (4 + 1) * 3),
+        # as published: MLPerf Tiny (mlcommons/tiny, 2021)
+        (lambda: zoo.resnet((32, 32, 3), 10), 78_666),
+        (lambda: zoo.ds_cnn((49, 10, 1), 12), 24_908),
+        # Z. Wang et al.: 8*3*128, 5*128*256, 3*256*128 and their batch normalizations
+        (lambda: zoo.fcn((50, 3), 4), 8 * 3 * 128 + 5 * 128 * 256 + 3 * 256 * 128 + 4 * (128 + 256 + 128) + 129 * 4),
     ],
 )
 def test_parameter_counts(model, parameters):
     assert model().count_params() == parameters
 
 
-def test_fnn_is_the_formula():
-    model = zoo.fnn((3,), 2, units=(4,), activation="tanh")
-    w1, b1, w2, b2 = model.get_weights()
-    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
-    np.testing.assert_allclose(model(x), np.tanh(x @ w1 + b1) @ w2 + b2, atol=1e-6)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def test_rnn_lstm_and_gru_are_the_formulas():
-    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")  # (B, T, F)
-
-    model = zoo.rnn((5, 3), 2, units=(4,))
-    w, u, b, wo, bo = model.get_weights()
-    h = np.zeros((2, 4))
-    for t in range(5):
-        h = np.tanh(x[:, t] @ w + h @ u + b)
-    np.testing.assert_allclose(model(x), h @ wo + bo, atol=1e-5)
-
-    model = zoo.lstm((5, 3), 2, units=(4,))
-    w, u, b, wo, bo = model.get_weights()
-    h = c = np.zeros((2, 4))
-    for t in range(5):
-        i, f, g, o = np.split(x[:, t] @ w + h @ u + b, 4, axis=1)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-    np.testing.assert_allclose(model(x), h @ wo + bo, atol=1e-5)
-
-    model = zoo.gru((5, 3), 2, units=(4,))
-    w, u, (b_input, b_state), wo, bo = model.get_weights()
-    h = np.zeros((2, 4))
-    for t in range(5):
-        xz, xr, xh = np.split(x[:, t] @ w + b_input, 3, axis=1)
-        hz, hr, hh = np.split(h @ u + b_state, 3, axis=1)
-        z = sigmoid(xz + hz)
-        h = z * h + (1 - z) * np.tanh(xh + sigmoid(xr + hr) * hh)
-    np.testing.assert_allclose(model(x), h @ wo + bo, atol=1e-5)
-
-
 @pytest.mark.parametrize(
-    ("call", "error", "message"),
+    "builder",
     [
-        (lambda: zoo.fnn((), 3), ValueError, r"input_shape=\(\)"),
-        (lambda: zoo.fnn(64, 3), TypeError, "input_shape=64 must be a tuple"),
-        (lambda: zoo.fnn((4,), 0), ValueError, "num_outputs=0 must be at least 1"),
-        (lambda: zoo.fnn((4,), 3, units=64), TypeError, "units=64 must be a tuple"),
-        (lambda: zoo.fnn((4,), 3, units=(8, -1)), ValueError, r"units\[1\]=-1"),
-        (lambda: zoo.fnn((4,), 3, units=(8.5,)), TypeError, r"units\[0\]=8.5"),
-        (lambda: zoo.fnn((4,), 3, dropout=1.0), ValueError, r"dropout=1.0 must lie in \[0, 1\)"),
-        (lambda: zoo.fnn((4,), 3, dropout="much"), TypeError, "dropout='much'"),
-        (lambda: zoo.fnn((4,), 3, activation="rellu"), ValueError, "did you mean 'relu'"),
-        (lambda: zoo.fnn((4,), 3, activation=3), TypeError, "activation=3"),
-        (lambda: zoo.fnn((4,), 3, regularizer="l3"), ValueError, "regularizer='l3' is not known; It is one of 'l1'"),
-        (lambda: zoo.fnn((4,), 3, regularizer=0.1), TypeError, "regularizer=0.1"),
-        (lambda: zoo.fnn((4,), 3, normalization="bacth"), ValueError, "did you mean 'batch'"),
-        (lambda: zoo.fnn((4,), 3, augmentation="flip"), TypeError, "augmentation='flip' must be a tuple"),
-        (lambda: zoo.cnn((4,), 3), ValueError, r"input_shape=\(4,\) does not fit.*height, width"),
-        (lambda: zoo.cnn((4, 4, 1), 3, filters=(4, 8, 16, 32)), ValueError, "use at most 3 stages"),
-        (lambda: zoo.cnn((4, 4, 1), 3, filters=()), ValueError, r"filters=\(\) is empty"),
-        (lambda: zoo.cnn((4, 4, 1), 3, head="pol"), ValueError, "did you mean 'pool'"),
-        (lambda: zoo.rnn((4,), 3), ValueError, "steps, features"),
-        (lambda: zoo.rnn((4, 2), 3, cell="ltsm"), ValueError, "did you mean 'lstm'"),
+        lambda **more: zoo.fcn((None, 3), 2, filters=(4, 4), kernel_size=(5, 3), mask_value=0.0, **more),
+        lambda **more: zoo.lstm((None, 3), 2, units=(4, 3), mask_value=0.0, head="attention", **more),
+        lambda **more: zoo.gru((None, 3), 2, units=(4,), mask_value=0.0, head="pool", bidirectional=True, **more),
+        lambda **more: zoo.gru((None, 3), 2, units=(4,), mask_value=0.0, normalization="layer", **more),
+        lambda **more: zoo.crnn((None, 3), 2, filters=(4,), units=(4,), strides=1, mask_value=0.0, **more),
     ],
+    ids=["fcn", "lstm attention", "gru pool both ways", "gru normalized", "crnn"],
 )
+def test_padding_changes_nothing(builder):
+    preprocessing = [keras.layers.Normalization(mean=[0.5] * 3, variance=[2.0] * 3)]  # moves zeros elsewhere
+    model = builder(preprocessing=preprocessing)
+    x = np.random.default_rng(0).normal(size=(3, 6, 3)).astype("float32")
+    expected = model(x).numpy()
+    assert np.abs(expected).max() > 0
+    padded = np.concatenate([x, np.zeros((3, 5, 3), "float32")], axis=1)
+    np.testing.assert_allclose(model(padded), expected, atol=1e-5)
+
+
+def test_tokens_of_zero_are_padding():
+    model = zoo.lstm((None,), 2, vocabulary_size=9, units=(4,))
+    tokens = np.array([[3, 4, 5]])
+    np.testing.assert_allclose(model(tokens), model(np.array([[3, 4, 5, 0, 0]])), atol=1e-6)
+
+
+def test_attention_is_the_formula():
+    """Yang et al., 2016: u = tanh(W h + b), a = softmax(u . v), the sum of a h."""
+    from zoo.models.sequences import AttentionPooling
+
+    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    layer = AttentionPooling(4)
+    pooled = layer(x).numpy()
+    w, b, v = (weight.numpy() for weight in layer.weights)
+    scores = np.tanh(x @ w + b) @ v  # (B, T, 1)
+    weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(pooled, (x * weights).sum(axis=1), atol=1e-6)
+    mask = np.array([[True] * 5, [True] * 3 + [False] * 2])
+    np.testing.assert_allclose(layer(x, mask=mask)[0], pooled[0], atol=1e-6)
+    np.testing.assert_allclose(layer(x, mask=mask)[1], layer(x[1:, :3])[0], atol=1e-6)
+
+
+def test_a_residual_block_adds_its_input():
+    model = zoo.fnn((4,), 2, units=(4,), residual=True, activation="relu")
+    w1, b1, w2, b2 = model.get_weights()
+    x = np.random.default_rng(0).normal(size=(5, 4)).astype("float32")
+    np.testing.assert_allclose(model(x), (np.maximum(x @ w1 + b1, 0) + x) @ w2 + b2, atol=1e-5)
+
+
+def test_categories_become_their_embeddings():
+    model = zoo.fnn((3,), 2, units=(), categories={1: 4})
+    table, w, b = model.get_weights()
+    x = np.array([[0.5, 2, -1.0], [1.5, 0, 3.0], [0, 9, 0]], "float32")
+    rows = [np.concatenate([row[[0, 2]], table[min(int(row[1]), 3)]]) for row in x]
+    np.testing.assert_allclose(model(x), np.asarray(rows) @ w + b, atol=1e-5)
+
+
+def test_initializers_fit_the_activation():
+    """He: variance 2/fan_in for rectifiers; Glorot: 2/(fan_in + fan_out) for the rest; LeCun: 1/fan_in for selu."""
+    fan_in, fan_out = 400, 300
+    for activation, variance in (
+        ("relu", 2 / fan_in), ("prelu", 2 / fan_in), ("leaky_relu", 2 / fan_in), ("silu", 2 / fan_in),
+        (keras.layers.LeakyReLU(0.1), 2 / fan_in), (keras.activations.elu, 2 / fan_in), ("selu", 1 / fan_in),
+        ("tanh", 2 / (fan_in + fan_out)), ("sigmoid", 2 / (fan_in + fan_out)), ("softmax", 2 / (fan_in + fan_out)),
+    ):  # fmt: skip
+        kernel = zoo.fnn((fan_in,), 1, units=(fan_out,), activation=activation).get_weights()[0]
+        assert kernel.var() == pytest.approx(variance, rel=0.05), activation
+
+
+@pytest.mark.parametrize("name", ["fnn", "cnn", "ds_cnn", "lstm"])
+def test_max_norm_holds_each_unit(name):
+    family = FAMILIES[name] if name != "lstm" else FAMILIES["rnn"]
+    model = family.builder(family.shapes[0], 3, max_norm=0.5, **family.arguments)
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.fit(10 * sample(model), np.ones((5, 3)), epochs=1, verbose=0)
+    kernels = [w for w in model.weights if w.name in ("kernel", "recurrent_kernel") and "logits" not in w.path]
+    assert kernels
+    for kernel in kernels:
+        depthwise = "depthwise" in kernel.path
+        norms = np.sqrt((kernel.numpy() ** 2).sum(axis=tuple(range(len(kernel.shape) - (2 if depthwise else 1)))))
+        assert norms.max() <= 0.5 + 1e-3, kernel.path
+
+
+def test_penalties_are_the_formulas():
+    model = zoo.lstm(
+        (5, 3), 2, units=(4,), regularizer=keras.regularizers.L2(0.5), recurrent_regularizer=keras.regularizers.L1(0.1),
+        bias_regularizer=keras.regularizers.L1L2(0.2, 0.3),
+    )  # fmt: skip
+    w, u, b, wo, bo = model.get_weights()
+    expected = 0.5 * ((w**2).sum() + (wo**2).sum()) + 0.1 * np.abs(u).sum()
+    expected += sum(0.2 * np.abs(bias).sum() + 0.3 * (bias**2).sum() for bias in (b, bo))
+    assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
+
+
+BAD = [
+    (lambda: zoo.fnn((), 3), ValueError, r"input_shape=\(\)"),
+    (lambda: zoo.fnn(64, 3), TypeError, "input_shape=64 must be a tuple"),
+    (lambda: zoo.fnn((None,), 3), ValueError, r"input_shape=\(None,\) does not fit"),
+    (lambda: zoo.fnn((True,), 3), ValueError, r"input_shape=\(True,\) does not fit"),
+    (lambda: zoo.fnn((4,), 0), ValueError, "num_outputs=0 must be at least 1"),
+    (lambda: zoo.fnn((4,), 2.5), TypeError, "num_outputs=2.5 must be a whole number"),
+    (lambda: zoo.fnn((4,), 3, units=64), TypeError, "units=64 must be a tuple"),
+    (lambda: zoo.fnn((4,), 3, units=(8, -1)), ValueError, r"units\[1\]=-1"),
+    (lambda: zoo.fnn((4,), 3, units=(8.5,)), TypeError, r"units\[0\]=8.5"),
+    (lambda: zoo.fnn((4,), 3, residual="yes"), TypeError, "residual='yes' must be True or False"),
+    (lambda: zoo.fnn((4,), 3, categories=[3]), TypeError, r"categories=\[3\] must map a column"),
+    (lambda: zoo.fnn((4,), 3, categories={4: 3}), ValueError, r"names column 4, but input_shape=\(4,\) has 4"),
+    (lambda: zoo.fnn((4,), 3, categories={1: 1}), ValueError, r"categories\[1\]=1 must be at least 2"),
+    (lambda: zoo.fnn((4, 2), 3, categories={1: 3}), ValueError, "goes with a table"),
+    (lambda: zoo.fnn((4,), 3, dropout=1.0), ValueError, r"dropout=1.0 must lie in \[0, 1\)"),
+    (lambda: zoo.fnn((4,), 3, dropout=float("nan")), ValueError, "dropout=nan must lie"),
+    (lambda: zoo.fnn((4,), 3, dropout="much"), TypeError, "dropout='much'"),
+    (lambda: zoo.fnn((4,), 3, noise=-1), ValueError, "noise=-1 must be a number of at least 0"),
+    (lambda: zoo.fnn((4,), 3, max_norm=0), ValueError, "max_norm=0 must be a number above 0"),
+    (lambda: zoo.fnn((4,), 3, max_norm=float("inf")), ValueError, "max_norm=inf"),
+    (lambda: zoo.fnn((4,), 3, activation="rellu"), ValueError, "did you mean 'relu'"),
+    (lambda: zoo.fnn((4,), 3, activation=3), TypeError, "activation=3"),
+    (lambda: zoo.fnn((4,), 3, negative_slope=0.1), ValueError, "negative_slope=0.1 goes with activation='leaky_relu'"),
+    (
+        lambda: zoo.fnn((4,), 3, kernel_initializer="he"),
+        ValueError,
+        "kernel_initializer='he' is not known; It is one of 'auto'",
+    ),
+    (lambda: zoo.fnn((4,), 3, kernel_initializer=3), TypeError, "kernel_initializer=3 must be 'auto'"),
+    (lambda: zoo.fnn((4,), 3, regularizer="l3"), ValueError, "regularizer='l3' is not known; It is one of 'l1'"),
+    (lambda: zoo.fnn((4,), 3, regularizer=0.1), TypeError, "regularizer=0.1"),
+    (lambda: zoo.fnn((4,), 3, bias_regularizer=1), TypeError, "bias_regularizer=1"),
+    (lambda: zoo.fnn((4,), 3, activity_regularizer="orthogonal_regularizer"), TypeError, "must be one of L1, L2"),
+    (lambda: zoo.fnn((4,), 3, normalization="bacth"), ValueError, "did you mean 'batch'"),
+    (lambda: zoo.fnn((4,), 3, augmentation="flip"), TypeError, "augmentation='flip' must be a tuple"),
+    (lambda: zoo.fnn((4,), 3, preprocessing=[1]), TypeError, r"preprocessing=\[1\] must be a tuple"),
+    (lambda: zoo.cnn((4,), 3), ValueError, r"input_shape=\(4,\) does not fit.*height, width"),
+    (lambda: zoo.cnn((4, 4, 1), 3, filters=(4, 8, 16, 32)), ValueError, "use at most 3 stages"),
+    (lambda: zoo.cnn((4, 4, 1), 3, filters=()), ValueError, r"filters=\(\) is empty"),
+    (lambda: zoo.cnn((4, 4, 1), 3, head="pol"), ValueError, "did you mean 'pool'"),
+    (lambda: zoo.cnn((4, 4, 1), 3, kernel_size=(3, 3, 3)), ValueError, r"kernel_size=\(3, 3, 3\) must be one number"),
+    (lambda: zoo.cnn((4, 4, 1), 3, kernel_size=0), ValueError, "kernel_size=0 must be at least 1"),
+    (lambda: zoo.cnn((4, 4, 1), 3, downsampling="stride2"), ValueError, "did you mean 'stride'"),
+    (lambda: zoo.cnn((4, 4, 1), 3, spatial_dropout=1), ValueError, "spatial_dropout=1 must lie"),
+    (lambda: zoo.resnet((4, 4, 1), 3, filters=(4, 8, 16, 32)), ValueError, "use at most 3 stages"),
+    (lambda: zoo.resnet((8, 8, 1), 3, blocks=0), ValueError, "blocks=0 must be at least 1"),
+    (lambda: zoo.ds_cnn((8, 8, 1), 3, strides=(2, 1)), ValueError, r"strides=\(2, 1\) has 2 numbers and filters="),
+    (lambda: zoo.ds_cnn((8, 8, 1), 3, width_multiplier=0), ValueError, "width_multiplier=0 must be a number above 0"),
+    (lambda: zoo.fcn((8, 3), 3, kernel_size=(8, 5)), ValueError, r"kernel_size=\(8, 5\) has 2 numbers"),
+    (lambda: zoo.fcn((8, 8, 3), 3), ValueError, r"\(steps, channels\)"),
+    (lambda: zoo.fcn((8, None), 3), ValueError, r"input_shape=\(8, None\) does not fit"),
+    (lambda: zoo.rnn((4,), 3), ValueError, "tokens, which need vocabulary_size"),
+    (lambda: zoo.rnn((4, 2), 3, vocabulary_size=9), ValueError, r"goes with input_shape=\(steps,\)"),
+    (lambda: zoo.rnn((4,), 3, vocabulary_size=9, mask_value=0.0), ValueError, "of tokens, 0 pads"),
+    (lambda: zoo.rnn((4, 2), 3, mask_value="0"), TypeError, "mask_value='0' must be a number"),
+    (lambda: zoo.rnn((4, 2), 3, cell="ltsm"), ValueError, "did you mean 'lstm'"),
+    (lambda: zoo.rnn((4, 2), 3, head="atention"), ValueError, "did you mean 'attention'"),
+    (lambda: zoo.rnn((4, 2), 3, activation="prelu"), ValueError, "activation='prelu' is a layer"),
+    (lambda: zoo.rnn((4, 2), 3, recurrent_dropout=-0.1), ValueError, "recurrent_dropout=-0.1 must lie"),
+    (lambda: zoo.rnn((4, 2), 3, bidirectional=1), TypeError, "bidirectional=1 must be True or False"),
+    (lambda: zoo.crnn((None, 8, 1), 3), ValueError, "lengths may differ in a series alone"),
+    (lambda: zoo.crnn((8, 3), 3, strides=0), ValueError, "strides=0 must be at least 1"),
+    (lambda: zoo.crnn((8, 3), 3, units=()), ValueError, r"units=\(\) is empty"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), BAD, ids=range(len(BAD)))
 def test_bad_arguments_are_named_with_their_value(call, error, message):
     with pytest.raises(error, match=message):
         call()

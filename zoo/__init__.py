@@ -1,6 +1,7 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
-Builders: `fnn`, `cnn`, `rnn`, `lstm`, `gru`. Verbs: `list`, `show`, `new`, `tune`, `train`, `export`, `verify`,
+Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`,
+`show`, `new`, `tune`, `train`, `export`, `verify`,
 `benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
 """
 
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     from zoo.deploy import predict as predict
     from zoo.errors import CheckFailed as CheckFailed
     from zoo.models import cnn as cnn
+    from zoo.models import crnn as crnn
+    from zoo.models import ds_cnn as ds_cnn
+    from zoo.models import fcn as fcn
     from zoo.models import fnn as fnn
     from zoo.models import gru as gru
     from zoo.models import lstm as lstm
+    from zoo.models import resnet as resnet
     from zoo.models import rnn as rnn
     from zoo.pipeline import export as export
     from zoo.pipeline import layer_losses as layer_losses
@@ -50,9 +55,13 @@ _NAMES = {
     "predict": "zoo.deploy",
     "CheckFailed": "zoo.errors",
     "cnn": "zoo.models",
+    "crnn": "zoo.models",
+    "ds_cnn": "zoo.models",
+    "fcn": "zoo.models",
     "fnn": "zoo.models",
     "gru": "zoo.models",
     "lstm": "zoo.models",
+    "resnet": "zoo.models",
     "rnn": "zoo.models",
     "export": "zoo.pipeline",
     "layer_losses": "zoo.pipeline",

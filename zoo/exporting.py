@@ -22,6 +22,7 @@ import numpy as np
 import zoo
 from zoo import targets
 from zoo.benchmarking import latency
+from zoo.checks import check_choice
 from zoo.conversion import choose, convert
 from zoo.data.files import Samples
 from zoo.deploy import Runner
@@ -29,7 +30,6 @@ from zoo.errors import CheckFailed
 from zoo.files import locked, write_json, write_text, writing
 from zoo.metadata import seal, with_metadata
 from zoo.micro import arena_bytes, micro_run
-from zoo.models.blocks import check_choice
 from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
 from zoo.record import make_record, versions, write_record

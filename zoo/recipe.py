@@ -11,8 +11,8 @@ from typing import Any
 
 import keras
 
+from zoo.checks import check_choice
 from zoo.data import Dataset
-from zoo.models.blocks import check_choice
 from zoo.optimizer import make_optimizer, optimizer_space
 from zoo.precisions import PRECISIONS
 from zoo.targets import TARGETS

@@ -2,9 +2,9 @@
 
 import keras
 
+from zoo.checks import check_choice
 from zoo.conversion import fused, streaming, unrolled, while_loop
 from zoo.conversion.inference import recurrent_layers
-from zoo.models.blocks import check_choice
 
 STRATEGIES = {"unrolled": unrolled, "fused": fused, "while": while_loop, "streaming": streaming}
 

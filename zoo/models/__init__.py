@@ -2,7 +2,11 @@
 layer named `logits`. They know nothing of data, training, files or the command line."""
 
 from zoo.models.cnn import cnn
+from zoo.models.crnn import crnn
+from zoo.models.ds_cnn import ds_cnn
+from zoo.models.fcn import fcn
 from zoo.models.fnn import fnn
+from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, rnn
 
-__all__ = ["cnn", "fnn", "gru", "lstm", "rnn"]
+__all__ = ["cnn", "crnn", "ds_cnn", "fcn", "fnn", "gru", "lstm", "resnet", "rnn"]

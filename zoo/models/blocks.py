@@ -1,75 +1,219 @@
-"""What every family shares: checked knobs, the way in, one hidden block, the way out."""
+"""What every family shares: the knobs of hidden layers, the way in, the way out."""
 
-import difflib
-import numbers
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import keras
 
 from zoo.augment import Augmentation
+from zoo.checks import check_choice, check_number, check_rate
 
 Activation: TypeAlias = str | Callable
+Initializer: TypeAlias = str | keras.initializers.Initializer
 Regularizer: TypeAlias = str | keras.regularizers.Regularizer | None
 Layers: TypeAlias = Sequence[keras.layers.Layer]
 
 REGULARIZERS = ("l1", "l2", "l1_l2", "orthogonal_regularizer")
 NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
+RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu", "p_re_lu", "elu", "gelu", "silu", "swish", "hard_silu", "mish")
+_NO_ACTIVATION = {"get", "serialize", "deserialize"} | {n for n in vars(keras.activations) if n.startswith("_")}
+ACTIVATIONS = {"prelu", *(n for n in vars(keras.activations) if n.islower() and n not in _NO_ACTIVATION)}
 
 
-def check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises ValueError that names the nearest of `allowed`."""
-    allowed = sorted(allowed)
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"{argument}={value!r} is not known; {hint}It is one of {', '.join(map(repr, allowed))}")
+@dataclass(frozen=True)
+class Axes:
+    """Keras' layers for one or two spatial axes."""
+
+    convolution: type[keras.layers.Layer]
+    depthwise: type[keras.layers.Layer]
+    max_pooling: type[keras.layers.Layer]
+    global_pooling: type[keras.layers.Layer]
+    dropout: type[keras.layers.Layer]
 
 
-def check_input_shape(input_shape: Sequence[int], ranks: Sequence[int], meaning: str) -> tuple[int, ...]:
-    """The shape as a tuple. `meaning` says in words what the family reads, for the error message."""
-    if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
-        raise TypeError(f"input_shape={input_shape!r} must be a tuple of whole numbers, without the batch: {meaning}")
-    if len(input_shape) not in ranks or not all(isinstance(n, numbers.Integral) and n > 0 for n in input_shape):
-        raise ValueError(f"input_shape={tuple(input_shape)} does not fit; without the batch it must be {meaning}")
-    return tuple(int(n) for n in input_shape)
+AXES = {
+    1: Axes(
+        keras.layers.Conv1D,
+        keras.layers.DepthwiseConv1D,
+        keras.layers.MaxPooling1D,
+        keras.layers.GlobalAveragePooling1D,
+        keras.layers.SpatialDropout1D,
+    ),
+    2: Axes(
+        keras.layers.Conv2D,
+        keras.layers.DepthwiseConv2D,
+        keras.layers.MaxPooling2D,
+        keras.layers.GlobalAveragePooling2D,
+        keras.layers.SpatialDropout2D,
+    ),
+}
 
 
-def check_size(argument: str, value: int, minimum: int = 1) -> int:
-    """`value` as an int. Raises TypeError or ValueError where it is not a whole number of at least `minimum`."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"{argument}={value!r} must be a whole number, not {type(value).__name__}")
-    if value < minimum:
-        raise ValueError(f"{argument}={value} must be at least {minimum}")
-    return int(value)
+@dataclass(frozen=True, kw_only=True)
+class Hidden:
+    """The knobs of hidden layers, spelt the same in every family and checked here.
+
+    Attributes:
+        activation: Keras name, "prelu", a function or a layer; it is built afresh for each place.
+        negative_slope: of "leaky_relu"; None is the .2 of Keras' function.
+        kernel_initializer: Keras name or object. "auto" fits the activation: He's normal (K. He et al., ICCV 2015) for
+            relu and its like, LeCun's for selu (G. Klambauer et al., 2017), Glorot's uniform (2010) for all others.
+        regularizer, bias_regularizer, activity_regularizer: penalties on every kernel, every bias, and what comes out
+            of every activation: "l1", "l2", "l1_l2" (the elastic net) or a Keras object.
+        max_norm: what the norm of the weights of a unit is kept below (N. Srebro et al., 2004); None for no limit.
+        dropout: fraction of the outputs that training drops (N. Srivastava et al., JMLR 2014).
+        spatial_dropout: fraction of whole channels that training drops (J. Tompson et al., CVPR 2015).
+        noise: standard deviation of Gaussian noise that training adds to the outputs.
+        normalization: None, "batch" (S. Ioffe and C. Szegedy, ICML 2015) or "layer" (J. Ba et al., 2016), before the
+            activation.
+    """
+
+    activation: Activation = "relu"
+    negative_slope: float | None = None
+    kernel_initializer: Initializer = "auto"
+    regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    max_norm: float | None = None
+    dropout: float = 0.0
+    spatial_dropout: float = 0.0
+    noise: float = 0.0
+    normalization: str | None = None
+
+    def __post_init__(self) -> None:
+        check_activation("activation", self.activation)
+        if self.negative_slope is not None:
+            check_number("negative_slope", self.negative_slope, least=0)
+            if self.activation != "leaky_relu":
+                raise ValueError(
+                    f"negative_slope={self.negative_slope} goes with activation='leaky_relu', not "
+                    f"{self.activation!r}; leave it out"
+                )
+        if isinstance(self.kernel_initializer, str):
+            names = [n for n, v in vars(keras.initializers).items() if n.islower() and isinstance(v, type)]
+            check_choice("kernel_initializer", self.kernel_initializer, ["auto", *names])
+        elif not isinstance(self.kernel_initializer, keras.initializers.Initializer):
+            raise TypeError(
+                f"kernel_initializer={self.kernel_initializer!r} must be 'auto', a name such as 'he_normal' or a "
+                "keras.initializers.Initializer"
+            )
+        for name in ("regularizer", "bias_regularizer", "activity_regularizer"):
+            object.__setattr__(self, name, check_regularizer(name, getattr(self, name)))
+        norms = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
+        if self.activity_regularizer is not None and not isinstance(self.activity_regularizer, norms):
+            raise TypeError(
+                f"activity_regularizer={self.activity_regularizer!r} must be one of L1, L2 and L1L2: others are made "
+                "for kernels"
+            )
+        if self.max_norm is not None:
+            check_number("max_norm", self.max_norm, above=0)
+        for name in ("dropout", "spatial_dropout"):
+            check_rate(name, getattr(self, name))
+        check_number("noise", self.noise, least=0)
+        if self.normalization is not None:
+            check_choice("normalization", self.normalization, NORMALIZATIONS)
+
+    @property
+    def use_bias(self) -> bool:
+        """Batch normalization brings a bias of its own."""
+        return self.normalization != "batch"
+
+    def linear(self, kernel: str = "kernel", use_bias: bool | None = None) -> dict[str, Any]:
+        """Arguments of a layer with weights: Dense, a convolution, or with kernel="depthwise" its like."""
+        return {
+            f"{kernel}_initializer": self.initializer(),
+            f"{kernel}_regularizer": self.regularizer,
+            f"{kernel}_constraint": self.constraint(unit_axes=2 if kernel == "depthwise" else 1),
+            "bias_regularizer": self.bias_regularizer,
+            "use_bias": self.use_bias if use_bias is None else use_bias,
+        }
+
+    def constraint(self, unit_axes: int = 1) -> keras.constraints.Constraint | None:
+        return None if self.max_norm is None else UnitMaxNorm(self.max_norm, unit_axes)
+
+    def initializer(self) -> keras.initializers.Initializer:
+        """A new one for each layer, because one object would give equal weights to layers of equal shape."""
+        if isinstance(self.kernel_initializer, keras.initializers.Initializer):
+            return self.kernel_initializer.clone()
+        if self.kernel_initializer != "auto":
+            return keras.initializers.get(self.kernel_initializer)
+        activation = self.activation
+        name = activation if isinstance(activation, str) else getattr(activation, "__name__", type(activation).__name__)
+        name = name.lower()
+        if name in RECTIFIERS or name.endswith("relu"):
+            return keras.initializers.HeNormal()
+        return keras.initializers.LecunNormal() if name == "selu" else keras.initializers.GlorotUniform()
+
+    def after(
+        self,
+        x: keras.KerasTensor,
+        *,
+        normalize: bool = True,
+        activate: bool = True,
+        drop: bool = True,
+        spatial: bool = True,
+    ) -> keras.KerasTensor:
+        """What follows a linear layer in a hidden block: normalization, activation, penalty, noise, dropout."""
+        if normalize:
+            x = self.normalized(x)
+        if activate:
+            x = self.activated(x)
+        if self.activity_regularizer is not None:
+            penalty = self.activity_regularizer
+            x = keras.layers.ActivityRegularization(
+                l1=float(getattr(penalty, "l1", 0.0)), l2=float(getattr(penalty, "l2", 0.0))
+            )(x)
+        if self.noise:
+            x = keras.layers.GaussianNoise(self.noise)(x)
+        if drop and spatial and self.spatial_dropout:
+            x = AXES[len(x.shape) - 2].dropout(self.spatial_dropout)(x)
+        if drop and self.dropout:
+            x = keras.layers.Dropout(self.dropout)(x)
+        return x
+
+    def normalized(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return x if self.normalization is None else NORMALIZATIONS[self.normalization]()(x)
+
+    def activated(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        # A layer is built afresh for each place, because PReLU and its like have weights of their own.
+        if isinstance(self.activation, keras.layers.Layer):
+            return self.activation.__class__.from_config({**self.activation.get_config(), "name": None})(x)
+        if self.activation == "prelu":  # one slope a channel, wherever in space
+            return keras.layers.PReLU(shared_axes=list(range(1, len(x.shape) - 1)) or None)(x)
+        if self.negative_slope is not None:
+            return keras.layers.LeakyReLU(self.negative_slope)(x)
+        return keras.layers.Activation(self.activation)(x)
 
 
-def check_sizes(argument: str, values: Sequence[int], minimum_length: int = 1) -> tuple[int, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence):
-        raise TypeError(f"{argument}={values!r} must be a tuple with one size a layer, such as (64, 32)")
-    if len(values) < minimum_length:
-        raise ValueError(f"{argument}=() is empty; it must hold one size a layer, such as (64, 32)")
-    return tuple(check_size(f"{argument}[{i}]", value) for i, value in enumerate(values))
+@keras.saving.register_keras_serializable(package="zoo")
+class UnitMaxNorm(keras.constraints.MaxNorm):
+    """Keras' MaxNorm over all that a unit reads, whatever the rank of its kernel.
 
+    Args:
+        max_value: of the norm.
+        unit_axes: how many axes, at the end of the kernel's shape, number the units: 2 of a depthwise convolution.
+    """
 
-def check_rate(argument: str, value: float) -> float:
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{argument}={value!r} must be a number in [0, 1), not {type(value).__name__}")
-    if not 0 <= value < 1:
-        raise ValueError(f"{argument}={value} must lie in [0, 1): it is the fraction that is dropped in training")
-    return float(value)
+    def __init__(self, max_value: float = 2.0, unit_axes: int = 1):
+        super().__init__(max_value)
+        self.unit_axes = unit_axes
+
+    def __call__(self, w):
+        self.axis = list(range(len(w.shape) - self.unit_axes))
+        return super().__call__(w)
+
+    def get_config(self):
+        return {"max_value": self.max_value, "unit_axes": self.unit_axes}
 
 
 def check_activation(argument: str, value: Activation) -> Activation:
-    """A Keras name, a function or a layer such as `keras.layers.LeakyReLU(0.1)`."""
+    """A Keras name, "prelu", a function or a layer such as `keras.layers.ELU(0.5)`."""
     if isinstance(value, str):
-        check_choice(argument, value, (n for n in vars(keras.activations) if n.islower() and n not in _NO_ACTIVATION))
+        check_choice(argument, value, ACTIVATIONS)
     elif not callable(value):
         raise TypeError(f"{argument}={value!r} must be a name such as 'relu', a function or a Keras layer")
     return value
-
-
-_NO_ACTIVATION = {"get", "serialize", "deserialize"} | {n for n in vars(keras.activations) if n.startswith("_")}
 
 
 def check_regularizer(argument: str, value: Regularizer) -> keras.regularizers.Regularizer | None:
@@ -83,48 +227,35 @@ def check_regularizer(argument: str, value: Regularizer) -> keras.regularizers.R
 
 
 def entrance(
-    input_shape: tuple[int, ...], preprocessing: Layers, augmentation: Layers
+    input_shape: tuple[int | None, ...],
+    preprocessing: Layers,
+    augmentation: Layers,
+    *,
+    dtype: str | None = None,
+    mask_value: float | None = None,
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The input, and what the family's first layer reads: preprocessed always, augmented in training only."""
+    """The input, and what the family's first layer reads: preprocessed always, augmented in training only.
+
+    Args:
+        mask_value: what all features of a step are that only pads a sequence; such steps are masked.
+    """
+    inputs = keras.Input(input_shape, dtype=dtype, name="input")
+    x = inputs if mask_value is None else keras.layers.Masking(float(mask_value))(inputs)
+    return inputs, prepared(x, preprocessing, augmentation)
+
+
+def prepared(x: keras.KerasTensor, preprocessing: Layers, augmentation: Layers) -> keras.KerasTensor:
     for argument, layers in (("preprocessing", preprocessing), ("augmentation", augmentation)):
         if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
             raise TypeError(f"{argument}={layers!r} must be a tuple of Keras layers")
-    inputs = keras.Input(input_shape, name="input")
-    x = inputs
     for layer in preprocessing:
         x = layer(x)
-    if augmentation:
-        x = Augmentation(augmentation, name="augmentation")(x)
-    return inputs, x
+    return Augmentation(augmentation, name="augmentation")(x) if augmentation else x
 
 
-def normalize_activate_drop(
-    x: keras.KerasTensor, *, activation: Activation, normalization: str | None, dropout: float
-) -> keras.KerasTensor:
-    """What follows a linear layer in a hidden block, in the order of Ioffe and Szegedy (2015)."""
-    if normalization is not None:
-        x = NORMALIZATIONS[normalization]()(x)
-    # A layer is built afresh for each place, because PReLU and its like have weights of their own.
-    if isinstance(activation, keras.layers.Layer):
-        x = activation.__class__.from_config({**activation.get_config(), "name": None})(x)
-    else:
-        x = keras.layers.Activation(activation)(x)
-    return keras.layers.Dropout(dropout)(x) if dropout else x
-
-
-def check_normalization(value: str | None) -> str | None:
-    if value is not None:
-        check_choice("normalization", value, NORMALIZATIONS)
-    return value
-
-
-def with_logits(
-    inputs: keras.KerasTensor,
-    x: keras.KerasTensor,
-    num_outputs: int,
-    regularizer: keras.regularizers.Regularizer | None,
-    name: str,
-) -> keras.Model:
+def with_logits(inputs: keras.KerasTensor, x: keras.KerasTensor, num_outputs: int, hidden: Hidden, name: str):
     """Closes a model with its linear layer, `logits` (n, num_outputs)."""
-    logits = keras.layers.Dense(num_outputs, kernel_regularizer=regularizer, name="logits")(x)  # (B, num_outputs)
+    logits = keras.layers.Dense(
+        num_outputs, kernel_regularizer=hidden.regularizer, bias_regularizer=hidden.bias_regularizer, name="logits"
+    )(x)  # (B, num_outputs)
     return keras.Model(inputs, logits, name=name)

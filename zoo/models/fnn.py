@@ -1,28 +1,18 @@
-"""Feed-forward networks.
+"""Feed-forward networks, for numbers and for tables with categories.
 
 Source: D. Rumelhart, G. Hinton, R. Williams, Learning representations by back-propagating errors, Nature 1986;
-dropout by N. Srivastava et al., JMLR 2014; batch normalization by S. Ioffe and C. Szegedy, ICML 2015.
+residual connections by K. He et al., CVPR 2016; embeddings of categories by C. Guo and F. Berkhahn, 2016.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
+from keras import ops
 
-from zoo.models.blocks import (
-    Activation,
-    Layers,
-    Regularizer,
-    check_activation,
-    check_input_shape,
-    check_normalization,
-    check_rate,
-    check_regularizer,
-    check_size,
-    check_sizes,
-    entrance,
-    normalize_activate_drop,
-    with_logits,
-)
+from zoo.checks import check_flag, check_input_shape, check_size, check_sizes
+from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, prepared, with_logits
+
+WIDEST_EMBEDDING = 16
 
 
 def fnn(
@@ -30,9 +20,17 @@ def fnn(
     num_outputs: int,
     *,
     units: Sequence[int] = (64, 32),
+    residual: bool = False,
+    categories: Mapping[int, int] | None = None,
     activation: Activation = "relu",
+    negative_slope: float | None = None,
+    kernel_initializer: Initializer = "auto",
     regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    max_norm: float | None = None,
     dropout: float = 0.0,
+    noise: float = 0.0,
     normalization: str | None = None,
     preprocessing: Layers = (),
     augmentation: Layers = (),
@@ -44,10 +42,12 @@ def fnn(
         input_shape: of one sample; an input of more than one axis is flattened.
         num_outputs: size of the logits.
         units: one size a hidden layer; () gives a linear model.
-        activation: Keras name, function or layer, after each hidden layer.
-        regularizer: penalty on every kernel: "l1", "l2", "l1_l2" or a Keras object.
-        dropout: fraction of each hidden layer's outputs that training drops.
-        normalization: None, "batch" or "layer", before each activation.
+        residual: adds to each hidden layer's output its input, through a linear layer where the sizes differ.
+        categories: of a table, column -> number of categories, whose codes 0, 1, ... that column holds. Each becomes
+            an embedding of half as many numbers, at most 16; codes beyond are taken for the last one. What comes
+            first in the model then reads the other columns alone.
+        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
+            dropout, noise, normalization: see `zoo.models.blocks.Hidden`.
         preprocessing: layers that come first and stay in the exported file.
         augmentation: layers that change the input in training only.
 
@@ -60,15 +60,75 @@ def fnn(
     input_shape = check_input_shape(input_shape, (1, 2, 3, 4), "(features,) or any shape, which is flattened")
     num_outputs = check_size("num_outputs", num_outputs)
     units = check_sizes("units", units, minimum_length=0)
-    activation = check_activation("activation", activation)
-    regularizer = check_regularizer("regularizer", regularizer)
-    dropout = check_rate("dropout", dropout)
-    normalization = check_normalization(normalization)
+    residual = check_flag("residual", residual)
+    categories = _checked(categories, input_shape)
+    hidden = Hidden(
+        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
+        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
+        max_norm=max_norm, dropout=dropout, noise=noise, normalization=normalization,
+    )  # fmt: skip
 
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
-    if len(input_shape) > 1:
-        x = keras.layers.Flatten()(x)  # (B, features)
+    if categories:
+        inputs, x = _table(input_shape[0], categories, preprocessing, augmentation)
+    else:
+        inputs, x = entrance(input_shape, preprocessing, augmentation)
+        if len(input_shape) > 1:
+            x = keras.layers.Flatten()(x)  # (B, features)
     for size in units:
-        x = keras.layers.Dense(size, use_bias=normalization != "batch", kernel_regularizer=regularizer)(x)  # (B, size)
-        x = normalize_activate_drop(x, activation=activation, normalization=normalization, dropout=dropout)
-    return with_logits(inputs, x, num_outputs, regularizer, name)
+        before = x
+        x = keras.layers.Dense(size, **hidden.linear())(x)  # (B, size)
+        x = hidden.after(x)
+        if residual:
+            if before.shape[-1] != size:
+                before = keras.layers.Dense(size, **hidden.linear(use_bias=False))(before)
+            x = keras.layers.Add()([before, x])
+    return with_logits(inputs, x, num_outputs, hidden, name)
+
+
+def _checked(categories: Mapping[int, int] | None, input_shape: Sequence[int]) -> dict[int, int]:
+    if categories is None:
+        return {}
+    if not isinstance(categories, Mapping):
+        raise TypeError(f"categories={categories!r} must map a column to its number of categories, such as {{3: 12}}")
+    if categories and len(input_shape) != 1:
+        raise ValueError(f"categories={dict(categories)} goes with a table, input_shape=(columns,), not {input_shape}")
+    for column, count in categories.items():
+        check_size("column of categories", column, minimum=0)
+        check_size(f"categories[{column}]", count, minimum=2)
+        if column >= input_shape[0]:
+            raise ValueError(f"categories names column {column}, but input_shape={input_shape} has {input_shape[0]}")
+    return {int(column): int(count) for column, count in sorted(categories.items())}
+
+
+def _table(columns: int, categories: Mapping[int, int], preprocessing: Layers, augmentation: Layers):
+    """The input (B, columns), and beside the numbers, preprocessed, the categories, embedded."""
+    numbers = [column for column in range(columns) if column not in categories]
+    inputs = keras.Input((columns,), name="input")
+    parts = []
+    if numbers:
+        selected = Columns(numbers, name="numbers")(inputs)  # (B, numbers)
+        parts.append(prepared(selected, preprocessing, augmentation))
+    for column, count in categories.items():
+        code = Columns([column], count - 1, name=f"codes_{column}")(inputs)  # (B, 1)
+        embedding = keras.layers.Embedding(count, min(WIDEST_EMBEDDING, (count + 1) // 2), name=f"category_{column}")
+        parts.append(keras.layers.Flatten()(embedding(code)))  # (B, size)
+    return inputs, keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Columns(keras.layers.Layer):
+    """Some columns of a table: (B, columns) -> (B, len(columns)); codes are cut to 0 ... `last`, where it is given."""
+
+    def __init__(self, columns: Sequence[int], last: int | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self.columns, self.last = [int(column) for column in columns], last
+
+    def call(self, x):
+        x = ops.take(x, self.columns, axis=1)
+        return x if self.last is None else ops.clip(x, 0, self.last)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], len(self.columns))
+
+    def get_config(self):
+        return {**super().get_config(), "columns": self.columns, "last": self.last}

@@ -1,4 +1,4 @@
-"""Recurrent networks: simple, LSTM and GRU cells, stacked, one way or both.
+"""Recurrent networks: simple, LSTM and GRU cells, stacked, one way or both, over real values or tokens.
 
 Source: J. Elman, Finding structure in time, 1990; S. Hochreiter and J. Schmidhuber, Long short-term memory, Neural
 Computation 1997; K. Cho et al. (GRU), EMNLP 2014; M. Schuster and K. Paliwal (bidirectional), IEEE TSP 1997.
@@ -10,82 +10,164 @@ from functools import partial
 
 import keras
 
+from zoo.checks import check_choice, check_flag, check_input_shape, check_number, check_rate, check_size, check_sizes
 from zoo.models.blocks import (
     Activation,
+    Hidden,
+    Initializer,
     Layers,
     Regularizer,
-    check_activation,
-    check_choice,
-    check_input_shape,
-    check_rate,
     check_regularizer,
-    check_size,
-    check_sizes,
     entrance,
     with_logits,
 )
+from zoo.models.sequences import AttentionPooling, AveragePooling
 
 CELLS = {"simple": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
+HEADS = {"last": None, "pool": AveragePooling, "attention": AttentionPooling}
 
 
 def rnn(
-    input_shape: Sequence[int],
+    input_shape: Sequence[int | None],
     num_outputs: int,
     *,
     cell: str = "simple",
     units: Sequence[int] = (64,),
     bidirectional: bool = False,
+    head: str = "last",
+    mask_value: float | None = None,
+    vocabulary_size: int | None = None,
+    embedding_dim: int = 32,
     activation: Activation = "tanh",
+    kernel_initializer: Initializer = "auto",
     regularizer: Regularizer = None,
+    recurrent_regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    max_norm: float | None = None,
     dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
+    noise: float = 0.0,
+    normalization: str | None = None,
     preprocessing: Layers = (),
     augmentation: Layers = (),
     name: str | None = None,
 ) -> keras.Model:
-    """Recurrent layers, of which the last one's last step is read: `zoo.rnn((28, 28), 10, cell="gru", units=(64,))`.
+    """Recurrent layers, and what they say at the end: `zoo.rnn((28, 28), 10, cell="gru", units=(64,))`.
 
     Args:
-        input_shape: of one sample, (steps, features).
+        input_shape: of one sample: (steps, features) of real values, or (steps,) of tokens; steps may be None, for any
+            number.
         num_outputs: size of the logits.
         cell: "simple", "lstm" or "gru"; `zoo.lstm` and `zoo.gru` are this function with the cell named.
         units: one state size a layer.
         bidirectional: reads each layer's input both ways and concatenates, so states are twice as wide.
-        activation: of the candidate state; the gates keep Keras' sigmoid.
-        regularizer: penalty on every input kernel: "l1", "l2", "l1_l2" or a Keras object.
+        head: "last" reads the last step, "pool" the mean over the steps, "attention" a mean whose weights are learned.
+        mask_value: what all features of a step hold that only pads a shorter sequence; such steps change nothing.
+        vocabulary_size: number of tokens, of input_shape=(steps,); token 0 pads a shorter sequence.
+        embedding_dim: numbers a token becomes.
+        activation: of the candidate state, a Keras name or function; the gates keep Keras' sigmoid.
+        regularizer, recurrent_regularizer: penalty on the kernels for the input, and for the state.
         dropout: fraction of each recurrent layer's outputs that training drops.
+        spatial_dropout: fraction of the features of each recurrent layer's input, dropped in all steps alike.
         recurrent_dropout: fraction of the state that training drops from one step to the next (Gal, 2016).
+        normalization: None, "layer" or "batch", of each recurrent layer's outputs.
+        kernel_initializer, bias_regularizer, activity_regularizer, max_norm, noise: see `zoo.models.blocks.Hidden`.
         preprocessing: layers that come first and stay in the exported file.
         augmentation: layers that change the input in training only.
 
     Returns:
-        Uncompiled model, (B, steps, features) -> logits (B, num_outputs).
+        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
 
     Raises:
         ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
-    input_shape = check_input_shape(input_shape, (2,), "(steps, features)")
+    meaning = "(steps, features), or (steps,) with vocabulary_size; steps may be None"
+    input_shape = check_input_shape(input_shape, (1, 2), meaning, open_axis=0)
     num_outputs = check_size("num_outputs", num_outputs)
     check_choice("cell", cell, CELLS)
     units = check_sizes("units", units)
-    activation = check_activation("activation", activation)
-    regularizer = check_regularizer("regularizer", regularizer)
-    dropout = check_rate("dropout", dropout)
+    bidirectional = check_flag("bidirectional", bidirectional)
+    check_choice("head", head, HEADS)
+    check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
+    check_cell_activation(activation)
+    recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
     recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
+    hidden = Hidden(
+        activation=activation, kernel_initializer=kernel_initializer, regularizer=regularizer,
+        bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer, max_norm=max_norm,
+        dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
+    )  # fmt: skip
 
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    if vocabulary_size is None:
+        inputs, x = entrance(input_shape, preprocessing, augmentation, mask_value=mask_value)
+    else:
+        inputs, x = entrance(input_shape, preprocessing, augmentation, dtype="int32")
+        x = keras.layers.Embedding(vocabulary_size, embedding_dim, mask_zero=True)(x)  # (B, T, embedding_dim)
+    x = recurrent_stack(
+        x, cell, units, bidirectional, head, hidden,
+        recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
+    )  # fmt: skip
+    return with_logits(inputs, x, num_outputs, hidden, name or (cell if cell != "simple" else "rnn"))
+
+
+def recurrent_stack(
+    x: keras.KerasTensor,
+    cell: str,
+    units: Sequence[int],
+    bidirectional: bool,
+    head: str,
+    hidden: Hidden,
+    *,
+    recurrent_regularizer: keras.regularizers.Regularizer | None = None,
+    recurrent_dropout: float = 0.0,
+) -> keras.KerasTensor:
+    """(B, T, features) -> (B, size of the last layer, twice that where it reads both ways)."""
     for depth, size in enumerate(units):
+        if hidden.spatial_dropout:
+            x = keras.layers.SpatialDropout1D(hidden.spatial_dropout)(x)
         layer = CELLS[cell](
             size,
-            activation=activation,
-            kernel_regularizer=regularizer,
+            activation=hidden.activation,
+            **hidden.linear(use_bias=True),
+            recurrent_regularizer=recurrent_regularizer,
+            recurrent_constraint=hidden.constraint(),
             recurrent_dropout=recurrent_dropout,
-            return_sequences=depth < len(units) - 1,
+            return_sequences=depth < len(units) - 1 or head != "last",
         )
         x = keras.layers.Bidirectional(layer)(x) if bidirectional else layer(x)  # (B, T, size), last one (B, size)
-        if dropout:
-            x = keras.layers.Dropout(dropout)(x)
-    return with_logits(inputs, x, num_outputs, regularizer, name or (cell if cell != "simple" else "rnn"))
+        x = hidden.after(x, activate=False, spatial=False)
+    pooling = HEADS[head]
+    return x if pooling is None else pooling()(x)
+
+
+def check_tokens(
+    input_shape: Sequence[int | None], vocabulary_size: int | None, embedding_dim: int, mask_value: float | None
+) -> None:
+    """Whether the input is real values or tokens, without contradiction."""
+    if mask_value is not None:
+        check_number("mask_value", mask_value, least=-3e38)
+    check_size("embedding_dim", embedding_dim)
+    if vocabulary_size is None:
+        if len(input_shape) == 1:
+            raise ValueError(
+                f"input_shape={input_shape} are tokens, which need vocabulary_size; real values are (steps, features)"
+            )
+        return
+    check_size("vocabulary_size", vocabulary_size, minimum=2)
+    if len(input_shape) != 1:
+        raise ValueError(f"vocabulary_size={vocabulary_size} goes with input_shape=(steps,), not {input_shape}")
+    if mask_value is not None:
+        raise ValueError(
+            f"mask_value={mask_value} with vocabulary_size={vocabulary_size}: of tokens, 0 pads; leave it out"
+        )
+
+
+def check_cell_activation(activation: Activation) -> None:
+    """A cell computes with functions: a layer with weights of its own has no place in it."""
+    if activation == "prelu" or isinstance(activation, keras.layers.Layer):
+        raise ValueError(f"activation={activation!r} is a layer; a recurrent cell takes the name of a function, or one")
 
 
 def _named(cell: str) -> partial[keras.Model]:

@@ -1,0 +1,90 @@
+"""Arguments that are checked where they are given, so that no mistake reaches TensorFlow."""
+
+import difflib
+import math
+import numbers
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+
+def check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
+    """Raises ValueError that names the nearest of `allowed`."""
+    allowed = sorted(allowed)
+    if value not in allowed:
+        near = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"{argument}={value!r} is not known; {hint}It is one of {', '.join(map(repr, allowed))}")
+
+
+def check_flag(argument: str, value: bool) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument}={value!r} must be True or False, not {type(value).__name__}")
+    return value
+
+
+def check_size(argument: str, value: int, minimum: int = 1) -> int:
+    """`value` as an int. Raises TypeError or ValueError where it is not a whole number of at least `minimum`."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise TypeError(f"{argument}={value!r} must be a whole number, not {type(value).__name__}")
+    if value < minimum:
+        raise ValueError(f"{argument}={value} must be at least {minimum}")
+    return int(value)
+
+
+def check_sizes(argument: str, values: Sequence[int], minimum_length: int = 1) -> tuple[int, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise TypeError(f"{argument}={values!r} must be a tuple with one size a layer, such as (64, 32)")
+    if len(values) < minimum_length:
+        raise ValueError(f"{argument}=() is empty; it must hold one size a layer, such as (64, 32)")
+    return tuple(check_size(f"{argument}[{i}]", value) for i, value in enumerate(values))
+
+
+def check_sizes_along_axes(argument: str, value: int | Sequence[int], axes: int) -> tuple[int, ...]:
+    """One size for all spatial axes, or one for each."""
+    if not isinstance(value, Sequence):
+        return (check_size(argument, value),) * axes
+    sizes = check_sizes(argument, value)
+    if len(sizes) != axes:
+        raise ValueError(f"{argument}={sizes} must be one number, or {axes}: one for each axis")
+    return sizes
+
+
+def check_rate(argument: str, value: float) -> float:
+    _check_number(argument, value, "a number in [0, 1)")
+    if not 0 <= value < 1:
+        raise ValueError(f"{argument}={value} must lie in [0, 1): it is the fraction that is dropped in training")
+    return float(value)
+
+
+def check_number(argument: str, value: float, *, above: float | None = None, least: float | None = None) -> float:
+    """A finite number, larger than `above` or at least `least`."""
+    wanted = f"a number above {above:g}" if above is not None else f"a number of at least {least:g}"
+    _check_number(argument, value, wanted)
+    if not math.isfinite(value) or (above is not None and value <= above) or (least is not None and value < least):
+        raise ValueError(f"{argument}={value} must be {wanted}")
+    return float(value)
+
+
+def _check_number(argument: str, value: object, wanted: str) -> None:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{argument}={value!r} must be {wanted}, not {type(value).__name__}")
+
+
+def check_input_shape(
+    input_shape: Sequence[int | None], ranks: Sequence[int], meaning: str, open_axis: int | None = None
+) -> tuple[Any, ...]:
+    """The shape as a tuple of whole numbers, and None for the open axis.
+
+    Args:
+        meaning: says in words what the family reads, for the error message.
+        open_axis: the one that may be None, for samples of different lengths.
+    """
+    if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
+        raise TypeError(f"input_shape={input_shape!r} must be a tuple of whole numbers, without the batch: {meaning}")
+    fits = len(input_shape) in ranks and all(
+        (n is None and axis == open_axis) or (isinstance(n, numbers.Integral) and not isinstance(n, bool) and n > 0)
+        for axis, n in enumerate(input_shape)
+    )
+    if not fits:
+        raise ValueError(f"input_shape={tuple(input_shape)} does not fit; without the batch it must be {meaning}")
+    return tuple(None if n is None else int(n) for n in input_shape)

@@ -1,0 +1,125 @@
+"""Convolutions that shorten a sequence, then recurrent layers that read it.
+
+Source: B. Shi, X. Bai, C. Yao, An end-to-end trainable neural network for image-based sequence recognition, 2015; for
+audio E. Cakir et al., Convolutional recurrent neural networks for polyphonic sound event detection, 2017; for sensors
+F. Ordonez and D. Roggen (DeepConvLSTM), 2016.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from zoo.checks import (
+    check_choice,
+    check_flag,
+    check_input_shape,
+    check_number,
+    check_rate,
+    check_size,
+    check_sizes,
+)
+from zoo.models.blocks import (
+    Activation,
+    Hidden,
+    Initializer,
+    Layers,
+    Regularizer,
+    check_regularizer,
+    entrance,
+    with_logits,
+)
+from zoo.models.rnn import CELLS, HEADS, recurrent_stack
+from zoo.models.sequences import MaskedConv1D
+
+
+def crnn(
+    input_shape: Sequence[int | None],
+    num_outputs: int,
+    *,
+    filters: Sequence[int] = (32, 64),
+    kernel_size: int = 3,
+    strides: int = 2,
+    cell: str = "gru",
+    units: Sequence[int] = (64,),
+    bidirectional: bool = False,
+    head: str = "last",
+    mask_value: float | None = None,
+    activation: Activation = "relu",
+    negative_slope: float | None = None,
+    kernel_initializer: Initializer = "auto",
+    regularizer: Regularizer = None,
+    recurrent_regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    max_norm: float | None = None,
+    dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+    noise: float = 0.0,
+    normalization: str | None = "batch",
+    preprocessing: Layers = (),
+    augmentation: Layers = (),
+    name: str = "crnn",
+) -> keras.Model:
+    """Convolutions, then recurrent layers: `zoo.crnn((100, 6), 7, filters=(32, 64), cell="gru", units=(64,))`.
+
+    Args:
+        input_shape: of one sample: (steps, channels) of a series, where steps may be None, or (steps, height, channels)
+            of a spectrogram or of an image that is read column by column.
+        num_outputs: size of the logits.
+        filters: one number a convolution.
+        kernel_size: in steps (and along the height), of every kernel.
+        strides: in steps: each convolution shortens the sequence, and the height, by this much.
+        cell, units, bidirectional, head, recurrent_regularizer, recurrent_dropout: see `zoo.rnn`.
+        mask_value: what all channels of a step hold that only pads a shorter series; such steps change nothing.
+        activation: of the convolutions; the cells keep tanh.
+        dropout, spatial_dropout: after each convolution and each recurrent layer.
+        negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm, noise,
+            normalization (of the convolutions): see `zoo.models.blocks.Hidden`.
+        preprocessing: layers that come first and stay in the exported file.
+        augmentation: layers that change the input in training only.
+
+    Returns:
+        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
+
+    Raises:
+        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
+    """
+    meaning = "(steps, channels), where steps may be None, or (steps, height, channels)"
+    input_shape = check_input_shape(input_shape, (2, 3), meaning, open_axis=0)
+    if len(input_shape) == 3 and (input_shape[0] is None or mask_value is not None):
+        raise ValueError(f"input_shape={input_shape}, mask_value={mask_value}: lengths may differ in a series alone")
+    num_outputs = check_size("num_outputs", num_outputs)
+    filters = check_sizes("filters", filters)
+    kernel_size = check_size("kernel_size", kernel_size)
+    strides = check_size("strides", strides)
+    check_choice("cell", cell, CELLS)
+    units = check_sizes("units", units)
+    bidirectional = check_flag("bidirectional", bidirectional)
+    check_choice("head", head, HEADS)
+    if mask_value is not None:
+        check_number("mask_value", mask_value, least=-3e38)
+    recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
+    recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
+    knobs: dict[str, Any] = {
+        "regularizer": regularizer, "bias_regularizer": bias_regularizer, "activity_regularizer": activity_regularizer,
+        "max_norm": max_norm, "dropout": dropout, "spatial_dropout": spatial_dropout, "noise": noise,
+    }  # fmt: skip
+    hidden = Hidden(
+        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
+        normalization=normalization, **knobs,
+    )  # fmt: skip
+
+    inputs, x = entrance(input_shape, preprocessing, augmentation, mask_value=mask_value)
+    convolution = MaskedConv1D if len(input_shape) == 2 else keras.layers.Conv2D
+    for size in filters:
+        x = convolution(size, kernel_size, strides=strides, padding="same", **hidden.linear())(x)
+        x = hidden.after(x)  # (B, T/strides, C), of a spectrogram (B, T/strides, H/strides, C)
+    if len(x.shape) == 4:
+        x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)  # (B, T, H * C)
+    x = recurrent_stack(
+        x, cell, units, bidirectional, head, Hidden(activation="tanh", **knobs),
+        recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
+    )  # fmt: skip
+    return with_logits(inputs, x, num_outputs, hidden, name)

@@ -1,0 +1,95 @@
+"""Convolutions split into depthwise and pointwise ones, for microcontrollers.
+
+Source: A. Howard et al., MobileNets, 2017 (with its width multiplier); Y. Zhang et al., Hello Edge: keyword spotting on
+microcontrollers, 2017 (DS-CNN), in the form of MLPerf Tiny (C. Banbury et al., 2021), which is the default.
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from zoo.checks import check_input_shape, check_number, check_rate, check_size, check_sizes, check_sizes_along_axes
+from zoo.models.blocks import AXES, Activation, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
+
+
+def ds_cnn(
+    input_shape: Sequence[int],
+    num_outputs: int,
+    *,
+    filters: Sequence[int] = (64, 64, 64, 64, 64),
+    strides: Sequence[int] = (2, 1, 1, 1, 1),
+    first_kernel_size: int | Sequence[int] = (10, 4),
+    kernel_size: int | Sequence[int] = 3,
+    width_multiplier: float = 1.0,
+    activation: Activation = "relu",
+    negative_slope: float | None = None,
+    kernel_initializer: Initializer = "auto",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    max_norm: float | None = None,
+    dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
+    noise: float = 0.0,
+    normalization: str | None = "batch",
+    preprocessing: Layers = (),
+    augmentation: Layers = (),
+    name: str = "ds_cnn",
+) -> keras.Model:
+    """A convolution, then depthwise-separable ones: `zoo.ds_cnn((49, 10, 1), 12)` is MLPerf Tiny's keyword spotter.
+
+    Args:
+        input_shape: of one sample: (height, width, channels) of a picture, or (steps, channels) of a series.
+        num_outputs: size of the logits.
+        filters: of the first convolution, and of each separable one after it.
+        strides: one number for each of `filters`.
+        first_kernel_size, kernel_size: of the first convolution and of the depthwise ones; one number, or one for each
+            axis. A series takes the first of two.
+        width_multiplier: what all filters are multiplied with and rounded, to make the network thinner or wider.
+        dropout: before the logits. spatial_dropout: after each separable convolution.
+        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
+            noise, normalization: see `zoo.models.blocks.Hidden`.
+        preprocessing: layers that come first and stay in the exported file.
+        augmentation: layers that change the input in training only.
+
+    Returns:
+        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
+
+    Raises:
+        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
+    """
+    input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
+    rank = len(input_shape) - 1
+    num_outputs = check_size("num_outputs", num_outputs)
+    filters = check_sizes("filters", filters)
+    strides = check_sizes("strides", strides)
+    if len(strides) != len(filters):
+        raise ValueError(f"strides={strides} has {len(strides)} numbers and filters={filters} {len(filters)}")
+    if rank == 1 and first_kernel_size == (10, 4):
+        first_kernel_size = 10
+    first_kernel_size = check_sizes_along_axes("first_kernel_size", first_kernel_size, rank)
+    kernel_size = check_sizes_along_axes("kernel_size", kernel_size, rank)
+    width_multiplier = check_number("width_multiplier", width_multiplier, above=0)
+    dropout = check_rate("dropout", dropout)
+    hidden = Hidden(
+        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
+        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
+        max_norm=max_norm, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
+    )  # fmt: skip
+
+    axes = AXES[rank]
+    first, *others = (max(1, round(size * width_multiplier)) for size in filters)
+    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    x = axes.convolution(
+        first, first_kernel_size, strides=strides[0], padding="same", **hidden.linear(use_bias=True)
+    )(x)  # fmt: skip
+    x = hidden.after(x, drop=False)  # (B, H, W, first)
+    for size, stride in zip(others, strides[1:], strict=True):
+        x = axes.depthwise(kernel_size, strides=stride, padding="same", **hidden.linear("depthwise", use_bias=True))(x)
+        x = hidden.after(x, drop=False)
+        x = axes.convolution(size, 1, **hidden.linear(use_bias=True))(x)
+        x = hidden.after(x)  # (B, H, W, size)
+    x = axes.global_pooling()(x)  # (B, filters[-1])
+    if dropout:
+        x = keras.layers.Dropout(dropout)(x)
+    return with_logits(inputs, x, num_outputs, hidden, name)

@@ -1,0 +1,93 @@
+"""Residual networks, over images or over series.
+
+Source: K. He et al., Deep residual learning for image recognition, CVPR 2016, section 4.2 (the small ones for CIFAR).
+As in MLPerf Tiny (C. Banbury et al., 2021), whose ResNet-8 is the default: convolutions keep their biases beside batch
+normalization, and a 1x1 convolution without normalization widens the shortcut where the paper pads it with zeros.
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from zoo.checks import check_input_shape, check_size, check_sizes, check_sizes_along_axes
+from zoo.models.blocks import AXES, Activation, Axes, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
+from zoo.models.cnn import check_halvings
+
+
+def resnet(
+    input_shape: Sequence[int],
+    num_outputs: int,
+    *,
+    filters: Sequence[int] = (16, 32, 64),
+    blocks: int = 1,
+    kernel_size: int | Sequence[int] = 3,
+    activation: Activation = "relu",
+    negative_slope: float | None = None,
+    kernel_initializer: Initializer = "auto",
+    regularizer: Regularizer = None,
+    bias_regularizer: Regularizer = None,
+    activity_regularizer: Regularizer = None,
+    max_norm: float | None = None,
+    dropout: float = 0.0,
+    spatial_dropout: float = 0.0,
+    noise: float = 0.0,
+    normalization: str | None = "batch",
+    preprocessing: Layers = (),
+    augmentation: Layers = (),
+    name: str = "resnet",
+) -> keras.Model:
+    """Stages of residual blocks: `zoo.resnet((32, 32, 3), 10)` is ResNet-8, with `blocks=3` it is ResNet-20.
+
+    Args:
+        input_shape: of one sample: (height, width, channels) of an image or (steps, channels) of a series.
+        num_outputs: size of the logits.
+        filters: one number a stage; from the second on, a stage's first block goes in steps of 2.
+        blocks: residual blocks a stage, each of two convolutions.
+        kernel_size: in pixels or steps; one number, or one for each axis.
+        dropout, spatial_dropout: at the end of each block.
+        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
+            noise, normalization: see `zoo.models.blocks.Hidden`.
+        preprocessing: layers that come first and stay in the exported file.
+        augmentation: layers that change the input in training only.
+
+    Returns:
+        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
+
+    Raises:
+        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
+    """
+    input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
+    num_outputs = check_size("num_outputs", num_outputs)
+    filters = check_sizes("filters", filters)
+    blocks = check_size("blocks", blocks)
+    kernel_size = check_sizes_along_axes("kernel_size", kernel_size, len(input_shape) - 1)
+    hidden = Hidden(
+        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
+        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
+        max_norm=max_norm, dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
+    )  # fmt: skip
+    check_halvings("filters", filters, input_shape)
+
+    axes = AXES[len(input_shape) - 1]
+    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    x = axes.convolution(filters[0], kernel_size, padding="same", **hidden.linear(use_bias=True))(x)
+    x = hidden.after(x, drop=False)  # (B, H, W, filters[0])
+    for stage, size in enumerate(filters):
+        for block in range(blocks):
+            x = residual_block(x, size, kernel_size, 2 if stage and not block else 1, axes, hidden)
+    return with_logits(inputs, axes.global_pooling()(x), num_outputs, hidden, name)
+
+
+def residual_block(
+    x: keras.KerasTensor, filters: int, kernel_size: Sequence[int], strides: int, axes: Axes, hidden: Hidden
+) -> keras.KerasTensor:
+    """(B, H, W, C) -> (B, H/strides, W/strides, filters)."""
+    shortcut = x
+    convolution = axes.convolution
+    x = convolution(filters, kernel_size, strides=strides, padding="same", **hidden.linear(use_bias=True))(x)
+    x = hidden.after(x, drop=False)
+    x = convolution(filters, kernel_size, padding="same", **hidden.linear(use_bias=True))(x)
+    x = hidden.normalized(x)
+    if strides != 1 or shortcut.shape[-1] != filters:
+        shortcut = convolution(filters, 1, strides=strides, padding="same", **hidden.linear(use_bias=True))(shortcut)
+    return hidden.after(keras.layers.Add()([x, shortcut]), normalize=False)

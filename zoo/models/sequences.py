@@ -1,0 +1,88 @@
+"""Layers for sequences of different lengths: padded steps have a mask, and what they hold changes nothing.
+
+Masks act by multiplication, never by a choice between two tensors, which int8 files have no operator for.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class MaskedConv1D(keras.layers.Conv1D):
+    """keras.layers.Conv1D with padding="same" that reads padded steps as zeros, and hands the mask on."""
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
+        self.supports_masking = True
+
+    def call(self, x, mask=None):
+        return super().call(x if mask is None else x * weights_of(mask, x))
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None if previous_mask is None else previous_mask[:, :: self.strides[0]]
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class AveragePooling(keras.layers.Layer):
+    """The mean over the steps that are not padded: (B, T, C) -> (B, C)."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, x, mask=None):
+        if mask is None:
+            return ops.mean(x, axis=1)
+        weights = weights_of(mask, x)
+        return ops.sum(x * (weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1.0)), axis=1)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class AttentionPooling(keras.layers.Layer):
+    """A weighted mean over the steps, the weights learned: (B, T, C) -> (B, C).
+
+    Source: Z. Yang et al., Hierarchical attention networks, NAACL 2016, equations 5 to 7: u = tanh(W x + b), the
+    weights are softmax(u . v) over the steps.
+
+    Args:
+        units: size of u.
+    """
+
+    def __init__(self, units: int = 16, **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.supports_masking = units, True
+        self.hidden = keras.layers.Dense(units, activation="tanh", name="hidden")
+        self.score = keras.layers.Dense(1, use_bias=False, name="score")
+
+    def build(self, input_shape):
+        self.hidden.build(input_shape)
+        self.score.build((*input_shape[:-1], self.units))
+        self.built = True
+
+    def call(self, x, mask=None):
+        scores = self.score(self.hidden(x))  # (B, T, 1)
+        if mask is None:
+            return ops.sum(x * ops.softmax(scores, axis=1), axis=1)
+        # |score| is at most the sum of |v|, so that exp neither overflows nor vanishes with these few units.
+        weights = ops.exp(scores) * weights_of(mask, x)
+        return ops.sum(x * (weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1e-6)), axis=1)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}
+
+
+def weights_of(mask, x):
+    """A mask (B, T) as 0 and 1, (B, T, 1)."""
+    return ops.cast(mask, x.dtype)[..., None]
