@@ -14,7 +14,13 @@ Initializer: TypeAlias = str | keras.initializers.Initializer
 Regularizer: TypeAlias = str | keras.regularizers.Regularizer | None
 Layers: TypeAlias = Sequence[keras.layers.Layer]
 
-REGULARIZERS = ("l1", "l2", "l1_l2", "orthogonal_regularizer")
+# With the factors of Keras' L1 and L2; its own name "l1_l2" leads nowhere (Keras 3.15), and L1L2() penalizes nothing.
+REGULARIZERS = {
+    "l1": lambda: keras.regularizers.L1(0.01),
+    "l2": lambda: keras.regularizers.L2(0.01),
+    "l1_l2": lambda: keras.regularizers.L1L2(0.01, 0.01),
+    "orthogonal_regularizer": keras.regularizers.OrthogonalRegularizer,
+}
 NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu", "p_re_lu", "elu", "gelu", "silu", "swish", "hard_silu", "mish")
 _NO_ACTIVATION = {"get", "serialize", "deserialize"} | {n for n in vars(keras.activations) if n.startswith("_")}
@@ -166,7 +172,7 @@ class Hidden:
             )(x)
         if self.noise:
             x = keras.layers.GaussianNoise(self.noise)(x)
-        if drop and spatial and self.spatial_dropout:
+        if drop and spatial and self.spatial_dropout and len(x.shape) > 2:
             x = AXES[len(x.shape) - 2].dropout(self.spatial_dropout)(x)
         if drop and self.dropout:
             x = keras.layers.Dropout(self.dropout)(x)
@@ -223,7 +229,7 @@ def check_regularizer(argument: str, value: Regularizer) -> keras.regularizers.R
     if not isinstance(value, str):
         raise TypeError(f"{argument}={value!r} must be None, a name such as 'l2' or a keras.regularizers.Regularizer")
     check_choice(argument, value, REGULARIZERS)
-    return keras.regularizers.get(value)
+    return REGULARIZERS[value]()
 
 
 def entrance(
