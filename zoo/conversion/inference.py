@@ -8,6 +8,7 @@ import keras
 
 from zoo.augment import Augmentation
 from zoo.conversion.masking import IntegerMasking
+from zoo.conversion.normalization import IntegerLayerNormalization
 
 TRAINING_ONLY = (
     Augmentation,
@@ -23,6 +24,7 @@ TRAINING_ONLY = (
     *(value for name, value in vars(keras.layers).items() if name.startswith("Random")),
     *(getattr(keras.layers, name) for name in ("AutoContrast", "MixUp", "CutMix", "RandAugment", "AugMix")),
 )
+INTEGER = {keras.layers.Masking: IntegerMasking, keras.layers.LayerNormalization: IntegerLayerNormalization}
 RECURRENT = (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer]
 
@@ -51,7 +53,7 @@ def inference_model(
         if isinstance(layer, RECURRENT) or _two_recurrent(layer):
             return replace(layer)
         config = in_float32(layer.get_config())
-        kind = IntegerMasking if type(layer) is keras.layers.Masking else type(layer)
+        kind = INTEGER.get(type(layer), type(layer))
         if re.fullmatch(_snake_case(type(layer).__name__) + r"(_\d+)?", layer.name):
             config["name"] = None
         return kind.from_config(config)

@@ -69,7 +69,7 @@ class AttentionPooling(keras.layers.Layer):
         scores = self.score(self.hidden(x))  # (B, T, 1)
         if mask is None:
             return ops.sum(x * ops.softmax(scores, axis=1), axis=1)
-        # |score| is at most the sum of |v|, so that exp neither overflows nor vanishes with these few units.
+        # |score| is at most the sum of |v|, which is too small for exp to overflow.
         weights = ops.exp(scores) * weights_of(mask, x)
         return ops.sum(x * (weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1e-6)), axis=1)
 
