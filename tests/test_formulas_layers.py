@@ -75,7 +75,9 @@ def test_pooling_is_the_formula(padding):
 
 def test_cnn_is_the_formula(randomized):
     model = randomized(zoo.cnn((7, 6, 3), 2, filters=(4, 5), convolutions=1))
-    w1, gamma1, beta1, mean1, variance1, w2, gamma2, beta2, mean2, variance2, w3, b3 = (w.numpy() for w in model.weights)
+    w1, gamma1, beta1, mean1, variance1, w2, gamma2, beta2, mean2, variance2, w3, b3 = (
+        w.numpy() for w in model.weights
+    )
     x = formula.convolution_2d(IMAGES, w1, 0, padding="same")
     x = relu(formula.normalized(x, mean1, variance1, gamma1, beta1))
     x = formula.convolution_2d(formula.max_pooling_2d(x, 2), w2, 0, padding="same")
@@ -111,9 +113,9 @@ def test_layer_normalization_is_the_formula():
 
 
 def output_of(model, kind):
-    """The same model, up to and with its first layer of this kind."""
+    """The model up to its first layer of this kind, that one included."""
     layer = next(layer for layer in model.layers if isinstance(layer, kind))
-    return keras.Model(model.inputs, layer.output)
+    return keras.Model(model.input, layer.output)
 
 
 @pytest.mark.parametrize("rate", [0.2, 0.5])

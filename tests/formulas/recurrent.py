@@ -77,8 +77,16 @@ def gru_reset_after(x, w, u, b, mask=None):
 
 
 def bidirectional(layer, x, forward, backward, mask=None):
-    """M. Schuster and K. Paliwal, 1997: both read at step t, the backward one having come from the end: (B, T, 2 U)."""
+    """Both halves have read step t, the backward one on its way from the end: (B, T, 2 U).
+
+    M. Schuster and K. Paliwal, 1997.
+    """
     reversed_mask = None if mask is None else mask[:, ::-1]
     there = layer(x, *forward, mask=mask)
     back = layer(x[:, ::-1], *backward, mask=reversed_mask)[:, ::-1]
     return np.concatenate([there, back], axis=-1)
+
+
+def given_out(outputs, mask):
+    """Where Keras' Bidirectional gives a sequence, masked steps are zeros in it; alone, layers repeat the state."""
+    return np.where(mask[..., None], outputs, 0)
