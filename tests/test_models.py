@@ -1,4 +1,4 @@
-"""One contract for every builder, against formulas and counts worked out by hand."""
+"""One contract for every builder, and counts worked out by hand; formulas are in test_formulas_*.py."""
 
 import keras
 import numpy as np
@@ -98,47 +98,6 @@ def test_same_seed_same_weights(name):
 )
 def test_parameter_counts(model, parameters):
     assert model().count_params() == parameters
-
-
-def test_fnn_is_the_formula():
-    model = zoo.fnn((3,), 2, units=(4,), activation="tanh")
-    w1, b1, w2, b2 = model.get_weights()
-    x = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
-    np.testing.assert_allclose(model(x), np.tanh(x @ w1 + b1) @ w2 + b2, atol=1e-6)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def test_rnn_lstm_and_gru_are_the_formulas():
-    x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")  # (B, T, F)
-
-    model = zoo.rnn((5, 3), 2, units=(4,))
-    w, u, b, wo, bo = model.get_weights()
-    h = np.zeros((2, 4))
-    for t in range(5):
-        h = np.tanh(x[:, t] @ w + h @ u + b)
-    np.testing.assert_allclose(model(x), h @ wo + bo, atol=1e-5)
-
-    model = zoo.lstm((5, 3), 2, units=(4,))
-    w, u, b, wo, bo = model.get_weights()
-    h = c = np.zeros((2, 4))
-    for t in range(5):
-        i, f, g, o = np.split(x[:, t] @ w + h @ u + b, 4, axis=1)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-    np.testing.assert_allclose(model(x), h @ wo + bo, atol=1e-5)
-
-    model = zoo.gru((5, 3), 2, units=(4,))
-    w, u, (b_input, b_state), wo, bo = model.get_weights()
-    h = np.zeros((2, 4))
-    for t in range(5):
-        xz, xr, xh = np.split(x[:, t] @ w + b_input, 3, axis=1)
-        hz, hr, hh = np.split(h @ u + b_state, 3, axis=1)
-        z = sigmoid(xz + hz)
-        h = z * h + (1 - z) * np.tanh(xh + sigmoid(xr + hr) * hh)
-    np.testing.assert_allclose(model(x), h @ wo + bo, atol=1e-5)
 
 
 @pytest.mark.parametrize(
