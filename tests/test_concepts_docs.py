@@ -21,14 +21,14 @@ CONCEPTS = {row[0]: row for table in TABLES[:-1] for row in table[2:]}
 DIFFERENCES = TABLES[-1][2:]
 
 # What an introduction to deep learning teaches.
-TAUGHT = """neuron, FNN, CNN, RNN, LSTM, GRU, depth, sigmoid, tanh, relu, leaky relu, prelu, softmax,
-binary cross-entropy, categorical cross-entropy, sparse categorical cross-entropy, negative log-likelihood, MSE, MAE, gradient descent, SGD,
-mini-batch, back-propagation, momentum, Nesterov, Adam, RMSprop, Adagrad, learning rate, L1, L2, elastic net, dropout,
-data augmentation, bias and variance"""
+TAUGHT = """neuron, FNN, CNN, RNN, LSTM, GRU, depth, sigmoid, tanh, relu, leaky relu, prelu, softmax, binary
+cross-entropy, categorical cross-entropy, sparse categorical cross-entropy, negative log-likelihood, MSE, MAE,
+gradient descent, SGD, mini-batch, back-propagation, momentum, Nesterov, Adam, RMSprop, Adagrad, learning rate, L1,
+L2, elastic net, dropout, data augmentation, bias and variance"""
 
 
 def test_every_concept_has_its_row():
-    assert set(re.split(r",\s+", TAUGHT)) <= CONCEPTS.keys()
+    assert not set(" ".join(TAUGHT.split()).split(", ")) - CONCEPTS.keys()
     assert all(table[0] == TABLES[0][0] for table in TABLES[:-1])
     assert all(len(row) == 5 and all(row) for row in CONCEPTS.values())
     assert all(len(row) == 4 and all(row) for row in DIFFERENCES)
