@@ -13,14 +13,13 @@ from zoo.optimizer import make_optimizer
 from zoo.training import fit
 
 pytestmark = pytest.mark.usefixtures("float64")
-RNG = np.random.default_rng(0)
 CLASSES = np.array([0, 2, 1])
 PENALTY = {"regularizer": keras.regularizers.L1L2(0.01, 0.02)}
 MODELS = {
     "fnn": lambda: zoo.fnn((3,), 3, units=(4, 3), activation="tanh", **PENALTY),
     "fnn with relu and batch normalization": lambda: zoo.fnn((3,), 3, units=(4,), normalization="batch"),
     "cnn": lambda: zoo.cnn((5, 4, 1), 3, filters=(2, 3), kernel_size=2, convolutions=1, **PENALTY),
-    "cnn over series": lambda: zoo.cnn((6, 2), 3, filters=(2, 2), convolutions=1, normalization="layer"),
+    "cnn over series": lambda: zoo.cnn((6, 2), 3, filters=(3, 3), convolutions=1, normalization="layer"),
     "rnn": lambda: zoo.rnn((4, 2), 3, units=(2, 2)),
     "lstm": lambda: zoo.lstm((4, 2), 3, units=(2,), bidirectional=True),
     "gru": lambda: zoo.gru((4, 2), 3, units=(2,), preprocessing=[keras.layers.Masking(0.0)]),
@@ -31,7 +30,7 @@ MODELS = {
 def test_back_propagation_is_the_slope_of_the_loss(name, randomized):
     """Central differences, (L(w + h) - L(w - h)) / 2 h, of every single weight, in training, penalties included."""
     model = randomized(MODELS[name]())
-    x = RNG.normal(size=(3, *model.input_shape[1:]))
+    x = np.random.default_rng(1).normal(size=(3, *model.input_shape[1:]))
     if name == "gru":
         x[1, 2:] = 0  # masked
     task_loss = zoo.Multiclass(3).loss()
@@ -62,7 +61,8 @@ def test_back_propagation_is_the_slope_of_the_loss(name, randomized):
 def test_back_propagation_is_the_chain_rule_layer_by_layer(randomized):
     model = randomized(zoo.fnn((3,), 3, units=(4, 5), activation="sigmoid"))
     w1, b1, w2, b2, w3, b3 = model.get_weights()
-    x, y = RNG.normal(size=(6, 3)), one_hot(RNG.integers(0, 3, 6), 3)
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(6, 3)), one_hot(rng.integers(0, 3, 6), 3)
 
     h1 = dense(x, w1, b1, formula.sigmoid)  # forwards, each layer's output kept
     h2 = dense(h1, w2, b2, formula.sigmoid)

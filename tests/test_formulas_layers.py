@@ -29,8 +29,9 @@ def test_neuron_and_network_are_the_formulas(randomized):
 def weighted(layer, x):
     """The layer's output on x, and its weights, drawn so that no bias is zero."""
     layer.build(x.shape)
+    rng = np.random.default_rng(1)
     for weight in layer.weights:
-        weight.assign(RNG.normal(size=weight.shape))
+        weight.assign(rng.normal(size=weight.shape))
     return layer(x).numpy(), layer.get_weights()
 
 
@@ -148,6 +149,7 @@ def test_spatial_dropout_drops_whole_channels(kind, shape):
 
 def test_recurrent_dropout_drops_the_same_units_at_every_step():
     """A state of ones that is only carried on is scaled by 1 / (1 - p) a step, or gone: Y. Gal and Z. Ghahramani."""
+    keras.utils.set_random_seed(1)
     model = zoo.rnn((5, 1), 300, units=(300,), activation="linear", recurrent_dropout=0.5)
     ones = np.ones((1, 300))
     model.set_weights([ones, np.eye(300), np.zeros(300), np.eye(300), np.zeros(300)])  # h_t = x_t + dropped h_(t-1)

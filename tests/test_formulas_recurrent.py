@@ -9,8 +9,7 @@ from formulas.layers import dense
 import zoo
 
 pytestmark = pytest.mark.usefixtures("float64")
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(5, 6, 3))  # (B, T, F)
+X = np.random.default_rng(0).normal(size=(5, 6, 3))  # (B, T, F)
 # Whole, padded on the right, padded on the left, a gap, and no step at all.
 MASK = np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1], [1, 0, 1, 1, 0, 1], [0] * 6], bool)
 CLOSE = {"rtol": 1e-9, "atol": 1e-12}
@@ -27,8 +26,9 @@ BUILDERS = {"rnn": zoo.rnn, "lstm": zoo.lstm, "gru": zoo.gru}
 
 def weighted(layer):
     layer.build(X.shape)
+    rng = np.random.default_rng(1)
     for weight in layer.weights:
-        weight.assign(RNG.normal(size=weight.shape))
+        weight.assign(rng.normal(size=weight.shape))
     return layer
 
 
