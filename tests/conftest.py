@@ -72,3 +72,32 @@ def quick_run(tmp_path_factory):
     result = zoo.run(write_recipe(folder / "quick_fnn.py"), folder / "run", report=lambda line: None)
     assert result.verified, [file.refusal for file in result.files]
     return folder
+
+
+@pytest.fixture
+def float64():
+    """Keras in double precision: a formula holds to ten digits, and finite differences can tell a gradient."""
+    import keras
+
+    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")  # the policy is kept from its first use on, whatever floatx becomes
+    yield
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture
+def randomized():
+    """Draws every weight of a model anew, in place: a bias of zero, as Keras makes them, would hide a wrong formula."""
+    import numpy as np
+
+    def draw(model, seed=0, scale=0.5):
+        rng = np.random.default_rng(seed)
+        for weight in model.weights:
+            if "seed_generator" not in weight.path:
+                values = rng.normal(size=weight.shape) * scale
+                weight.assign(abs(values) + 0.5 if "variance" in weight.path else values)
+        return model
+
+    return draw
