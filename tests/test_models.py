@@ -389,7 +389,11 @@ BAD = [
     (lambda: zoo.fnn((4,), 3, regularizer="l3"), ValueError, "regularizer='l3' is not known; It is one of 'l1'"),
     (lambda: zoo.fnn((4,), 3, regularizer=0.1), TypeError, "regularizer=0.1"),
     (lambda: zoo.fnn((4,), 3, bias_regularizer=1), TypeError, "bias_regularizer=1"),
-    (lambda: zoo.fnn((4,), 3, activity_regularizer="orthogonal_regularizer"), TypeError, "must be one of L1, L2"),
+    (
+        lambda: zoo.fnn((4,), 3, activity_regularizer=keras.regularizers.OrthogonalRegularizer()),
+        TypeError,
+        "must be one of L1, L2",
+    ),
     (lambda: zoo.fnn((4,), 3, normalization="bacth"), ValueError, "did you mean 'batch'"),
     (lambda: zoo.fnn((4,), 3, augmentation="flip"), TypeError, "augmentation='flip' must be a tuple"),
     (lambda: zoo.fnn((4,), 3, preprocessing=[1]), TypeError, r"preprocessing=\[1\] must be a tuple"),

@@ -19,7 +19,6 @@ REGULARIZERS = {
     "l1": lambda: keras.regularizers.L1(0.01),
     "l2": lambda: keras.regularizers.L2(0.01),
     "l1_l2": lambda: keras.regularizers.L1L2(0.01, 0.01),
-    "orthogonal_regularizer": keras.regularizers.OrthogonalRegularizer,
 }
 NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu", "p_re_lu", "elu", "gelu", "silu", "swish", "hard_silu", "mish")
