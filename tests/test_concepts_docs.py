@@ -45,7 +45,7 @@ def test_every_proof_exists(row):
 
 def test_every_knob_is_one():
     known = set()
-    for function in (zoo.fnn, zoo.cnn, zoo.rnn, zoo.Recipe, make_optimizer):
+    for function in (zoo.fnn, zoo.cnn, zoo.resnet, zoo.ds_cnn, zoo.fcn, zoo.rnn, zoo.crnn, zoo.Recipe, make_optimizer):
         known |= inspect.signature(function).parameters.keys()
     for concept, (_, _, knob, *_) in CONCEPTS.items():
         named = set(re.findall(r"`(\w+)=", knob))

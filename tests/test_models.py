@@ -356,6 +356,7 @@ def test_penalties_are_the_formulas():
     assert float(sum(model.losses)) == pytest.approx(expected, rel=1e-5)
 
 
+ORTHOGONAL = keras.regularizers.OrthogonalRegularizer()
 BAD = [
     (lambda: zoo.fnn((), 3), ValueError, r"input_shape=\(\)"),
     (lambda: zoo.fnn(64, 3), TypeError, "input_shape=64 must be a tuple"),
