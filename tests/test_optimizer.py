@@ -31,13 +31,13 @@ def test_cosine_is_the_formula():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "adm", "learning_rate": 0.1}, "optimizer='adm' is not known"),
-        ({"name": "adam", "learning_rate": 0}, "learning_rate=0 must be"),
-        ({"name": "adam", "learning_rate": float("nan")}, "learning_rate=nan must be"),
-        ({"name": "adam", "learning_rate": "fast"}, "learning_rate='fast'"),
-        ({"name": "adam", "learning_rate": 0.1, "momentum": 0.9}, "'adam', which has none"),
-        ({"name": "sgd", "learning_rate": 0.1, "momentum": 1.0}, r"momentum=1.0 must lie in \[0, 1\)"),
-        ({"name": "sgd", "learning_rate": 0.1, "schedule": "cosin"}, "schedule='cosin' is not known"),
+        ({"optimizer": "adm", "learning_rate": 0.1}, "optimizer='adm' is not known"),
+        ({"optimizer": "adam", "learning_rate": 0}, "learning_rate=0 must be"),
+        ({"optimizer": "adam", "learning_rate": float("nan")}, "learning_rate=nan must be"),
+        ({"optimizer": "adam", "learning_rate": "fast"}, "learning_rate='fast'"),
+        ({"optimizer": "adam", "learning_rate": 0.1, "momentum": 0.9}, "'adam', which has none"),
+        ({"optimizer": "sgd", "learning_rate": 0.1, "momentum": 1.0}, r"momentum=1.0 must lie in \[0, 1\)"),
+        ({"optimizer": "sgd", "learning_rate": 0.1, "schedule": "cosin"}, "schedule='cosin' is not known"),
     ],
 )
 def test_bad_arguments(arguments, message):

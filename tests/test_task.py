@@ -13,7 +13,7 @@ def test_multiclass():
     task = zoo.Multiclass(4)
     y = RNG.integers(0, 4, 50)
     p = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
-    assert float(task.loss()(y, LOGITS)) == pytest.approx(-np.log(p[np.arange(50), y]).mean(), rel=1e-5)
+    assert float(task.loss_function()(y, LOGITS)) == pytest.approx(-np.log(p[np.arange(50), y]).mean(), rel=1e-5)
     np.testing.assert_allclose(task.output()(LOGITS).numpy(), p, atol=1e-6)
     assert task.score(y, p) == np.mean(p.argmax(axis=1) == y)
 
@@ -24,9 +24,9 @@ def test_binary():
     logits = LOGITS[:, :1]
     p = 1 / (1 + np.exp(-logits))
     expected = -(y * np.log(p[:, 0]) + (1 - y) * np.log(1 - p[:, 0])).mean()
-    assert float(task.loss()(task.encode(y), logits)) == pytest.approx(expected, rel=1e-5)
+    assert float(task.loss_function()(task.encode(y), logits)) == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(task.output()(logits).numpy(), p, atol=1e-6)
-    (accuracy,) = task.metrics()
+    accuracy, _ = task.metrics()
     accuracy.update_state(task.encode(y), logits)
     assert float(accuracy.result()) == pytest.approx(task.score(y, p))
     assert task.score(y, p) == np.mean((p[:, 0] > 0.5) == y)

@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from zoo import data as data
+    from zoo import schedules as schedules
     from zoo.augment import Augmentation as Augmentation
     from zoo.benchmarking import benchmark as benchmark
     from zoo.collection import list_recipes as list
@@ -34,7 +35,9 @@ if TYPE_CHECKING:
     from zoo.recipe import Bounds as Bounds
     from zoo.recipe import Recipe as Recipe
     from zoo.task import Binary as Binary
+    from zoo.task import Forecasting as Forecasting
     from zoo.task import Multiclass as Multiclass
+    from zoo.task import Multilabel as Multilabel
     from zoo.task import Regression as Regression
 
 # Public name -> where it is. No submodule bears the name of a verb: importing it would replace the function here.
@@ -62,8 +65,11 @@ _NAMES = {
     "verify": "zoo.pipeline",
     "Bounds": "zoo.recipe",
     "Recipe": "zoo.recipe",
+    "schedules": "zoo.schedules:",
     "Binary": "zoo.task",
+    "Forecasting": "zoo.task",
     "Multiclass": "zoo.task",
+    "Multilabel": "zoo.task",
     "Regression": "zoo.task",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604

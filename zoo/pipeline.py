@@ -342,8 +342,9 @@ def _train(
         (dataset.validation.x, task.encode(dataset.validation.y)),
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
+        sample_weight=recipe.sample_weights(dataset),
         seed=recipe.seed,
-        callbacks=[*callbacks, _Progress(report)],
+        callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
         checkpoint=out / "checkpoint.npz",
         fingerprint=recipe.fingerprint(
             dataset.sha256,
@@ -386,10 +387,11 @@ def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, rep
         **recipe_record(recipe, dataset, training, baselines(dataset, task)),
     )
     decided = task.decide(measured.outputs)
-    if dataset.labels:
+    if dataset.labels and task.has_classes:
+        classes = task.classes(dataset.test.y)
         with writing(out / "plots" / "confusion_matrix.png") as path:
-            reports.plot_confusion(dataset.test.y, decided, dataset.labels, path)
-        _, first = np.unique(dataset.test.y, return_index=True)
+            reports.plot_confusion(classes, decided, dataset.labels, path)
+        _, first = np.unique(classes, return_index=True)
     else:
         first = np.arange(min(10, len(dataset.test.x)))
     with writing(out / "example.npy") as path:  # one sample a class, to try the file with
