@@ -26,7 +26,7 @@ def test_binary():
     expected = -(y * np.log(p[:, 0]) + (1 - y) * np.log(1 - p[:, 0])).mean()
     assert float(task.loss_function()(task.encode(y), logits)) == pytest.approx(expected, rel=1e-5)
     np.testing.assert_allclose(task.output()(logits).numpy(), p, atol=1e-6)
-    accuracy, _ = task.metrics()
+    (accuracy,) = task.metrics()
     accuracy.update_state(task.encode(y), logits)
     assert float(accuracy.result()) == pytest.approx(task.score(y, p))
     assert task.score(y, p) == np.mean((p[:, 0] > 0.5) == y)

@@ -1,7 +1,8 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
-Builders: `fnn`, `cnn`, `rnn`, `lstm`, `gru`. Verbs: `list`, `show`, `new`, `tune`, `train`, `export`, `verify`,
-`benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
+Builders: `fnn`, `cnn`, `rnn`, `lstm`, `gru`. Verbs: `list`, `show`, `new`, `find_learning_rate`, `tune`,
+`train`, `export`, `verify`, `benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not import
+TensorFlow.
 """
 
 import importlib
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from zoo.models import lstm as lstm
     from zoo.models import rnn as rnn
     from zoo.pipeline import export as export
+    from zoo.pipeline import find_learning_rate as find_learning_rate
     from zoo.pipeline import layer_losses as layer_losses
     from zoo.pipeline import run as run
     from zoo.pipeline import train as train
@@ -58,6 +60,7 @@ _NAMES = {
     "lstm": "zoo.models",
     "rnn": "zoo.models",
     "export": "zoo.pipeline",
+    "find_learning_rate": "zoo.pipeline",
     "layer_losses": "zoo.pipeline",
     "run": "zoo.pipeline",
     "train": "zoo.pipeline",

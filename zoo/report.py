@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.collection import Entry
+    from zoo.rate_finder import RateCurve
     from zoo.tuning import Search
 
 
@@ -169,6 +170,18 @@ def plot_search(search: "Search", file: Path) -> None:
         right.plot(*zip(*points, strict=True), "o", label=optimizer)
     right.set(xscale="log", xlabel="learning rate", ylabel=search.objective)
     right.legend()
+    _save(figure, file)
+
+
+def plot_rates(curve: "RateCurve", file: Path) -> None:
+    """The loss against the learning rate, and where it falls fastest."""
+    figure, (panel,) = _figure_with(1)
+    panel.plot(curve.rates, curve.losses, ".", color="0.7", label="loss of a batch")
+    panel.plot(curve.rates, curve.smoothed, label="smoothed")
+    panel.axvline(curve.suggestion, color="0.3", linestyle="--", label=f"suggested: {curve.suggestion:.2g}")
+    top = max(curve.smoothed[0], min(curve.smoothed)) * 1.5  # the last points lie far above: it diverges there
+    panel.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(min(0, *curve.smoothed), top))
+    panel.legend()
     _save(figure, file)
 
 
