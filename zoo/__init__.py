@@ -1,8 +1,8 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
 Builders: `fnn`, `cnn`, `rnn`, `lstm`, `gru`. Verbs: `list`, `show`, `new`, `find_learning_rate`, `tune`,
-`train`, `export`, `verify`, `benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not import
-TensorFlow.
+`train`, `export`, `verify`, `benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not
+import TensorFlow.
 """
 
 import importlib

@@ -15,8 +15,10 @@ import tensorflow as tf
 from zoo.files import writing
 from zoo.training import BatchSize, batch_of, check_batch_size, create_variables, shuffled
 
-SMOOTHING = 0.9  # of the running average over steps
-LEAP = 4.0  # a smoothed loss of this many times the least one ends the search
+AVERAGE = 0.9  # of the running average that tells a leap
+LEAP = 4.0  # an average of this many times the least one ends the search
+WIDTH = 3.0  # standard deviation of the smoothing, in steps
+FIRST = 10  # steps whose losses are those of the untrained model; the slope of so few is noise
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class RateCurve:
 
     Attributes:
         rates: of each step that was made, from the smallest up.
-        losses: of each step's batch, penalties included. smoothed: their running average.
+        losses: of each step's batch, penalties included. smoothed: their average over neighbouring steps.
         suggestion: the rate at which the smoothed loss falls fastest, by the logarithm of the rate.
     """
 
@@ -110,10 +112,10 @@ def _sweep(model: keras.Model, data: tuple[tf.Tensor, ...], batches: tf.Tensor) 
     def sweep():
         def body(i, losses, average, least, leapt):
             loss = step(batches[i])
-            average = SMOOTHING * average + (1 - SMOOTHING) * loss
-            smoothed = average / (1 - SMOOTHING ** tf.cast(i + 1, "float32"))
-            least = tf.minimum(least, smoothed)
-            leapt = ~tf.math.is_finite(loss) | (smoothed > LEAP * tf.abs(least))
+            average = AVERAGE * average + (1 - AVERAGE) * loss
+            unbiased = average / (1 - AVERAGE ** tf.cast(i + 1, "float32"))
+            least = tf.minimum(least, unbiased)
+            leapt = ~tf.math.is_finite(loss) | (unbiased > LEAP * tf.abs(least))
             return i + 1, losses.write(i, loss), average, least, leapt
 
         made, losses, *_ = tf.while_loop(
@@ -130,14 +132,15 @@ def _sweep(model: keras.Model, data: tuple[tf.Tensor, ...], batches: tf.Tensor) 
 def _curve(rates: np.ndarray, losses: np.ndarray) -> RateCurve:
     finite = int(np.isfinite(losses).sum())  # only the last one may not be
     rates, losses = rates[:finite], losses[:finite].astype("float64")
-    warm = 10  # before that the running average holds too few losses to have a slope
-    if finite <= warm + 1:
-        raise ValueError(f"the loss leaps after {finite} steps already, at a rate of {rates[-1:]}; start lower")
-    kept = SMOOTHING ** np.arange(finite)
-    smoothed = np.array([(kept[: i + 1][::-1] @ losses[: i + 1]) / kept[: i + 1].sum() for i in range(finite)])
-    end = int(smoothed.argmin()) + 1
-    slope = np.gradient(smoothed, np.log(rates))[warm:end]
+    if finite <= FIRST + 1:
+        raise ValueError(f"the loss leaps after {finite} steps already; start lower, or give train in another scale")
+    # Averaged to both sides: a running average lags, and would name a rate several times too large. What leapt is cut,
+    # or it would smear over the steps before it.
+    cut = np.minimum(losses, 2 * np.abs(losses[:FIRST]).max())
+    weights = np.exp(-0.5 * ((np.arange(finite)[:, None] - np.arange(finite)) / WIDTH) ** 2)
+    smoothed = weights @ cut / weights.sum(axis=1)
+    slope = np.gradient(smoothed, np.log(rates))[FIRST : int(smoothed.argmin()) + 1]
     if len(slope) == 0 or slope.min() >= 0:
         raise ValueError(f"the loss falls at no rate between {rates[0]:.2g} and {rates[-1]:.2g}; start lower")
-    suggestion = rates[warm + int(slope.argmin())]
-    return RateCurve(tuple(rates.tolist()), tuple(losses.tolist()), tuple(smoothed.tolist()), float(suggestion))
+    suggestion = float(rates[FIRST + int(slope.argmin())])
+    return RateCurve(tuple(rates.tolist()), tuple(losses.tolist()), tuple(smoothed.tolist()), suggestion)

@@ -77,7 +77,8 @@ def fit(
     _check_weights(sample_weight, len(train[0]))
     order = order or shuffled(seed)
     steps = -(-len(train[0]) // batch_of(len(train[0]), batch_size))
-    callback_list = keras.callbacks.CallbackList(list(callbacks), model=model, epochs=epochs, steps=steps, verbose=0)
+    last = _Last()
+    callback_list = keras.callbacks.CallbackList([*callbacks, last], model=model, epochs=epochs, steps=steps, verbose=0)
     create_variables(model, *train)
     train_epoch, evaluate_epoch = _compiled(model, batch_of(len(train[0]), batch_size))
     data = tuple(map(tf.constant, train if sample_weight is None else (*train, sample_weight)))
@@ -100,8 +101,8 @@ def fit(
                 model.reset_metrics()
                 evaluate_epoch(*held_out)
                 logs |= {f"val_{name}": value for name, value in _results(model).items()}
-            callback_list.on_epoch_end(epoch, logs)  # callbacks may add to logs (the learning rate, say)
-        for name, value in logs.items():
+            callback_list.on_epoch_end(epoch, logs)
+        for name, value in last.logs.items():
             history.setdefault(name, []).append(float(value))
         epoch += 1
         if checkpoint and (time.monotonic() - saved > CHECKPOINT_SECONDS or epoch == epochs or model.stop_training):
@@ -110,6 +111,15 @@ def fit(
     model.optimizer.finalize_variable_values(model.trainable_variables)  # the averages, where it keeps any
     callback_list.on_train_end()
     return history
+
+
+class _Last(keras.callbacks.Callback):
+    """Comes after the others and keeps the logs, to which they may have added: the learning rate, say."""
+
+    logs: dict[str, float]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs = dict(logs or {})
 
 
 @contextlib.contextmanager
