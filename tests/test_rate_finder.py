@@ -1,11 +1,15 @@
 """The learning-rate finder, where the largest stable rate is known: on a quadratic it is two by the curvature."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import write_recipe
 
 import zoo
+from zoo.cli import cli
 from zoo.rate_finder import rate_curve
 from zoo.training import fit
 
@@ -73,3 +77,6 @@ def test_a_recipe_is_drawn(tmp_path):
     assert 1e-4 < curve.suggestion < 1
     assert (tmp_path / "run" / "plots" / "learning_rate.png").read_bytes().startswith(b"\x89PNG")
     assert f"{curve.suggestion:.2g}" in told[-1]
+    asked = CliRunner().invoke(cli, ["find-lr", str(recipe), "--out", str(tmp_path / "cli"), "--json"])
+    assert asked.exit_code == 0, asked.output
+    assert json.loads(asked.stdout)["suggestion"] == curve.suggestion
