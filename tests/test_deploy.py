@@ -402,3 +402,9 @@ def test_numbers_that_a_scaled_tensor_takes():
 def test_an_input_that_the_file_cannot_compute(tokens):
     with pytest.raises(ValueError, match=r"tokens.tflite cannot compute this input: .*"):
         zoo.Runner(tokens[1]).predict(np.array([0, 1, 2, 99]))
+
+
+def test_labels_that_do_not_exclude_each_other_are_all_named():
+    prediction = deploy.Prediction("label_probabilities", np.array([[0.9, 0.2, 0.8], [0.1, 0.2, 0.5]]), ("a", "b"))
+    assert prediction.classes is None
+    assert [row["labels"] for row in prediction.as_rows()] == [["a", "2"], []]

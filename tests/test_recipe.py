@@ -1,11 +1,14 @@
 """Recipes: what is refused when they are made, and what tells two of them apart."""
 
+import json
 from functools import partial
 
 import keras
+import keras_tuner
 import numpy as np
 import pytest
 from conftest import write_recipe
+from keras.optimizers import SGD
 
 import zoo
 from zoo.collection import load_recipe
@@ -32,6 +35,14 @@ FIELDS = {
         ({"objective": "val_acuracy"}, ValueError, "objective='val_acuracy' is not known; did you mean 'val_accuracy'"),
         ({"optimizer": "adm"}, ValueError, "optimizer='adm'"),
         ({"optimizer": "adam", "momentum": 0.9}, ValueError, "momentum=0.9"),
+        ({"optimizer": SGD(0.1), "momentum": 0.9}, ValueError, r"momentum=0.9 with optimizer=SGD"),
+        ({"optimizer": SGD(0.1), "learning_rate": 3e-3}, ValueError, "learning_rate=0.003 with optimizer=SGD"),
+        ({"nesterov": True}, ValueError, "nesterov=True with optimizer='adam'"),
+        ({"clipnorm": 1.0, "clipvalue": 1.0}, ValueError, "clipnorm=1.0 and clipvalue=1.0"),
+        ({"schedule": "cosin"}, ValueError, "schedule='cosin' is not known; did you mean 'cosine'"),
+        ({"batch_size": "al"}, ValueError, "batch_size='al' must be a whole number of at least 1, or 'all'"),
+        ({"class_weight": {10: 1.0}}, ValueError, "has the class 10; classes are whole numbers, 0 to 9"),
+        ({"class_weight": "balanced", "task": zoo.Regression()}, ValueError, "with Regression, which has no classes"),
         ({"epochs": 0}, ValueError, "epochs=0"),
         ({"seed": -1}, ValueError, "seed=-1"),
         ({"precisions": ("int4",)}, ValueError, "precision='int4' is not known"),
@@ -63,6 +74,76 @@ def test_the_fingerprint_tells_what_matters():
         assert other.fingerprint("data", without=()) != recipe.fingerprint("data", without=())
     assert recipe.fingerprint("other data", without=()) != recipe.fingerprint("data", without=())
     assert recipe.replace(seed=2).fingerprint(without=("seed",)) == recipe.fingerprint(without=("seed",))
+
+
+def test_an_optimizer_object_is_a_pattern_that_is_written_down():
+    recipe = zoo.Recipe(**FIELDS, optimizer=keras.optimizers.Lion(1e-3, beta_1=0.8))
+    dataset = recipe.load_data()
+    one, other = recipe.build(dataset).optimizer, recipe.build(dataset).optimizer
+    assert type(one) is keras.optimizers.Lion and len({id(o) for o in (one, other, recipe.optimizer)}) == 3
+    assert float(one.learning_rate) == pytest.approx(1e-3), "no schedule but its own"
+    assert recipe.describe()["optimizer"]["Lion"]["beta_1"] == 0.8
+    assert recipe.describe()["learning_rate"] is None
+    json.dumps(recipe.describe())
+    same = recipe.replace(optimizer=keras.optimizers.Lion(1e-3, beta_1=0.8))
+    assert same.fingerprint(without=()) == recipe.fingerprint(without=())
+    for fields in ({"optimizer": keras.optimizers.Lion(1e-3)}, {"schedule": "plateau"}):
+        assert recipe.replace(**fields).fingerprint(without=()) != recipe.fingerprint(without=())
+
+
+def test_what_stands_for_none_is_written_down():
+    described = zoo.Recipe(**FIELDS).describe()
+    assert (described["optimizer"], described["learning_rate"], described["schedule"]) == ("adam", 3e-3, "cosine")
+    step = zoo.Recipe(**FIELDS, schedule=zoo.schedules.Step(every=5))
+    assert step.describe()["schedule"] == {"Step": {"factor": 0.5, "every": 5}}
+
+
+@pytest.mark.parametrize(("batch_size", "steps_in_an_epoch"), [("all", 1), (1, 1164), (100, 12)])
+def test_the_schedule_counts_the_steps_of_a_batch_size(batch_size, steps_in_an_epoch):
+    recipe = zoo.Recipe(
+        **FIELDS, batch_size=batch_size, epochs=4, learning_rate=0.5, schedule=zoo.schedules.Step(factor=0.1, every=2)
+    )
+    dataset = recipe.load_data()
+    assert len(dataset.train.x) == 1164
+    rate = recipe.build(dataset).optimizer._learning_rate
+    assert float(rate(2 * steps_in_an_epoch - 1)) == pytest.approx(0.5)
+    assert float(rate(2 * steps_in_an_epoch)) == pytest.approx(0.05)
+
+
+def test_the_usual_space_follows_the_practice_and_leaves_what_was_decided():
+    def drawn(recipe):
+        hp = keras_tuner.HyperParameters()
+        recipe.replace(**recipe.draw(hp))
+        return {p.name: (p.min_value, p.max_value) if hasattr(p, "min_value") else tuple(p.values) for p in hp.space}
+
+    recipe = zoo.Recipe(**FIELDS)
+    assert drawn(recipe) == {
+        "optimizer": ("sgd", "adam", "adamw", "rmsprop"),
+        "learning_rate": (1e-4, 1e-1),
+        "momentum": (0.9, 0.99),
+        "dropout": (0.2, 0.5),
+        "batch_size": (32, 64, 128, 256),
+    }
+    assert drawn(recipe.replace(optimizer=SGD(0.1), batch_size="all")) == {"dropout": (0.2, 0.5)}
+
+    def bare(input_shape, num_outputs, *, preprocessing=(), augmentation=()):
+        return zoo.fnn(input_shape, num_outputs)
+
+    assert "dropout" not in drawn(recipe.replace(builder=bare))
+    assert drawn(recipe.replace(space=lambda hp: {"momentum": hp.Float("m", 0, 1)}, optimizer="sgd")) == {"m": (0, 1)}
+    nesterov = recipe.replace(optimizer="sgd", momentum=0.9, nesterov=True)
+    for optimizer in ("sgd", "adam"):
+        hp = keras_tuner.HyperParameters()
+        hp.values = {"optimizer": optimizer}
+        assert nesterov.replace(**nesterov.draw(hp)).nesterov is (True if optimizer == "sgd" else None)
+
+
+def test_class_weights_weigh_the_training_samples():
+    recipe = zoo.Recipe(**FIELDS, class_weight={3: 2.5})
+    dataset = recipe.load_data()
+    weights = recipe.sample_weights(dataset)
+    np.testing.assert_array_equal(weights, np.where(dataset.train.y == 3, 2.5, 1.0))
+    assert recipe.replace(class_weight=None).sample_weights(dataset) is None
 
 
 def test_build_is_repeatable_and_leaves_the_recipes_layers_alone():

@@ -6,6 +6,8 @@ import pytest
 
 import zoo
 from zoo.data import digits
+from zoo.optimizer import make_optimizer
+from zoo.schedules import Plateau, schedule_of
 from zoo.training import evaluate, fit, predict
 
 # Few samples, and a number that the batch size does not divide: the last batch is a smaller one.
@@ -64,6 +66,125 @@ def test_weights_are_those_of_fit_to_the_last_bit(case, optimizer):
     assert history.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(history[name], values, atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize("batch_size", [1, "all"])
+def test_single_samples_and_the_whole_set(batch_size):
+    train = tuple(v[:20] for v in parts((64,))[0])
+    theirs, ours = (compiled(zoo.fnn, (64,), keras.optimizers.SGD(0.05, momentum=0.9)) for _ in range(2))
+    theirs.fit(*train, batch_size=20 if batch_size == "all" else 1, epochs=2, shuffle=False, verbose=0)
+    fit(ours, train, batch_size=batch_size, epochs=2, order=lambda epoch, n: np.arange(n))
+    assert int(ours.optimizer.iterations) == (2 if batch_size == "all" else 40)
+    for a, b in zip(theirs.weights, ours.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+
+
+def test_sample_weights_are_those_of_fit_in_training_alone():
+    train, validation = parts((64,))
+    weights = np.random.default_rng(0).uniform(0, 3, SAMPLES).astype("float32")
+    theirs, ours = (compiled(zoo.fnn, (64,), "adam") for _ in range(2))
+    expected = theirs.fit(
+        *train, sample_weight=weights, validation_data=validation, batch_size=BATCH, epochs=2, shuffle=False, verbose=0
+    ).history
+    history = fit(
+        ours, train, validation, batch_size=BATCH, epochs=2, sample_weight=weights, order=lambda epoch, n: np.arange(n)
+    )
+    for a, b in zip(theirs.weights, ours.weights, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, atol=1e-6, err_msg=name)
+    with pytest.raises(ValueError, match=r"sample_weight of shape \(3,\) for 210 samples; it needs \(210,\)"):
+        fit(ours, train, epochs=1, sample_weight=np.ones(3))
+    with pytest.raises(ValueError, match="not zeros alone"):
+        fit(ours, train, epochs=1, sample_weight=np.zeros(SAMPLES))
+
+
+X = np.random.default_rng(1).normal(size=(40, 3)).astype("float32")
+Y = (X @ np.array([[1.0], [-2.0], [0.5]]) + 0.1 * np.random.default_rng(2).normal(size=(40, 1))).astype("float32")
+
+
+def averaging_line(momentum=0.8):
+    keras.utils.set_random_seed(5)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, use_bias=False)])
+    optimizer = keras.optimizers.SGD(0.3, use_ema=True, ema_momentum=momentum)
+    model.compile(optimizer, loss="mse")
+    return model
+
+
+class Weights(keras.callbacks.Callback):
+    """The weights that callbacks see at the end of each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self._seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._seen.append(self.model.get_weights()[0])
+
+
+def test_averaged_weights_are_the_formula_in_validation_in_callbacks_and_at_the_end(tmp_path):
+    model, epochs, seen = averaging_line(), 8, Weights()
+    w = model.get_weights()[0].astype("float64")
+    held_out = (X[:10], Y[:10])
+    history = fit(
+        model, (X, Y), held_out, epochs=epochs, batch_size="all", callbacks=[seen], checkpoint=tmp_path / "c.npz"
+    )
+    average = None
+    for epoch in range(epochs):  # gradient descent goes on from the weights themselves, not from their average
+        w = w - 0.3 * 2 * X.T @ (X @ w - Y) / len(X)
+        average = w if average is None else 0.8 * average + 0.2 * w
+        assert history["val_loss"][epoch] == pytest.approx(((X[:10] @ average - Y[:10]) ** 2).mean(), rel=1e-4)
+        np.testing.assert_allclose(seen._seen[epoch], average, rtol=1e-4)
+    np.testing.assert_allclose(model.get_weights()[0], average, rtol=1e-4)
+    assert np.abs(w - average).max() > 1e-3, "the case should tell them apart"
+
+    theirs = averaging_line()
+    theirs.fit(X, Y, epochs=epochs, batch_size=40, shuffle=False, verbose=0)
+    np.testing.assert_allclose(model.get_weights()[0], theirs.get_weights()[0], rtol=1e-5)
+
+    # A training that was cut short keeps both: the weights that it goes on from and their average.
+    fit(
+        averaging_line(),
+        (X, Y),
+        held_out,
+        epochs=3,
+        batch_size="all",
+        callbacks=[Weights()],
+        checkpoint=tmp_path / "d.npz",
+    )
+    resumed = averaging_line()
+    again = fit(
+        resumed, (X, Y), held_out, epochs=epochs, batch_size="all", callbacks=[Weights()], checkpoint=tmp_path / "d.npz"
+    )
+    assert again == history
+    np.testing.assert_array_equal(resumed.get_weights()[0], model.get_weights()[0])
+
+
+def test_early_stopping_gives_back_averaged_weights():
+    model, seen = averaging_line(), Weights()
+    stop = keras.callbacks.EarlyStopping(patience=2, min_delta=1.0, restore_best_weights=True)
+    fit(model, (X, Y), (X, Y), epochs=20, batch_size="all", callbacks=[seen, stop])
+    assert 2 < len(seen._seen) < 20
+    np.testing.assert_array_equal(model.get_weights()[0], seen._seen[stop.best_epoch])
+
+
+@pytest.mark.parametrize("schedule", ["step", "exponential", "cosine", "one_cycle", "plateau"])
+def test_schedules_go_on_where_a_cut_training_stood(schedule, tmp_path):
+    chosen = Plateau(patience=1, factor=0.1) if schedule == "plateau" else schedule_of(schedule)
+
+    def trained(epochs, checkpoint=None):
+        model = averaging_line()
+        model.compile(make_optimizer("sgd", 0.3, momentum=0.9, schedule=chosen, steps=24, epochs=8), loss="mse")
+        options = {"batch_size": 16, "callbacks": chosen.callbacks(), "checkpoint": checkpoint, "seed": 1}
+        return model, fit(model, (X, Y), (X[:10], Y[:10]), epochs=epochs, **options)
+
+    whole, history = trained(8)
+    trained(5, tmp_path / "c.npz")
+    resumed, again = trained(8, tmp_path / "c.npz")
+    assert again == history
+    np.testing.assert_array_equal(whole.get_weights()[0], resumed.get_weights()[0])
+    if schedule == "plateau":
+        assert history["learning_rate"][0] > history["learning_rate"][-1], "the case should reach a plateau"
 
 
 def test_evaluate_and_predict_are_those_of_keras():
@@ -164,6 +285,8 @@ def test_what_cannot_be_trained_is_told():
     model = compiled(zoo.fnn, (64,), "adam")
     with pytest.raises(ValueError, match="epochs=0"):
         fit(model, train, epochs=0)
+    with pytest.raises(ValueError, match="batch_size='al' must be a whole number of at least 1, or 'all'"):
+        fit(model, train, epochs=1, batch_size="al")
     with pytest.raises(ValueError, match="10 inputs and 9 targets"):
         fit(model, (train[0][:10], train[1][:9]), epochs=1)
 

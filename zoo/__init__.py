@@ -1,8 +1,8 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
-Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`,
-`show`, `new`, `tune`, `train`, `export`, `verify`,
-`benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
+Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`, `show`, `new`,
+`find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`, `predict`, `run`. Names are loaded at first use,
+so `import zoo` does not import TensorFlow.
 """
 
 import importlib
@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from zoo import data as data
+    from zoo import schedules as schedules
     from zoo.augment import Augmentation as Augmentation
     from zoo.benchmarking import benchmark as benchmark
     from zoo.collection import list_recipes as list
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from zoo.models import resnet as resnet
     from zoo.models import rnn as rnn
     from zoo.pipeline import export as export
+    from zoo.pipeline import find_learning_rate as find_learning_rate
     from zoo.pipeline import layer_losses as layer_losses
     from zoo.pipeline import run as run
     from zoo.pipeline import train as train
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
     from zoo.recipe import Bounds as Bounds
     from zoo.recipe import Recipe as Recipe
     from zoo.task import Binary as Binary
+    from zoo.task import Forecasting as Forecasting
     from zoo.task import Multiclass as Multiclass
+    from zoo.task import Multilabel as Multilabel
     from zoo.task import Regression as Regression
 
 # Public name -> where it is. No submodule bears the name of a verb: importing it would replace the function here.
@@ -64,6 +68,7 @@ _NAMES = {
     "resnet": "zoo.models",
     "rnn": "zoo.models",
     "export": "zoo.pipeline",
+    "find_learning_rate": "zoo.pipeline",
     "layer_losses": "zoo.pipeline",
     "run": "zoo.pipeline",
     "train": "zoo.pipeline",
@@ -71,8 +76,11 @@ _NAMES = {
     "verify": "zoo.pipeline",
     "Bounds": "zoo.recipe",
     "Recipe": "zoo.recipe",
+    "schedules": "zoo.schedules:",
     "Binary": "zoo.task",
+    "Forecasting": "zoo.task",
     "Multiclass": "zoo.task",
+    "Multilabel": "zoo.task",
     "Regression": "zoo.task",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604

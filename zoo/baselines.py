@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from zoo.data import Dataset
-from zoo.task import Regression, Task
+from zoo.task import Multilabel, Task, Values
 
 
 def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
@@ -16,11 +16,12 @@ def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
     from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
     from sklearn.svm import SVC, SVR
 
-    if isinstance(task, Regression):
+    if isinstance(task, Values):
         models = {"mean": DummyRegressor(), "ridge regression": Ridge(), "SVR": SVR()}
     else:
         models = {
@@ -28,20 +29,28 @@ def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
             "logistic regression": LogisticRegression(max_iter=1000),
             "SVC": SVC(),
         }
+    if isinstance(task, Multilabel):  # one for each label, as those that know only classes would have it
+        models = {name: OneVsRestClassifier(model) for name, model in models.items()}
+
+    def targets(y: np.ndarray) -> np.ndarray:
+        if task.has_classes:
+            return task.classes(y)
+        return y.reshape(len(y), -1) if task.num_outputs > 1 else y.reshape(-1)
 
     def flat(x: np.ndarray) -> np.ndarray:
         return x.reshape(len(x), -1)
 
     scores = {}
     for name, model in models.items():
-        if isinstance(task, Regression) and name == "SVR" and task.num_outputs > 1:
+        if name == "SVR" and task.num_outputs > 1:
             continue  # it gives one output only
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(dataset.train.x), dataset.train.y)
+            warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
+            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(dataset.train.x), targets(dataset.train.y))
         answers = fitted.predict(flat(dataset.test.x))
-        if isinstance(task, Regression):
-            scores[name] = task.score(dataset.test.y, answers)
+        if task.has_classes:
+            scores[name] = float(np.mean(answers == targets(dataset.test.y)))
         else:
-            scores[name] = float(np.mean(answers == dataset.test.y.reshape(-1)))
+            scores[name] = task.score(dataset.test.y, answers)
     return scores

@@ -197,6 +197,20 @@ def new(name: str, into: Path) -> None:
     click.echo(f"{path} is written; put your data in, then: zoo run {path}")
 
 
+@cli.command("find-lr")
+@click.argument("recipe")
+@_out_option
+@click.option("--seed", type=int, help="Draws weights and the order of samples.")
+@_json_option
+def find_lr(recipe: str, out: Path | None, seed: int | None, as_json: bool) -> None:
+    """Find a learning rate: raise it step by step, draw the loss, and name the rate where that falls fastest."""
+    found = zoo.find_learning_rate(_overridden(recipe, seed=seed), out, report=_progress)
+    if as_json:
+        _print_json(vars(found))
+    else:
+        click.echo(f"{found.suggestion:.2g}")
+
+
 @cli.command()
 @click.argument("recipe")
 @_out_option
@@ -357,6 +371,8 @@ def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002
     for i, row in enumerate(rows):
         if "label" in row:
             click.echo(f"{i}: {row['label']}  ({row['confidence']:.1%})")
+        elif "labels" in row:
+            click.echo(f"{i}: {', '.join(row['labels']) or 'none'}")
         else:
             click.echo(f"{i}: {'  '.join(f'{v:.6g}' for v in next(iter(row.values())))}")
 

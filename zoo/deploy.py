@@ -270,7 +270,7 @@ class Prediction:
             return self.outputs.argmax(axis=1)
         if self.output_name == "probability":
             return (self.outputs.reshape(-1) > 0.5).astype(int)
-        return None
+        return None  # values, or labels that do not exclude each other
 
     def as_rows(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{self.output_name: row.tolist()} for row in self.outputs]
@@ -280,6 +280,10 @@ class Prediction:
                 row["label"] = self.labels[number] if number < len(self.labels) else str(number)
                 p = float(outputs[number] if len(outputs) > 1 else outputs[0])
                 row["confidence"] = p if len(outputs) > 1 or number else 1 - p
+        if self.output_name == "label_probabilities":
+            for row, outputs in zip(rows, self.outputs, strict=True):
+                numbers = np.flatnonzero(outputs > 0.5)
+                row["labels"] = [self.labels[n] if n < len(self.labels) else str(n) for n in numbers]
         return rows
 
 

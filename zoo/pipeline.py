@@ -40,6 +40,7 @@ from zoo.files import locked, read_json, writing
 from zoo.layers import LayerLoss
 from zoo.layers import layer_losses as losses
 from zoo.precisions import PRECISIONS
+from zoo.rate_finder import RateCurve, rate_curve
 from zoo.recipe import EXPORT_ONLY, Bounds, Recipe
 from zoo.record import (
     data_record,
@@ -86,6 +87,32 @@ def _tune(recipe: Recipe, dataset: Dataset, out: Path, report: Report) -> Search
     with writing(out / "plots" / "search.png") as file:
         reports.plot_search(result, file)
     return result
+
+
+def find_learning_rate(
+    recipe: str | Path | Recipe, out: str | Path | None = None, *, report: Report = print
+) -> RateCurve:
+    """Raises the learning rate step by step while a new model of the recipe trains, and draws its loss.
+
+    A model of your own goes into `zoo.rate_finder.rate_curve`.
+
+    Returns:
+        the curve, with a suggestion for the recipe's `learning_rate`; it is drawn in `plots/learning_rate.png`.
+    """
+    recipe, out, dataset = _prepared(recipe, out)
+    task = recipe.task.adapted(dataset.train.y)
+    keras.backend.clear_session()
+    curve = rate_curve(
+        recipe.build(dataset),
+        (dataset.train.x, task.encode(dataset.train.y)),
+        batch_size=recipe.batch_size,
+        sample_weight=recipe.sample_weights(dataset),
+        seed=recipe.seed,
+    )
+    file = out / "plots" / "learning_rate.png"
+    curve.plot(file)
+    report(f"the loss falls fastest at {curve.suggestion:.2g}; {file} shows it up to {curve.rates[-1]:.2g}")
+    return curve
 
 
 def train(
@@ -342,8 +369,9 @@ def _train(
         (dataset.validation.x, task.encode(dataset.validation.y)),
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
+        sample_weight=recipe.sample_weights(dataset),
         seed=recipe.seed,
-        callbacks=[*callbacks, _Progress(report)],
+        callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
         checkpoint=out / "checkpoint.npz",
         fingerprint=recipe.fingerprint(
             dataset.sha256,
@@ -386,10 +414,11 @@ def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, rep
         **recipe_record(recipe, dataset, training, baselines(dataset, task)),
     )
     decided = task.decide(measured.outputs)
-    if dataset.labels:
+    if dataset.labels and task.has_classes:
+        classes = task.classes(dataset.test.y)
         with writing(out / "plots" / "confusion_matrix.png") as path:
-            reports.plot_confusion(dataset.test.y, decided, dataset.labels, path)
-        _, first = np.unique(dataset.test.y, return_index=True)
+            reports.plot_confusion(classes, decided, dataset.labels, path)
+        _, first = np.unique(classes, return_index=True)
     else:
         first = np.arange(min(10, len(dataset.test.x)))
     with writing(out / "example.npy") as path:  # one sample a class, to try the file with

@@ -10,14 +10,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
+import numpy as np
 
 from zoo.checks import check_choice
 from zoo.data import Dataset
 from zoo.optimizer import make_optimizer, optimizer_space
 from zoo.precisions import PRECISIONS
+from zoo.schedules import Schedule, schedule_of
 from zoo.targets import TARGETS
-from zoo.task import Task
+from zoo.task import ClassWeight, Task, check_class_weight, sample_weights
+from zoo.training import BatchSize, batch_of, check_batch_size
 
+OPTIMIZER_FIELDS = (
+    "optimizer",
+    "learning_rate",
+    "momentum",
+    "nesterov",
+    "weight_decay",
+    "clipnorm",
+    "global_clipnorm",
+    "clipvalue",
+    "ema_momentum",
+    "schedule",
+)
 EXPORT_ONLY = ("precisions", "strategy", "target")  # fields that neither search nor training depends on
 
 
@@ -61,13 +76,20 @@ class Recipe:
         data: function that returns the `Dataset`.
         builder: function of `zoo.models`, or one of your own with (input_shape, num_outputs, *, ...).
         arguments: of the builder.
-        task: `Multiclass(num_classes)`, `Binary()` or `Regression()`.
+        task: what the outputs mean; one of `zoo.task`, such as `Multiclass(num_classes)`.
         preprocessing: Keras layers that stay in the exported file; `Normalization` is adapted to train.
         augmentation: Keras layers that change the input in training only.
-        optimizer, learning_rate, momentum, schedule: see `zoo.optimizer`.
-        epochs, batch_size, seed: of the training. The seed also draws the search's trials.
+        optimizer: "sgd", "adam", "adamw", "rmsprop", "adagrad", or a Keras optimizer, of which each training gets a
+            new one with the same settings.
+        learning_rate, momentum, nesterov, weight_decay, clipnorm, global_clipnorm, clipvalue, ema_momentum: of an
+            optimizer by name, see `zoo.optimizer`; an object brings its own. The learning rate is 0.003 by default.
+        schedule: name or object of `zoo.schedules`. By default "cosine", and for an optimizer object none but its own.
+        epochs, seed: of the training. The seed also draws the search's trials.
+        batch_size: samples a step: 1, or a mini-batch, or "all" for gradient descent on the whole of train.
+        class_weight: weight of a sample's loss in training by its class: None, "balanced", which makes all classes
+            count alike, or {class: weight}, 1 for those left out.
         space: function from `keras_tuner.HyperParameters` to the fields that a trial replaces; "arguments" in it are
-            merged into those above.
+            merged into those above. None is the usual one, `usual_space`.
         objective: what the search looks at after each trial: "val_loss" or a metric such as "val_accuracy".
         trials, trial_epochs: how many candidates the search trains, and for how long.
         precisions: of the exported files, from `zoo/precisions/`.
@@ -85,14 +107,21 @@ class Recipe:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Sequence[keras.layers.Layer] = ()
     augmentation: Sequence[keras.layers.Layer] = ()
-    optimizer: str = "adam"
-    learning_rate: float = 3e-3
+    optimizer: str | keras.optimizers.Optimizer = "adam"
+    learning_rate: float | None = None
     momentum: float | None = None
-    schedule: str = "cosine"
+    nesterov: bool | None = None
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    global_clipnorm: float | None = None
+    clipvalue: float | None = None
+    ema_momentum: float | None = None
+    schedule: str | Schedule | None = None
     epochs: int = 40
-    batch_size: int = 32
+    batch_size: BatchSize = 32
+    class_weight: ClassWeight = None
     seed: int = 1
-    space: Callable[[Any], dict[str, Any]] = optimizer_space
+    space: Callable[[Any], dict[str, Any]] | None = None
     objective: str = "val_loss"
     trials: int = 12
     trial_epochs: int = 12
@@ -104,20 +133,22 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for argument in ("data", "builder", "space"):
-            if not callable(getattr(self, argument)):
+            if not callable(getattr(self, argument)) and not (argument == "space" and self.space is None):
                 raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
         if not isinstance(self.task, Task):
             raise TypeError(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
-        knobs = [p.name for p in inspect.signature(self.builder).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        knobs = _knobs(self.builder)
         for argument in self.arguments:
             if argument in ("preprocessing", "augmentation"):
                 raise ValueError(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
             check_choice(f"argument of {described(self.builder)}", argument, knobs)
-        make_optimizer(self.optimizer, self.learning_rate, momentum=self.momentum, schedule=self.schedule)
-        for argument in ("epochs", "batch_size", "trials", "trial_epochs"):
+        for argument in ("epochs", "trials", "trial_epochs"):
             value = getattr(self, argument)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{argument}={value!r} must be a whole number of at least 1")
+        check_batch_size(self.batch_size)
+        check_class_weight(self.class_weight, self.task)
+        self._optimizer(steps=1)
         if not isinstance(self.seed, numbers.Integral) or self.seed < 0:
             raise ValueError(f"seed={self.seed!r} must be a whole number of at least 0")
         if not self.precisions:
@@ -150,15 +181,34 @@ class Recipe:
             augmentation=_fresh(self.augmentation),
             **self.arguments,
         )
-        steps = self.epochs * -(-len(dataset.train.x) // self.batch_size)
-        model.compile(
-            make_optimizer(
-                self.optimizer, self.learning_rate, momentum=self.momentum, schedule=self.schedule, steps=steps
-            ),
-            loss=self.task.loss(),
-            metrics=self.task.metrics(),
-        )
+        samples = len(dataset.train.x)
+        steps = self.epochs * -(-samples // batch_of(samples, self.batch_size))
+        model.compile(self._optimizer(steps), loss=self.task.loss_function(), metrics=self.task.metrics())
         return model
+
+    def sample_weights(self, dataset: Dataset) -> np.ndarray | None:
+        """The weight of each training sample's loss, (n,), where the recipe weighs classes."""
+        return sample_weights(self.class_weight, self.task, dataset.train.y)
+
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """New ones for one training, where the schedule needs any."""
+        return schedule_of(self.resolved["schedule"] or "constant").callbacks()
+
+    def draw(self, hp: Any) -> dict[str, Any]:
+        """The fields that a trial replaces, from a `keras_tuner.HyperParameters`."""
+        return usual_space(self, hp) if self.space is None else self.space(hp)
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """Settings of the optimizer, with what stands for None where it is given by name."""
+        fields = {name: getattr(self, name) for name in OPTIMIZER_FIELDS}
+        if not isinstance(self.optimizer, keras.optimizers.Optimizer):
+            for name, value in (("learning_rate", 3e-3), ("schedule", "cosine")):
+                fields[name] = value if fields[name] is None else fields[name]
+        return fields
+
+    def _optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        return make_optimizer(**self.resolved, steps=steps, epochs=self.epochs)
 
     def load_data(self) -> Dataset:
         dataset = self.data()
@@ -172,7 +222,8 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """The recipe as plain values, for records."""
-        return {f.name: described(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "file"}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "file"}
+        return {name: described(value) for name, value in {**fields, **self.resolved}.items()}
 
     def fingerprint(self, *rest: str, without: Collection[str]) -> str:
         """Hash of the recipe, of its functions' source and of `rest`: equal hashes, equal work.
@@ -180,13 +231,27 @@ class Recipe:
         `without` names the fields that the work does not depend on.
         """
         fields = {name: value for name, value in self.describe().items() if name not in without}
-        sources = [_source(f) for f in (self.builder, self.space)]
+        sources = [_source(f) for f in (self.builder, self.space or usual_space)]
         return hashlib.sha256(json.dumps([fields, sources, rest], sort_keys=True).encode()).hexdigest()
 
 
+def usual_space(recipe: Recipe, hp: Any) -> dict[str, Any]:
+    """What is searched where a recipe has no space of its own: all that practice tunes first.
+
+    The optimizer with its learning rate and momentum, see `optimizer_space`, unless the recipe gives it as an object;
+    dropout, where the builder has it; the size of a batch, unless it is "all".
+    """
+    fields = {} if isinstance(recipe.optimizer, keras.optimizers.Optimizer) else optimizer_space(hp)
+    if "dropout" in _knobs(recipe.builder):
+        fields["arguments"] = {"dropout": hp.Float("dropout", 0.2, 0.5)}
+    if recipe.batch_size != "all":
+        fields["batch_size"] = hp.Choice("batch_size", [32, 64, 128, 256])
+    return fields
+
+
 def described(value: Any) -> Any:  # noqa: PLR0911
-    """Any field of a recipe as plain JSON: functions by name, layers by their configuration."""
-    if isinstance(value, keras.layers.Layer | keras.regularizers.Regularizer):
+    """Any field of a recipe as plain JSON: functions by name, layers and optimizers by their configuration."""
+    if isinstance(value, keras.layers.Layer | keras.regularizers.Regularizer | keras.optimizers.Optimizer):
         config = {k: v for k, v in value.get_config().items() if k not in ("name", "trainable", "dtype", "seed")}
         return {type(value).__name__: described(config)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -212,6 +277,10 @@ def _fresh(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:
 def _objective_is_measured(objective: str, task: Task) -> None:
     measured = [f"{prefix}{name}" for prefix in ("val_", "") for name in ("loss", *(m.name for m in task.metrics()))]
     check_choice("objective", objective, measured)
+
+
+def _knobs(builder: Callable) -> list[str]:
+    return [p.name for p in inspect.signature(builder).parameters.values() if p.kind is p.KEYWORD_ONLY]
 
 
 def _source(function: Any) -> str:

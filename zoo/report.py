@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zoo.collection import Entry
+    from zoo.rate_finder import RateCurve
     from zoo.tuning import Search
 
 
@@ -121,9 +122,11 @@ Versions: {", ".join(f"{k} {v}" for k, v in record["versions"].items())}.
 
 def best_output(record: Mapping[str, Any]) -> str:
     count = len(record["data"]["labels"])
-    return {"Multiclass": f"(n, {count}) probabilities", "Binary": "(n, 1) probability of class 1"}.get(
-        record["task"], "(n, outputs) values"
-    )
+    return {
+        "Multiclass": f"(n, {count}) probabilities",
+        "Binary": "(n, 1) probability of class 1",
+        "Multilabel": "(n, labels) probabilities, each by itself",
+    }.get(record["task"], "(n, outputs) values")
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -161,13 +164,33 @@ def plot_search(search: "Search", file: Path) -> None:
     left.plot(range(1, len(values) + 1), [pick(values[: i + 1]) for i in range(len(values))], label="best so far")
     left.set(xlabel="trial", ylabel=search.objective)
     left.legend()
-    for optimizer in sorted({t.fields.get("optimizer", search.recipe.optimizer) for t in trials}):
-        chosen = [t for t in trials if t.fields.get("optimizer", search.recipe.optimizer) == optimizer]
-        rates = [t.fields.get("learning_rate", search.recipe.learning_rate) for t in chosen]
-        right.plot(rates, [t.metrics[search.objective] for t in chosen], "o", label=optimizer)
+    tried = [_optimizer({**search.recipe.resolved, **t.fields}) for t in trials]
+    for optimizer in sorted({name for name, _ in tried}):
+        points = [(rate, value) for (name, rate), value in zip(tried, values, strict=True) if name == optimizer]
+        right.plot(*zip(*points, strict=True), "o", label=optimizer)
     right.set(xscale="log", xlabel="learning rate", ylabel=search.objective)
     right.legend()
     _save(figure, file)
+
+
+def plot_rates(curve: "RateCurve", file: Path) -> None:
+    """The loss against the learning rate, and where it falls fastest."""
+    figure, (panel,) = _figure_with(1)
+    panel.plot(curve.rates, curve.losses, ".", color="0.7", label="loss of a batch")
+    panel.plot(curve.rates, curve.smoothed, label="smoothed")
+    panel.axvline(curve.suggestion, color="0.3", linestyle="--", label=f"suggested: {curve.suggestion:.2g}")
+    top = max(curve.smoothed[0], min(curve.smoothed)) * 1.5  # the last points lie far above: it diverges there
+    panel.set(xscale="log", xlabel="learning rate", ylabel="loss", ylim=(min(0, *curve.smoothed), top))
+    panel.legend()
+    _save(figure, file)
+
+
+def _optimizer(settings: Mapping[str, Any]) -> tuple[str, float]:
+    """Name, or kind of the object, and learning rate, of which there is no single one under an object's schedule."""
+    optimizer: Any = settings["optimizer"]
+    rate = settings["learning_rate"] if isinstance(optimizer, str) else optimizer.get_config()["learning_rate"]
+    name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
+    return name, rate if isinstance(rate, float) else float("nan")
 
 
 def plot_confusion(y: "np.ndarray", decided: "np.ndarray", labels: Sequence[str], file: Path) -> None:

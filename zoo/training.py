@@ -6,11 +6,12 @@ The step is Keras' own `train_step`, so losses, penalties, metrics, optimizers a
 last bit under the same order of samples.
 """
 
+import contextlib
 import inspect
 import json
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from zoo.files import writing
 tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 Order = Callable[[int, int], np.ndarray]
+BatchSize = int | str  # "all" is the one word
 EVALUATION_BATCH = 1024
 CHECKPOINT_SECONDS = 5.0  # at most this much training is lost to a kill
 
@@ -40,7 +42,8 @@ def fit(
     validation: tuple[np.ndarray, np.ndarray] | None = None,
     *,
     epochs: int,
-    batch_size: int = 32,
+    batch_size: BatchSize = 32,
+    sample_weight: np.ndarray | None = None,
     order: Order | None = None,
     seed: int = 0,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -52,12 +55,17 @@ def fit(
     Args:
         model: compiled, on Keras' TensorFlow backend.
         train, validation: (x, y), n samples each; both stay in memory. The last batch of an epoch may be smaller.
+        batch_size: samples a step, or "all": one step an epoch.
+        sample_weight: (n,), of each training sample's loss. As in Keras, a batch's loss is the sum of its weighted
+            losses by the number of its samples, whatever the weights sum to.
         order: gives the order of samples by (epoch, n); by default shuffled by `seed`.
         callbacks: Keras callbacks; those that act on epochs work (EarlyStopping, ReduceLROnPlateau, TensorBoard,
             ModelCheckpoint, LearningRateScheduler, ...). Batches never return to Python, so batch hooks are refused.
         checkpoint: a file that is kept while training; when it exists, training goes on from there to exactly the
             same end. It holds weights, optimizer, random state, history and the callbacks' counters.
         fingerprint: of all that the result depends on; a checkpoint with another one is not used.
+
+    Where the optimizer averages weights, validation and callbacks see the averaged ones, and so does who trained.
 
     Returns:
         history: one list an entry ("loss", "accuracy", "val_loss", ...), one value an epoch.
@@ -66,13 +74,14 @@ def fit(
         ValueError: model not compiled, no samples, a bad size, a callback that acts on batches, a damaged checkpoint.
     """
     _check(model, train, epochs, batch_size, callbacks)
+    _check_weights(sample_weight, len(train[0]))
     order = order or shuffled(seed)
-    callback_list = keras.callbacks.CallbackList(
-        list(callbacks), model=model, epochs=epochs, steps=-(-len(train[0]) // batch_size), verbose=0
-    )
-    _create_variables(model, *train)
-    train_epoch, evaluate_epoch = _compiled(model, batch_size)
-    data = tuple(map(tf.constant, train))
+    steps = -(-len(train[0]) // batch_of(len(train[0]), batch_size))
+    last = _Last()
+    callback_list = keras.callbacks.CallbackList([*callbacks, last], model=model, epochs=epochs, steps=steps, verbose=0)
+    create_variables(model, *train)
+    train_epoch, evaluate_epoch = _compiled(model, batch_of(len(train[0]), batch_size))
+    data = tuple(map(tf.constant, train if sample_weight is None else (*train, sample_weight)))
     held_out = tuple(map(tf.constant, validation)) if validation is not None else None
 
     model.stop_training = False
@@ -85,26 +94,50 @@ def fit(
     while epoch < epochs and not model.stop_training:
         callback_list.on_epoch_begin(epoch)
         model.reset_metrics()
-        train_epoch(*data, tf.constant(order(epoch, len(train[0])), "int64"))
+        train_epoch(data, tf.constant(order(epoch, len(train[0])), "int64"))
         logs = _results(model)
-        if held_out is not None:
-            model.reset_metrics()
-            evaluate_epoch(*held_out)
-            logs |= {f"val_{name}": value for name, value in _results(model).items()}
-        callback_list.on_epoch_end(epoch, logs)  # callbacks may add to logs (the learning rate, say)
-        for name, value in logs.items():
+        with _averaged(model):
+            if held_out is not None:
+                model.reset_metrics()
+                evaluate_epoch(*held_out)
+                logs |= {f"val_{name}": value for name, value in _results(model).items()}
+            callback_list.on_epoch_end(epoch, logs)
+        for name, value in last.logs.items():
             history.setdefault(name, []).append(float(value))
         epoch += 1
         if checkpoint and (time.monotonic() - saved > CHECKPOINT_SECONDS or epoch == epochs or model.stop_training):
             _save(Path(checkpoint), model, callbacks, epoch, history, fingerprint)
             saved = time.monotonic()
+    model.optimizer.finalize_variable_values(model.trainable_variables)  # the averages, where it keeps any
     callback_list.on_train_end()
     return history
 
 
+class _Last(keras.callbacks.Callback):
+    """Comes after the others and keeps the logs, to which they may have added: the learning rate, say."""
+
+    logs: dict[str, float]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs = dict(logs or {})
+
+
+@contextlib.contextmanager
+def _averaged(model: keras.Model) -> Iterator[None]:
+    """With the averaged weights in the model, if its optimizer keeps any; training goes on from the others."""
+    if not getattr(model.optimizer, "use_ema", False):
+        yield
+        return
+    training = [variable.numpy() for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    yield
+    for variable, value in zip(model.trainable_variables, training, strict=True):
+        variable.assign(value)
+
+
 def evaluate(model: keras.Model, data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
     """Loss and metrics of a compiled model, like `model.evaluate(..., return_dict=True)`."""
-    _create_variables(model, *data)
+    create_variables(model, *data)
     _, evaluate_epoch = _compiled(model, EVALUATION_BATCH)
     model.reset_metrics()
     evaluate_epoch(*map(tf.constant, data))
@@ -126,9 +159,9 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
         raise ValueError("the model is not compiled; call model.compile(optimizer, loss, metrics) first")
     if len(train[0]) == 0 or len(train[0]) != len(train[1]):
         raise ValueError(f"train has {len(train[0])} inputs and {len(train[1])} targets; it needs as many of both")
-    for name, value in (("epochs", epochs), ("batch_size", batch_size)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least 1")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise ValueError(f"epochs={epochs!r} must be a whole number of at least 1")
+    check_batch_size(batch_size)
     for callback in callbacks:
         for hook in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):
             overridden = getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
@@ -139,6 +172,25 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
                 )
     if any(isinstance(c, keras.callbacks.ModelCheckpoint) and c.save_freq != "epoch" for c in callbacks):
         raise ValueError("ModelCheckpoint must have save_freq='epoch': an epoch is one call here")
+
+
+def _check_weights(sample_weight: np.ndarray | None, samples: int) -> None:
+    if sample_weight is None:
+        return
+    if sample_weight.shape != (samples,):
+        raise ValueError(f"sample_weight of shape {sample_weight.shape} for {samples} samples; it needs ({samples},)")
+    if not np.isfinite(sample_weight).all() or sample_weight.min() < 0 or sample_weight.max() <= 0:
+        raise ValueError("sample_weight must hold numbers of at least 0, and not zeros alone")
+
+
+def check_batch_size(batch_size: BatchSize) -> None:
+    if batch_size != "all" and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1, or 'all'")
+
+
+def batch_of(samples: int, batch_size: BatchSize) -> int:
+    """How many samples go into a step."""
+    return samples if batch_size == "all" else int(batch_size)
 
 
 # Keras' own callbacks that define batch hooks but do their work at the end of an epoch.
@@ -159,10 +211,10 @@ def _compiled(model: keras.Model, batch_size: int):
         tf.while_loop(lambda first: first < samples, body, (start,), parallel_iterations=1)
 
     @tf.function(autograph=False)
-    def train_epoch(x, y, order):
+    def train_epoch(data, order):  # (x, y), or (x, y, weights)
         def step(first, end):
             batch = order[first:end]
-            model.train_step((tf.gather(x, batch), tf.gather(y, batch)))
+            model.train_step(tuple(tf.gather(values, batch) for values in data))
 
         over_batches(tf.size(order, out_type=tf.int64), step)
 
@@ -175,7 +227,7 @@ def _compiled(model: keras.Model, batch_size: int):
     return train_epoch, evaluate_epoch
 
 
-def _create_variables(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
+def create_variables(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
     """Metrics and optimizers make their variables at first use, which a loop inside TensorFlow does not allow."""
     before = [variable.numpy() for variable in model.variables]
     model.test_step((tf.constant(x[:1]), tf.constant(y[:1])))

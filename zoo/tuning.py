@@ -20,7 +20,7 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from zoo.data import Dataset
 from zoo.errors import CheckFailed
 from zoo.files import read_json, write_json
-from zoo.recipe import EXPORT_ONLY, Recipe, described
+from zoo.recipe import EXPORT_ONLY, Recipe, described, usual_space
 from zoo.training import fit
 
 WORST = 1e9  # stands for a loss that is not finite, which KerasTuner would skip or take for the best
@@ -125,10 +125,11 @@ class _Space(keras_tuner.HyperModel):
 
 
 def _draw(recipe: Recipe, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-    fields = recipe.space(hp)
+    fields = recipe.draw(hp)
     if not isinstance(fields, dict) or not fields:
         raise ValueError(
-            f"{described(recipe.space)} returned {fields!r}; a space returns the recipe's fields to replace"
+            f"{described(recipe.space or usual_space)} returned {fields!r}; "
+            "a space returns the recipe's fields to replace"
         )
     for parameter in hp.space:
         low, high = getattr(parameter, "min_value", None), getattr(parameter, "max_value", None)
@@ -152,7 +153,9 @@ def _run(recipe: Recipe, dataset: Dataset, values: dict[str, Any]) -> Trial:
             (dataset.validation.x, task.encode(dataset.validation.y)),
             epochs=candidate.epochs,
             batch_size=candidate.batch_size,
+            sample_weight=candidate.sample_weights(dataset),
             seed=candidate.seed,
+            callbacks=candidate.callbacks(),
         )
         metrics = {name: _finite(name, values[-1]) for name, values in history.items()}
         return Trial(values, fields, metrics, time.monotonic() - start)

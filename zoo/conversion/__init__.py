@@ -129,7 +129,7 @@ def load_keras(path: str | Path) -> keras.Model:
     if not path.is_file():
         raise FileNotFoundError(f"there is no model {path}; train one first")
     try:
-        return keras.saving.load_model(path)
+        return keras.saving.load_model(path, compile=False)  # an optimizer of the caller's own class is not needed
     except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
         reason = str(error).strip().splitlines()
         raise ValueError(
