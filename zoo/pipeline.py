@@ -343,6 +343,7 @@ def _train(
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         seed=recipe.seed,
+        mixing=recipe.mixing,
         callbacks=[*callbacks, _Progress(report)],
         checkpoint=out / "checkpoint.npz",
         fingerprint=recipe.fingerprint(

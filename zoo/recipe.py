@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 
+from zoo.augment import Mixing
 from zoo.data import Dataset
 from zoo.models.blocks import check_choice
 from zoo.optimizer import make_optimizer, optimizer_space
@@ -64,6 +65,7 @@ class Recipe:
         task: `Multiclass(num_classes)`, `Binary()` or `Regression()`.
         preprocessing: Keras layers that stay in the exported file; `Normalization` is adapted to train.
         augmentation: Keras layers that change the input in training only.
+        mixing: `zoo.augment.MixUp()` or `CutMix()` of each batch in training; the task's targets become soft for it.
         optimizer, learning_rate, momentum, schedule: see `zoo.optimizer`.
         epochs, batch_size, seed: of the training. The seed also draws the search's trials.
         space: function from `keras_tuner.HyperParameters` to the fields that a trial replaces; "arguments" in it are
@@ -85,6 +87,7 @@ class Recipe:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Sequence[keras.layers.Layer] = ()
     augmentation: Sequence[keras.layers.Layer] = ()
+    mixing: Mixing | None = None
     optimizer: str = "adam"
     learning_rate: float = 3e-3
     momentum: float | None = None
@@ -108,6 +111,10 @@ class Recipe:
                 raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
         if not isinstance(self.task, Task):
             raise TypeError(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
+        if not isinstance(self.mixing, Mixing | None):
+            raise TypeError(f"mixing={self.mixing!r} must be None, zoo.augment.MixUp() or zoo.augment.CutMix()")
+        if self.mixing is not None and hasattr(self.task, "soft"):
+            object.__setattr__(self, "task", dataclasses.replace(self.task, soft=True))  # type: ignore[type-var]
         knobs = [p.name for p in inspect.signature(self.builder).parameters.values() if p.kind is p.KEYWORD_ONLY]
         for argument in self.arguments:
             if argument in ("preprocessing", "augmentation"):

@@ -8,6 +8,8 @@ from typing import ClassVar
 import keras
 import numpy as np
 
+from zoo.augment import SoftBinaryAccuracy
+
 
 class Task(abc.ABC):
     """Models end in linear logits; the task says what these mean, in training and in the exported file."""
@@ -63,6 +65,7 @@ class Multiclass(Task):
     """One of `num_classes` classes; targets are integers from 0. The file returns probabilities (softmax)."""
 
     num_classes: int
+    soft: bool = False  # whether the loss reads targets as one-hot probabilities, which can be mixed
 
     output_name = "probabilities"
     score_name = "accuracy"
@@ -76,9 +79,13 @@ class Multiclass(Task):
         return self.num_classes
 
     def loss(self):
+        if self.soft:
+            return keras.losses.CategoricalCrossentropy(from_logits=True)
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def metrics(self):
+        if self.soft:
+            return [keras.metrics.CategoricalAccuracy(name="accuracy")]
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def output(self):
@@ -99,10 +106,15 @@ class Multiclass(Task):
                 f"0 to {self.num_classes - 1}"
             )
 
+    def encode(self, y):
+        return np.eye(self.num_classes, dtype="float32")[y] if self.soft else y
+
 
 @dataclass(frozen=True)
 class Binary(Task):
     """Yes or no; targets are 0 and 1. The file returns the probability of 1 (sigmoid)."""
+
+    soft: bool = False  # whether targets may be mixed, anywhere between 0 and 1
 
     output_name = "probability"
     score_name = "accuracy"
@@ -112,7 +124,8 @@ class Binary(Task):
         return keras.losses.BinaryCrossentropy(from_logits=True)
 
     def metrics(self):
-        return [keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half
+        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
+        return [accuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half
 
     def output(self):
         return keras.layers.Activation("sigmoid", name=self.output_name)

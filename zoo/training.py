@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.augment import Mixing
 from zoo.files import writing
 
 # Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
@@ -43,6 +44,7 @@ def fit(
     batch_size: int = 32,
     order: Order | None = None,
     seed: int = 0,
+    mixing: Mixing | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: str | Path | None = None,
     fingerprint: str = "",
@@ -53,6 +55,7 @@ def fit(
         model: compiled, on Keras' TensorFlow backend.
         train, validation: (x, y), n samples each; both stay in memory. The last batch of an epoch may be smaller.
         order: gives the order of samples by (epoch, n); by default shuffled by `seed`.
+        mixing: `zoo.augment.MixUp` or `CutMix`, of each batch before its step; targets must be one-hot or real values.
         callbacks: Keras callbacks; those that act on epochs work (EarlyStopping, ReduceLROnPlateau, TensorBoard,
             ModelCheckpoint, LearningRateScheduler, ...). Batches never return to Python, so batch hooks are refused.
         checkpoint: a file that is kept while training; when it exists, training goes on from there to exactly the
@@ -63,15 +66,19 @@ def fit(
         history: one list an entry ("loss", "accuracy", "val_loss", ...), one value an epoch.
 
     Raises:
-        ValueError: model not compiled, no samples, a bad size, a callback that acts on batches, a damaged checkpoint.
+        ValueError: model not compiled, no samples, a bad size, targets or inputs that cannot be mixed, a callback that
+            acts on batches, a damaged checkpoint.
     """
     _check(model, train, epochs, batch_size, callbacks)
+    if mixing is not None:
+        mixing.check(model, np.asarray(train[1]))
     order = order or shuffled(seed)
     callback_list = keras.callbacks.CallbackList(
         list(callbacks), model=model, epochs=epochs, steps=-(-len(train[0]) // batch_size), verbose=0
     )
     _create_variables(model, *train)
-    train_epoch, evaluate_epoch = _compiled(model, batch_size)
+    generator = keras.random.SeedGenerator(0) if mixing is not None else None
+    train_epoch, evaluate_epoch = _compiled(model, batch_size, mixing, generator)
     data = tuple(map(tf.constant, train))
     held_out = tuple(map(tf.constant, validation)) if validation is not None else None
 
@@ -85,6 +92,8 @@ def fit(
     while epoch < epochs and not model.stop_training:
         callback_list.on_epoch_begin(epoch)
         model.reset_metrics()
+        if generator is not None:  # of seed and epoch alone, like the order, so that it can be resumed
+            generator.state.assign([np.random.default_rng([seed, epoch, 1]).integers(2**31), 0])
         train_epoch(*data, tf.constant(order(epoch, len(train[0])), "int64"))
         logs = _results(model)
         if held_out is not None:
@@ -145,7 +154,7 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
 _EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, keras.callbacks.LambdaCallback)
 
 
-def _compiled(model: keras.Model, batch_size: int):
+def _compiled(model: keras.Model, batch_size: int, mixing: Mixing | None = None, generator: Any = None):
     """Two functions, each one call into TensorFlow: train on all samples in an order, evaluate on all samples."""
 
     def over_batches(samples, step) -> None:
@@ -162,7 +171,8 @@ def _compiled(model: keras.Model, batch_size: int):
     def train_epoch(x, y, order):
         def step(first, end):
             batch = order[first:end]
-            model.train_step((tf.gather(x, batch), tf.gather(y, batch)))
+            samples = tf.gather(x, batch), tf.gather(y, batch)
+            model.train_step(samples if mixing is None else mixing(*samples, generator))
 
         over_batches(tf.size(order, out_type=tf.int64), step)
 

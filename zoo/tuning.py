@@ -144,7 +144,7 @@ def _run(recipe: Recipe, dataset: Dataset, values: dict[str, Any]) -> Trial:
         fields = _draw(recipe, _drawn(values))
         candidate = recipe.replace(**fields).replace(epochs=recipe.trial_epochs)
         keras.backend.clear_session()
-        task = recipe.task.adapted(dataset.train.y)
+        task = candidate.task.adapted(dataset.train.y)  # the space may have changed it
         model = candidate.build(dataset)
         history = fit(
             model,
@@ -153,6 +153,7 @@ def _run(recipe: Recipe, dataset: Dataset, values: dict[str, Any]) -> Trial:
             epochs=candidate.epochs,
             batch_size=candidate.batch_size,
             seed=candidate.seed,
+            mixing=candidate.mixing,
         )
         metrics = {name: _finite(name, values[-1]) for name, values in history.items()}
         return Trial(values, fields, metrics, time.monotonic() - start)

@@ -6,11 +6,12 @@ from typing import Any
 
 import keras
 
-from zoo.augment import Augmentation
+from zoo.augment import Augmentation, RandomLayer
 from zoo.conversion.masking import IntegerMasking
 
 TRAINING_ONLY = (
     Augmentation,
+    RandomLayer,
     keras.layers.Dropout,
     keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,

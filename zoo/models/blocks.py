@@ -1,13 +1,13 @@
 """What every family shares: checked knobs, the way in, one hidden block, the way out."""
 
-import difflib
 import numbers
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import keras
 
 from zoo.augment import Augmentation
+from zoo.checks import check_choice, check_size
 
 Activation: TypeAlias = str | Callable
 Regularizer: TypeAlias = str | keras.regularizers.Regularizer | None
@@ -17,15 +17,6 @@ REGULARIZERS = ("l1", "l2", "l1_l2", "orthogonal_regularizer")
 NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 
 
-def check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises ValueError that names the nearest of `allowed`."""
-    allowed = sorted(allowed)
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"{argument}={value!r} is not known; {hint}It is one of {', '.join(map(repr, allowed))}")
-
-
 def check_input_shape(input_shape: Sequence[int], ranks: Sequence[int], meaning: str) -> tuple[int, ...]:
     """The shape as a tuple. `meaning` says in words what the family reads, for the error message."""
     if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
@@ -33,15 +24,6 @@ def check_input_shape(input_shape: Sequence[int], ranks: Sequence[int], meaning:
     if len(input_shape) not in ranks or not all(isinstance(n, numbers.Integral) and n > 0 for n in input_shape):
         raise ValueError(f"input_shape={tuple(input_shape)} does not fit; without the batch it must be {meaning}")
     return tuple(int(n) for n in input_shape)
-
-
-def check_size(argument: str, value: int, minimum: int = 1) -> int:
-    """`value` as an int. Raises TypeError or ValueError where it is not a whole number of at least `minimum`."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"{argument}={value!r} must be a whole number, not {type(value).__name__}")
-    if value < minimum:
-        raise ValueError(f"{argument}={value} must be at least {minimum}")
-    return int(value)
 
 
 def check_sizes(argument: str, values: Sequence[int], minimum_length: int = 1) -> tuple[int, ...]:
