@@ -72,7 +72,8 @@ def main() -> None:
                 ["PARAMETERS", "SAMPLES", "WITHOUT", "STRONG", f"OF {EPOCH:,} SAMPLES", "RATIO", "ON CORES", "BOUND"],
                 [
                     f"{parameters:,}", f"{options.samples:,}", f"{without:.2f} s", f"{strong:.2f} s",
-                    f"{without * scale:.0f} s and {strong * scale:.0f} s", f"{ratio:.3f}", f"{on_cores:.3f}", f"{BOUND}",
+                    f"{without * scale:.0f} s and {strong * scale:.0f} s", f"{ratio:.3f}", f"{on_cores:.3f}",
+                    f"{BOUND}",
                 ],
             ]
         )

@@ -1,6 +1,7 @@
 """Augmentation against its definitions in NumPy, on fixed seeds; in a compiled epoch, in files and after export."""
 
 import dataclasses
+import functools
 
 import keras
 import numpy as np
@@ -289,15 +290,24 @@ def test_an_interrupted_training_with_mixing_and_a_preset_comes_to_the_same_end(
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
 
 
-def test_a_recipe_mixes_with_soft_targets_of_its_own(tmp_path):
+def mixtures(hp):
+    return {"mixing": MixUp(hp.Float("alpha", 0.1, 1.0))}
+
+
+def test_a_recipe_mixes_with_soft_targets_of_its_own_and_a_search_may_choose_how(tmp_path):
     fields = {
-        "data": zoo.data.digits,
+        "data": functools.partial(zoo.data.digits, shape=(64,)),
         "builder": zoo.fnn,
         "task": zoo.Multiclass(10),
         "bounds": zoo.Bounds(),
-        "epochs": 1,
+        "space": mixtures,
+        "trials": 1,
+        "trial_epochs": 1,
         "batch_size": 256,
     }
+    found = zoo.tune(zoo.Recipe(**fields), tmp_path, report=lambda line: None)
+    assert not found.best.error and found.recipe.mixing == MixUp(found.best.values["alpha"])
+    assert found.recipe.task.soft
     recipe = zoo.Recipe(**fields, mixing=MixUp())
     assert recipe.task == zoo.Multiclass(10, soft=True)
     assert recipe.describe()["mixing"] == {"MixUp": {"alpha": 0.2}}
