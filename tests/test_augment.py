@@ -229,7 +229,7 @@ def trained(task, shape, x, y, mixing, epochs=3, **options):
     model = zoo.fnn(shape, task.num_outputs, units=(8,), augmentation=options.pop("augmentation", ()))
     model.compile(keras.optimizers.Adam(0.02), loss=task.loss(), metrics=task.metrics())
     y = task.adapted(y).encode(y)
-    return model, fit(model, (x, y), (x, y), epochs=epochs, batch_size=20, mixing=mixing, **options)
+    return model, fit(model, (x, y), epochs=epochs, batch_size=20, mixing=mixing, **options)
 
 
 def blobs(n=90):
@@ -247,10 +247,11 @@ def blobs(n=90):
 )
 def test_training_learns_from_mixtures(task, target):
     x, y = blobs()
-    history = trained(task, (3,), x, target(y), MixUp(0.4), epochs=20)[1]
+    model, history = trained(task, (3,), x, target(y), MixUp(0.4), epochs=20)
     assert history["loss"][-1] < 0.8 * history["loss"][0]
     if "accuracy" in history:
-        assert history["val_accuracy"][-1] > 0.9 and history["accuracy"][-1] > 0.75
+        outputs = np.asarray(task.output()(model(x)))
+        assert task.score(target(y), outputs) > 0.9 and history["accuracy"][-1] > 0.75
 
 
 def test_soft_targets_mean_what_class_numbers_mean():
@@ -318,7 +319,7 @@ def test_a_recipe_mixes_with_soft_targets_of_its_own_and_a_search_may_choose_how
 
 PRESETS = {
     "image": (for_images, images, zoo.cnn, {"filters": (2,)}),
-    "sequence": (for_sequences, series, zoo.gru, {"units": (2,)}),
+    "sequence": (for_sequences, series, zoo.cnn, {"filters": (2,)}),
     "text": (lambda strength: for_text(strength, synonyms=SYNONYMS), tokens, zoo.fnn, {"units": (2,)}),
 }
 
