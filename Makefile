@@ -36,8 +36,9 @@ release: .venv/.installed  ## train RECIPES with five seeds each and put the res
 readme: .venv/.installed  ## write the README's results table anew from the records
 	$(BIN)/python -m zoo.releasing
 
-benchmark: .venv/.installed  ## what our training loop and `zoo predict` gain over what a user would write
+benchmark: .venv/.installed  ## what our loops gain over what a user would write, and what augmentation costs
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.augmentation
 	$(BIN)/python -m benchmarks.predict
 	$(BIN)/python -m benchmarks.runner
 	$(BIN)/python -m benchmarks.export

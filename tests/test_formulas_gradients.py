@@ -33,7 +33,7 @@ def test_back_propagation_is_the_slope_of_the_loss(name, randomized):
     x = np.random.default_rng(1).normal(size=(3, *model.input_shape[1:]))
     if name == "gru":
         x[1, 2:] = 0  # masked
-    task_loss = zoo.Multiclass(3).loss()
+    task_loss = zoo.Multiclass(3).loss_function()
 
     @tf.function
     def loss():
@@ -83,7 +83,7 @@ def trained(x, y, epochs=60, **arguments):
     """A model that has seen all of (x, y) `epochs` times."""
     keras.utils.set_random_seed(1)
     model = zoo.fnn(x.shape[1:], 1, **arguments)
-    model.compile(make_optimizer("adam", 0.03), loss=zoo.Binary().loss())
+    model.compile(make_optimizer("adam", 0.03), loss=zoo.Binary().loss_function())
     fit(model, (x, y), epochs=epochs, batch_size=len(x))
     return model
 

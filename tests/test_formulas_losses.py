@@ -26,7 +26,7 @@ def gradient(loss, y, z):
 
 
 def test_binary_cross_entropy_is_the_formula():
-    loss, z = zoo.Binary().loss(), LOGITS[:, :1]
+    loss, z = zoo.Binary().loss_function(), LOGITS[:, :1]
     assert float(loss(YES, z)) == pytest.approx(formula.binary_cross_entropy(YES, z), rel=1e-9)
     assert formula.stable_binary_cross_entropy(YES, z) == pytest.approx(formula.binary_cross_entropy(YES, z), rel=1e-9)
     np.testing.assert_allclose(gradient(loss, YES, z), (formula.sigmoid(z) - YES) / len(z), rtol=1e-9)
@@ -35,7 +35,7 @@ def test_binary_cross_entropy_is_the_formula():
 def test_categorical_sparse_and_likelihood_are_one_quantity():
     expected = formula.categorical_cross_entropy(ONE_HOT, LOGITS)
     assert formula.negative_log_likelihood(CLASSES, LOGITS) == pytest.approx(expected, rel=1e-12)
-    sparse = zoo.Multiclass(4).loss()
+    sparse = zoo.Multiclass(4).loss_function()
     categorical = keras.losses.CategoricalCrossentropy(from_logits=True)
     assert float(sparse(CLASSES, LOGITS)) == pytest.approx(expected, rel=1e-9)
     assert float(categorical(ONE_HOT, LOGITS)) == pytest.approx(expected, rel=1e-9)
@@ -46,8 +46,8 @@ def test_categorical_sparse_and_likelihood_are_one_quantity():
 
 def test_two_classes_are_binary_with_the_difference_of_logits():
     two = LOGITS[:, :2]
-    sparse = zoo.Multiclass(2).loss()(YES[:, 0].astype(int), two)
-    assert float(sparse) == pytest.approx(float(zoo.Binary().loss()(YES, two[:, 1:] - two[:, :1])), rel=1e-9)
+    sparse = zoo.Multiclass(2).loss_function()(YES[:, 0].astype(int), two)
+    assert float(sparse) == pytest.approx(float(zoo.Binary().loss_function()(YES, two[:, 1:] - two[:, :1])), rel=1e-9)
 
 
 def test_label_smoothing_is_the_formula():
@@ -64,11 +64,11 @@ def test_large_logits_give_no_overflow():
     z = np.array([[1000.0, 0.0, -1000.0]])
     with np.errstate(all="ignore"):
         assert not np.isfinite(formula.negative_log_likelihood(np.array([2]), z)), "as introductions write it"
-    loss = zoo.Multiclass(3).loss()
+    loss = zoo.Multiclass(3).loss_function()
     for y, expected in ((0, 0), (1, 1000), (2, 2000)):
         assert float(loss(np.array([y]), z)) == pytest.approx(expected)
         assert np.isfinite(gradient(loss, np.array([y]), z)).all()
-    binary = zoo.Binary().loss()
+    binary = zoo.Binary().loss_function()
     for logit, y, expected in ((1000, 0, 1000), (1000, 1, 0), (-1000, 1, 1000)):
         assert float(binary(np.array([[y]]), np.array([[logit]], "float64"))) == pytest.approx(expected)
         assert formula.stable_binary_cross_entropy(y, np.float64(logit)) == pytest.approx(expected)
@@ -79,7 +79,7 @@ def test_large_logits_give_no_overflow():
 
 def test_squared_absolute_and_huber_errors_are_the_formulas():
     expected = formula.mean_squared_error(TARGETS, VALUES)
-    assert float(zoo.Regression(3).loss()(TARGETS, VALUES)) == pytest.approx(expected, rel=1e-9)
+    assert float(zoo.Regression(3).loss_function()(TARGETS, VALUES)) == pytest.approx(expected, rel=1e-9)
     expected = formula.mean_absolute_error(TARGETS, VALUES)
     assert float(keras.losses.MeanAbsoluteError()(TARGETS, VALUES)) == pytest.approx(expected, rel=1e-9)
     (metric,) = zoo.Regression(3).metrics()

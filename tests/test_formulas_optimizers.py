@@ -185,7 +185,7 @@ def test_our_training_takes_the_steps_of_gradient_descent(batch_size):
     orders = [np.arange(10), np.arange(10)[::-1]]
     model = zoo.fnn((3,), 2, units=())
     w, b = model.get_weights()
-    model.compile(make_optimizer("sgd", 0.05), zoo.Regression(2).loss())
+    model.compile(make_optimizer("sgd", 0.05), zoo.Regression(2).loss_function())
     history = fit(model, (x, y), epochs=2, batch_size=batch_size, order=lambda epoch, n: orders[epoch])
 
     batches = [order[i : i + batch_size] for order in orders for i in range(0, 10, batch_size)]

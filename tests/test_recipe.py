@@ -204,3 +204,32 @@ def test_new_refuses_what_cannot_be_a_name_or_is_there_already(tmp_path):
         zoo.new("mine", tmp_path)
     with pytest.raises(ValueError, match="name='my-data'"):
         zoo.new("my-data", tmp_path)
+
+
+def test_normalization_learns_from_what_it_will_see():
+    """Numbers of a table without its codes, steps of a sequence without its padding; and of train alone."""
+    rng = np.random.default_rng(0)
+    table = rng.normal(50, 7, size=(60, 3))
+    table[:, 1] = rng.integers(0, 4, 60)
+    series = rng.normal(5, 2, size=(60, 6, 2)) * (np.arange(6) < rng.integers(2, 7, (60, 1)))[..., None]
+    for x, builder, arguments, seen in (
+        (table, zoo.fnn, {"categories": {1: 4}}, lambda x: x[:, [0, 2]]),
+        (series, zoo.gru, {"units": (3,), "mask_value": 0.0}, lambda x: x[(x != 0).any(axis=-1)]),
+    ):
+        dataset = zoo.data.Dataset.split("drawn", x.astype("float32"), np.arange(60) % 2)
+        recipe = zoo.Recipe(
+            data=lambda dataset=dataset: dataset, builder=builder, arguments=arguments, task=zoo.Binary(),
+            preprocessing=[keras.layers.Normalization()], bounds=zoo.Bounds(),
+        )  # fmt: skip
+        (layer,) = (x for x in recipe.build(dataset).layers if isinstance(x, keras.layers.Normalization))
+        expected = seen(dataset.train.x)
+        np.testing.assert_allclose(np.ravel(layer.mean), expected.mean(axis=0), rtol=1e-4)
+        np.testing.assert_allclose(np.ravel(layer.variance), expected.var(axis=0), rtol=1e-3)
+
+
+def test_a_mixed_sample_has_no_class_to_weigh():
+    with pytest.raises(ValueError, match="a mixed sample has no class"):
+        zoo.Recipe(
+            data=zoo.data.digits, builder=zoo.cnn, task=zoo.Multiclass(10), mixing=zoo.augment.MixUp(),
+            class_weight="balanced", bounds=zoo.Bounds(),
+        )  # fmt: skip

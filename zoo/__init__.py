@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from zoo import augment as augment
     from zoo import data as data
     from zoo import schedules as schedules
     from zoo.augment import Augmentation as Augmentation
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 # Public name -> where it is. No submodule bears the name of a verb: importing it would replace the function here.
 _NAMES = {
     "Augmentation": "zoo.augment",
+    "augment": "zoo.augment:",
     "benchmark": "zoo.benchmarking",
     "list": "zoo.collection:list_recipes",
     "new": "zoo.collection",

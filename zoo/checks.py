@@ -50,24 +50,33 @@ def check_sizes_along_axes(argument: str, value: int | Sequence[int], axes: int)
 
 
 def check_rate(argument: str, value: float) -> float:
-    _check_number(argument, value, "a number in [0, 1)")
-    if not 0 <= value < 1:
-        raise ValueError(f"{argument}={value} must lie in [0, 1): it is the fraction that is dropped in training")
-    return float(value)
+    return check_number(argument, value, 0, below=1)
 
 
-def check_number(argument: str, value: float, *, above: float | None = None, least: float | None = None) -> float:
-    """A finite number, larger than `above` or at least `least`."""
-    wanted = f"a number above {above:g}" if above is not None else f"a number of at least {least:g}"
-    _check_number(argument, value, wanted)
-    if not math.isfinite(value) or (above is not None and value <= above) or (least is not None and value < least):
-        raise ValueError(f"{argument}={value} must be {wanted}")
-    return float(value)
-
-
-def _check_number(argument: str, value: object, wanted: str) -> None:
+def check_number(
+    argument: str,
+    value: float,
+    least: float = -math.inf,
+    most: float = math.inf,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+) -> float:
+    """`value` as a finite float, between `least` and `most`, more than `above` and less than `below`."""
+    if math.isinf(most) and below is None:
+        lies, wanted = "be", f"a number above {above:g}" if above is not None else f"a number of at least {least:g}"
+        wanted = "a number" if above is None and math.isinf(least) else wanted
+    else:
+        lies = "lie in"
+        start, end = f"[{least:g}" if above is None else f"({above:g}", f"{most:g}]" if below is None else f"{below:g})"
+        wanted = f"{start}, {end}"
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{argument}={value!r} must be {wanted}, not {type(value).__name__}")
+        within = wanted if lies == "be" else f"a number in {wanted}"
+        raise TypeError(f"{argument}={value!r} must be {within}, not {type(value).__name__}")
+    inside = least <= value <= most and (above is None or value > above) and (below is None or value < below)
+    if not math.isfinite(value) or not inside:
+        raise ValueError(f"{argument}={value} must {lies} {wanted}")
+    return float(value)
 
 
 def check_input_shape(

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from zoo.models.blocks import check_choice
+from zoo.checks import check_choice
 from zoo.schedules import Schedule, schedule_of
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {

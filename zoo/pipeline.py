@@ -371,6 +371,7 @@ def _train(
         batch_size=recipe.batch_size,
         sample_weight=recipe.sample_weights(dataset),
         seed=recipe.seed,
+        mixing=recipe.mixing,
         callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
         checkpoint=out / "checkpoint.npz",
         fingerprint=recipe.fingerprint(

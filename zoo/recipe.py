@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.augment import Mixing
 from zoo.checks import check_choice
 from zoo.data import Dataset
 from zoo.optimizer import make_optimizer, optimizer_space
@@ -79,6 +80,7 @@ class Recipe:
         task: what the outputs mean; one of `zoo.task`, such as `Multiclass(num_classes)`.
         preprocessing: Keras layers that stay in the exported file; `Normalization` is adapted to train.
         augmentation: Keras layers that change the input in training only.
+        mixing: `zoo.augment.MixUp()` or `CutMix()` of each batch in training; the task's targets become soft for it.
         optimizer: "sgd", "adam", "adamw", "rmsprop", "adagrad", or a Keras optimizer, of which each training gets a
             new one with the same settings.
         learning_rate, momentum, nesterov, weight_decay, clipnorm, global_clipnorm, clipvalue, ema_momentum: of an
@@ -107,6 +109,7 @@ class Recipe:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     preprocessing: Sequence[keras.layers.Layer] = ()
     augmentation: Sequence[keras.layers.Layer] = ()
+    mixing: Mixing | None = None
     optimizer: str | keras.optimizers.Optimizer = "adam"
     learning_rate: float | None = None
     momentum: float | None = None
@@ -137,6 +140,7 @@ class Recipe:
                 raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
         if not isinstance(self.task, Task):
             raise TypeError(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
+        self._check_mixing()
         knobs = _knobs(self.builder)
         for argument in self.arguments:
             if argument in ("preprocessing", "augmentation"):
@@ -158,6 +162,18 @@ class Recipe:
         check_choice("target", self.target, TARGETS)
         _objective_is_measured(self.objective, self.task)
 
+    def _check_mixing(self) -> None:
+        if not isinstance(self.mixing, Mixing | None):
+            raise TypeError(f"mixing={self.mixing!r} must be None, zoo.augment.MixUp() or zoo.augment.CutMix()")
+        if self.mixing is None:
+            return
+        if self.class_weight is not None:
+            raise ValueError(
+                f"mixing={self.mixing} with class_weight={self.class_weight!r}: a mixed sample has no class"
+            )
+        if hasattr(self.task, "soft"):
+            object.__setattr__(self, "task", dataclasses.replace(self.task, soft=True))  # type: ignore[type-var]
+
     def replace(self, **fields: Any) -> "Recipe":
         """A recipe with other fields; `arguments` are merged into the present ones."""
         known = [f.name for f in dataclasses.fields(self)]
@@ -171,9 +187,7 @@ class Recipe:
         """A new compiled model; the same seed gives the same weights."""
         keras.utils.set_random_seed(int(self.seed))
         preprocessing = _fresh(self.preprocessing)
-        for layer in preprocessing:
-            if hasattr(layer, "adapt") and not layer.built:
-                layer.adapt(dataset.train.x)
+        unknown = [layer for layer in preprocessing if hasattr(layer, "adapt") and not layer.built]
         model = self.builder(
             dataset.input_shape,
             self.task.num_outputs,
@@ -181,6 +195,8 @@ class Recipe:
             augmentation=_fresh(self.augmentation),
             **self.arguments,
         )
+        for layer in unknown:
+            adapt(layer, model, dataset.train.x)
         samples = len(dataset.train.x)
         steps = self.epochs * -(-samples // batch_of(samples, self.batch_size))
         model.compile(self._optimizer(steps), loss=self.task.loss_function(), metrics=self.task.metrics())
@@ -247,6 +263,16 @@ def usual_space(recipe: Recipe, hp: Any) -> dict[str, Any]:
     if recipe.batch_size != "all":
         fields["batch_size"] = hp.Choice("batch_size", [32, 64, 128, 256])
     return fields
+
+
+def adapt(layer: keras.layers.Layer, model: keras.Model, x: np.ndarray) -> None:
+    """Lets a preprocessing layer learn its statistics from what reaches it in the model; padded steps are left out."""
+    reaches = keras.Model(model.inputs, layer.input)
+    values = np.concatenate([np.asarray(reaches(x[i : i + 4096])) for i in range(0, len(x), 4096)])
+    for masking in model.layers:
+        if isinstance(masking, keras.layers.Masking):
+            values = values[(x != masking.mask_value).any(axis=-1)][None]  # (1, steps of all samples, features)
+    layer.adapt(values)
 
 
 def described(value: Any) -> Any:  # noqa: PLR0911

@@ -12,7 +12,7 @@ from typing import ClassVar, TypeAlias
 
 import keras
 
-from zoo.models.blocks import check_choice, check_size
+from zoo.checks import check_choice, check_size
 
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 

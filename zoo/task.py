@@ -11,7 +11,8 @@ from typing import ClassVar
 import keras
 import numpy as np
 
-from zoo.models.blocks import check_choice, check_size
+from zoo.augment import SoftBinaryAccuracy
+from zoo.checks import check_choice, check_size
 
 VALUE_LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
     "mse": keras.losses.MeanSquaredError,
@@ -158,9 +159,11 @@ class Binary(Task):
 
     Attributes:
         label_smoothing: how far training draws both targets towards one half, in [0, 1).
+        soft: whether targets may be mixed, anywhere between 0 and 1.
     """
 
     label_smoothing: float = 0.0
+    soft: bool = False
 
     output_name = "probability"
     score_name = "accuracy"
@@ -174,7 +177,8 @@ class Binary(Task):
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
 
     def metrics(self):
-        return [keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half
+        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
+        return [accuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half
 
     def output(self):
         return keras.layers.Activation("sigmoid", name=self.output_name)

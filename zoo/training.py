@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.augment import Mixing
 from zoo.files import writing
 
 # Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
@@ -46,6 +47,7 @@ def fit(
     sample_weight: np.ndarray | None = None,
     order: Order | None = None,
     seed: int = 0,
+    mixing: Mixing | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: str | Path | None = None,
     fingerprint: str = "",
@@ -59,6 +61,7 @@ def fit(
         sample_weight: (n,), of each training sample's loss. As in Keras, a batch's loss is the sum of its weighted
             losses by the number of its samples, whatever the weights sum to.
         order: gives the order of samples by (epoch, n); by default shuffled by `seed`.
+        mixing: `zoo.augment.MixUp` or `CutMix`, of each batch before its step; targets must be one-hot or real values.
         callbacks: Keras callbacks; those that act on epochs work (EarlyStopping, ReduceLROnPlateau, TensorBoard,
             ModelCheckpoint, LearningRateScheduler, ...). Batches never return to Python, so batch hooks are refused.
         checkpoint: a file that is kept while training; when it exists, training goes on from there to exactly the
@@ -71,16 +74,20 @@ def fit(
         history: one list an entry ("loss", "accuracy", "val_loss", ...), one value an epoch.
 
     Raises:
-        ValueError: model not compiled, no samples, a bad size, a callback that acts on batches, a damaged checkpoint.
+        ValueError: model not compiled, no samples, a bad size, targets or inputs that cannot be mixed, a callback that
+            acts on batches, a damaged checkpoint.
     """
     _check(model, train, epochs, batch_size, callbacks)
     _check_weights(sample_weight, len(train[0]))
+    if mixing is not None:
+        mixing.check(model, np.asarray(train[1]))
     order = order or shuffled(seed)
     steps = -(-len(train[0]) // batch_of(len(train[0]), batch_size))
     last = _Last()
     callback_list = keras.callbacks.CallbackList([*callbacks, last], model=model, epochs=epochs, steps=steps, verbose=0)
     create_variables(model, *train)
-    train_epoch, evaluate_epoch = _compiled(model, batch_of(len(train[0]), batch_size))
+    generator = keras.random.SeedGenerator(0) if mixing is not None else None
+    train_epoch, evaluate_epoch = _compiled(model, batch_of(len(train[0]), batch_size), mixing, generator)
     data = tuple(map(tf.constant, train if sample_weight is None else (*train, sample_weight)))
     held_out = tuple(map(tf.constant, validation)) if validation is not None else None
 
@@ -94,6 +101,8 @@ def fit(
     while epoch < epochs and not model.stop_training:
         callback_list.on_epoch_begin(epoch)
         model.reset_metrics()
+        if generator is not None:  # of seed and epoch alone, like the order, so that it can be resumed
+            generator.state.assign([np.random.default_rng([seed, epoch, 1]).integers(2**31), 0])
         train_epoch(data, tf.constant(order(epoch, len(train[0])), "int64"))
         logs = _results(model)
         with _averaged(model):
@@ -197,7 +206,7 @@ def batch_of(samples: int, batch_size: BatchSize) -> int:
 _EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, keras.callbacks.LambdaCallback)
 
 
-def _compiled(model: keras.Model, batch_size: int):
+def _compiled(model: keras.Model, batch_size: int, mixing: Mixing | None = None, generator: Any = None):
     """Two functions, each one call into TensorFlow: train on all samples in an order, evaluate on all samples."""
 
     def over_batches(samples, step) -> None:
@@ -214,7 +223,10 @@ def _compiled(model: keras.Model, batch_size: int):
     def train_epoch(data, order):  # (x, y), or (x, y, weights)
         def step(first, end):
             batch = order[first:end]
-            model.train_step(tuple(tf.gather(values, batch) for values in data))
+            x, y, *weights = (tf.gather(values, batch) for values in data)
+            if mixing is not None:
+                x, y = mixing(x, y, generator)
+            model.train_step((x, y, *weights))
 
         over_batches(tf.size(order, out_type=tf.int64), step)
 

@@ -145,7 +145,7 @@ def _run(recipe: Recipe, dataset: Dataset, values: dict[str, Any]) -> Trial:
         fields = _draw(recipe, _drawn(values))
         candidate = recipe.replace(**fields).replace(epochs=recipe.trial_epochs)
         keras.backend.clear_session()
-        task = recipe.task.adapted(dataset.train.y)
+        task = candidate.task.adapted(dataset.train.y)  # the space may have changed it
         model = candidate.build(dataset)
         history = fit(
             model,
@@ -155,6 +155,7 @@ def _run(recipe: Recipe, dataset: Dataset, values: dict[str, Any]) -> Trial:
             batch_size=candidate.batch_size,
             sample_weight=candidate.sample_weights(dataset),
             seed=candidate.seed,
+            mixing=candidate.mixing,
             callbacks=candidate.callbacks(),
         )
         metrics = {name: _finite(name, values[-1]) for name, values in history.items()}

@@ -6,12 +6,13 @@ from typing import Any
 
 import keras
 
-from zoo.augment import Augmentation
+from zoo.augment import Augmentation, RandomLayer
 from zoo.conversion.masking import IntegerMasking
 from zoo.conversion.normalization import IntegerLayerNormalization
 
 TRAINING_ONLY = (
     Augmentation,
+    RandomLayer,
     keras.layers.Dropout,
     keras.layers.SpatialDropout1D,
     keras.layers.SpatialDropout2D,
@@ -24,7 +25,10 @@ TRAINING_ONLY = (
     *(value for name, value in vars(keras.layers).items() if name.startswith("Random")),
     *(getattr(keras.layers, name) for name in ("AutoContrast", "MixUp", "CutMix", "RandAugment", "AugMix")),
 )
-INTEGER = {keras.layers.Masking: IntegerMasking, keras.layers.LayerNormalization: IntegerLayerNormalization}
+INTEGER: dict[type, Any] = {
+    keras.layers.Masking: IntegerMasking,
+    keras.layers.LayerNormalization: IntegerLayerNormalization,
+}
 RECURRENT = (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer]
 

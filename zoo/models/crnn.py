@@ -99,7 +99,7 @@ def crnn(
     bidirectional = check_flag("bidirectional", bidirectional)
     check_choice("head", head, HEADS)
     if mask_value is not None:
-        check_number("mask_value", mask_value, least=-3e38)
+        check_number("mask_value", mask_value)
     recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
     recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
     knobs: dict[str, Any] = {

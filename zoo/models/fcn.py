@@ -62,7 +62,7 @@ def fcn(
             f"kernel_size={kernel_size} has {len(kernel_size)} numbers and filters={filters} {len(filters)}"
         )
     if mask_value is not None:
-        check_number("mask_value", mask_value, least=-3e38)
+        check_number("mask_value", mask_value)
     hidden = Hidden(
         activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
         regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,

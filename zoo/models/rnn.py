@@ -147,7 +147,7 @@ def check_tokens(
 ) -> None:
     """Whether the input is real values or tokens, without contradiction."""
     if mask_value is not None:
-        check_number("mask_value", mask_value, least=-3e38)
+        check_number("mask_value", mask_value)
     check_size("embedding_dim", embedding_dim)
     if vocabulary_size is None:
         if len(input_shape) == 1:
