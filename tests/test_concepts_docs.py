@@ -1,5 +1,6 @@
 """docs/concepts.md: each concept has its row, each line runs, each knob is one, each proof exists."""
 
+import contextlib
 import functools
 import inspect
 import re
@@ -53,8 +54,8 @@ def test_every_knob_is_one():
 
 
 @pytest.fixture(scope="module")
-def shown():
-    """What a concept's line gives, after the page's first block, run once."""
+def shown(tmp_path_factory):
+    """What a concept's line gives, after the page's first block, run once, in a folder that it may write into."""
     names = {}
     exec(PRELUDE, names)
 
@@ -62,7 +63,8 @@ def shown():
     def run(concept):
         return eval(re.fullmatch(r"`([^`]+)`", CONCEPTS[concept][3])[1], dict(names))
 
-    return run
+    with contextlib.chdir(tmp_path_factory.mktemp("concepts")):
+        yield run
 
 
 @pytest.mark.parametrize("concept", CONCEPTS)

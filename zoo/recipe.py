@@ -267,7 +267,7 @@ def usual_space(recipe: Recipe, hp: Any) -> dict[str, Any]:
 
 def adapt(layer: keras.layers.Layer, model: keras.Model, x: np.ndarray) -> None:
     """Lets a preprocessing layer learn its statistics from what reaches it in the model; padded steps are left out."""
-    reaches = keras.Model(model.inputs, layer.input)
+    reaches = keras.Model(model.inputs[0], layer.input)
     values = np.concatenate([np.asarray(reaches(x[i : i + 4096])) for i in range(0, len(x), 4096)])
     for masking in model.layers:
         if isinstance(masking, keras.layers.Masking):
