@@ -101,6 +101,11 @@ def check_file(
         computing = sorted(real - set(allowed_real))
         detail = f"computes in float: {', '.join(computing)}" if computing else "all operators compute in integers"
         check(f"{precision} throughout", not computing, detail)
+    weights = PRECISIONS[precision].weights
+    if weights:
+        found = weights in weight_types(path)
+        missing = f"no weights are {weights}: the converter leaves tensors of fewer than 1,024 in float32; take another"
+        check(f"{precision} weights", found, f"there are weights of {weights}" if found else missing)
     if precision in bounds.bytes:
         size = path.stat().st_size
         check("size", size <= bounds.bytes[precision], f"{size:,} bytes, {bounds.bytes[precision]:,} allowed")
@@ -150,6 +155,17 @@ def interval(differences: np.ndarray) -> tuple[float, float]:
     means = [differences[rng.integers(0, n, n)].mean() for _ in range(RESAMPLES)]
     low, high = np.quantile(means, (0.025, 0.975))
     return float(low), float(high)
+
+
+def weight_types(path: Path) -> set[str]:
+    """The types of the constants in a file."""
+    model = targets.read_model(path)
+    return {
+        targets.type_name(tensor)
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if model.buffers[tensor.buffer].data is not None and len(model.buffers[tensor.buffer].data)
+    }
 
 
 def operators(path: Path) -> tuple[dict[str, int], set[str]]:

@@ -12,4 +12,5 @@ def configure(converter, samples):
 PRECISION = Precision(
     "weights in int8, ranges of activations taken while it runs", configure,
     drop=0.01, difference=0.5, mean_difference=0.01,
+    weights="INT8",
 )  # fmt: skip

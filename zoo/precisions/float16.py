@@ -11,5 +11,7 @@ def configure(converter, samples):
 
 
 PRECISION = Precision(
-    "weights in float16, computed in float32", configure, drop=0.002, difference=0.05, mean_difference=1e-3
-)
+    "weights in float16, computed in float32", configure,
+    drop=0.002, difference=0.05, mean_difference=1e-3,
+    weights="FLOAT16",
+)  # fmt: skip

@@ -16,6 +16,7 @@ class Precision:
         configure: sets a `tf.lite.TFLiteConverter` up; `samples` gives one calibration input after the other.
         calibrated: whether it needs such samples.
         older_quantizer: whether TensorFlow's older quantizer can do it; see zoo/conversion/child.py.
+        weights: the type that some weights must have in the file, as TFLite names it; any where it is empty.
         real_ops: which operators may still give float32, or None where all may.
         drop, difference, mean_difference: the default bounds, see `zoo.Bounds`.
     """
@@ -27,4 +28,5 @@ class Precision:
     mean_difference: float
     calibrated: bool = False
     older_quantizer: bool = False
+    weights: str = ""
     real_ops: Collection[str] | None = None
