@@ -4,9 +4,13 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import contextlib
+import io
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,31 +18,83 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="session")
-def zoo_command():
+def zoo_process():
     """Runs `python -m zoo ...` in a process of its own and gives what came out."""
 
-    def call(*arguments, cwd=None, environment=None, check=None):
-        done = subprocess.run(
-            [sys.executable, "-m", "zoo", *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            env={**os.environ, **(environment or {})},
-            timeout=300,
-        )
-        if check is not None:
-            assert done.returncode == check, (
-                f"exit code {done.returncode}, {check} expected\n{done.stdout}\n{done.stderr}"
-            )
-        return done
+    def call(*arguments, cwd=None, check=None):
+        command = [sys.executable, "-m", "zoo", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300)
+        return _checked(done, check)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def zoo_command(converter_here):
+    """The same in this process, because most of what a process of its own takes is TensorFlow's import."""
+    from zoo.cli import main
+
+    def call(*arguments, cwd=None, check=None):
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patched,
+            contextlib.chdir(cwd or Path.cwd()),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.raises(SystemExit) as stop,
+        ):
+            patched.setattr(sys, "argv", ["zoo", *map(str, arguments)])
+            main()
+        return _checked(subprocess.CompletedProcess(arguments, stop.value.code, out.getvalue(), err.getvalue()), check)
+
+    return call
+
+
+def _checked(done, code):
+    if code is not None:
+        assert done.returncode == code, f"exit code {done.returncode}, {code} expected\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="session")
+def converter_here():
+    """Converts in this process, likewise, in all tests that come after; `converter_process` is for the others."""
+
+    def run(command, **options):
+        from zoo.conversion import child
+
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # the child's output is not shown
+            warnings.simplefilter("ignore")
+            child.main(Path(command[-1]))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    import zoo.conversion
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(zoo.conversion, "subprocess", SimpleNamespace(run=run))
+        yield
+
+
+@pytest.fixture
+def converter_process(monkeypatch):
+    """Converts in a process of its own, as users do."""
+    monkeypatch.setattr("zoo.conversion.subprocess", subprocess)
 
 
 RECIPE = '''"""A quick recipe for tests: digits, few epochs."""
 import functools
 import keras
 import zoo
+
+
+def space(hp):
+    """Rates with which a few epochs are enough."""
+    optimizer = hp.Choice("optimizer", ["sgd", "adam"])
+    with hp.conditional_scope("optimizer", ["sgd"]):
+        momentum = hp.Float("momentum", 0.9, 0.95) if optimizer == "sgd" else None
+    rate = hp.Float("learning_rate", 5e-3, 3e-2, sampling="log")
+    return {{"optimizer": optimizer, "learning_rate": rate, "momentum": momentum}}
+
 
 RECIPE = zoo.Recipe(
     data=functools.partial(zoo.data.digits, shape={shape}),
@@ -59,12 +115,13 @@ RECIPE = zoo.Recipe(
 
 def write_recipe(path, *, builder="fnn", shape=(64,), arguments=None, score=0.3, more=""):
     arguments = {"units": (16,), "dropout": 0.1} if arguments is None else arguments
+    more = more if "space=" in more else f"space=space, {more}"
     path.write_text(RECIPE.format(shape=shape, builder=builder, arguments=arguments, score=score, more=more))
     return path
 
 
 @pytest.fixture(scope="session")
-def quick_run(tmp_path_factory):
+def quick_run(tmp_path_factory, converter_here):
     """A folder with quick_fnn.py and a verified run of it in `run/`."""
     import zoo
 

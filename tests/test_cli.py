@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from conftest import ROOT, write_recipe
 
-from zoo.cli import main
 from zoo.collection import folder
 
 FILE = folder("tflite") / "digits_fnn" / "digits_fnn.int8.tflite"
@@ -122,26 +121,20 @@ def mistakes(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "message"), BAD, ids=lambda value: " ".join(value)[-40:] if isinstance(value, list) else ""
 )
-def test_a_mistake_gives_one_clear_line_and_exit_code_2(mistakes, arguments, message, monkeypatch, capfd):
-    """In this process: TensorFlow's import in thirty further ones would be most of what all tests take."""
-    monkeypatch.chdir(mistakes)
-    monkeypatch.setattr(sys, "argv", ["zoo", *arguments])
+def test_a_mistake_gives_one_clear_line_and_exit_code_2(zoo_command, mistakes, arguments, message):
     before = sorted(mistakes.rglob("*"))
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    printed = capfd.readouterr()
-    lines = [line for line in printed.err.splitlines() if line.startswith("zoo: ")]
-    assert len(lines) == 1 and message in lines[0], printed.err
-    assert "Traceback" not in printed.err
-    assert printed.out == ""
+    done = zoo_command(*arguments, cwd=mistakes, check=2)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("zoo: ")]
+    assert len(lines) == 1 and message in lines[0], done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
     whole = {".tflite", ".keras", ".json", ".md", ".png", ".npy", ".py"}
     assert not [p for p in mistakes.rglob("*") if p not in before and p.suffix in whole]
 
 
 @pytest.mark.parametrize("arguments", [["lst"], ["verify", "alone.tflite"], ["run", "knob.py", "--out", "out"]])
-def test_a_mistake_in_a_process_of_its_own(zoo_command, mistakes, arguments):
-    done = zoo_command(*arguments, cwd=mistakes, check=2)
+def test_a_mistake_in_a_process_of_its_own(zoo_process, mistakes, arguments):
+    done = zoo_process(*arguments, cwd=mistakes, check=2)
     assert done.stderr.startswith("zoo: ") and done.stderr.count("\n") == 1 and done.stdout == ""
 
 

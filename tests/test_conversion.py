@@ -15,6 +15,8 @@ from zoo.files import write_json
 from zoo.precisions import PRECISIONS
 from zoo.verification import operators
 
+pytestmark = pytest.mark.usefixtures("converter_process")
+
 NOISE = [keras.layers.GaussianNoise(0.5), keras.layers.RandomTranslation(0.3, 0.3)]
 MODELS = {
     "fnn": lambda: zoo.fnn((6,), 3, units=(8,), normalization="batch", dropout=0.3, augmentation=NOISE[:1]),

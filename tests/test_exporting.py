@@ -17,6 +17,8 @@ from zoo.verification import interval
 
 LABELS = ["down", "up"]
 
+pytestmark = pytest.mark.usefixtures("converter_here")
+
 
 def quiet(line):
     pass

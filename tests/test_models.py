@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -437,3 +439,16 @@ def test_bad_arguments_are_named_with_their_value(call, error, message):
 def test_a_layer_as_activation_is_built_for_each_place():
     model = zoo.fnn((4,), 2, units=(3, 3), activation=keras.layers.PReLU())
     assert sum("alpha" in weight.path for weight in model.weights) == 2
+
+
+def test_a_model_file_is_read_by_a_process_that_built_none(tmp_path):
+    sequences = zoo.fcn((None, 3), 2, mask_value=0.0, max_norm=2.0, augmentation=zoo.augment.for_sequences("strong"))
+    sequences.save(tmp_path / "sequences.keras")
+    zoo.rnn((None, 3), 2, mask_value=0.0, head="attention").save(tmp_path / "attention.keras")
+    zoo.fnn((5,), 2, categories={1: 4}).save(tmp_path / "table.keras")
+    program = (
+        "import sys, pathlib; from zoo.conversion import load_keras\n"
+        "for path in pathlib.Path(sys.argv[1]).glob('*.keras'): print(load_keras(path).name)"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=100)
+    assert sorted(done.stdout.split()) == ["fcn", "fnn", "rnn"], done.stderr

@@ -9,6 +9,8 @@ import pytest
 import zoo
 from zoo.files import read_json
 
+pytestmark = pytest.mark.usefixtures("converter_here")
+
 
 def quiet(line):
     pass

@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+import zoo.models  # noqa: F401  (makes the layers of our builders known to Keras)
 from zoo.augment import Augmentation, RandomLayer
 from zoo.conversion.masking import IntegerMasking
 from zoo.conversion.normalization import IntegerLayerNormalization
