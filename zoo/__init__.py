@@ -1,7 +1,7 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
 Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`,
-`show`, `new`, `tune`, `train`, `export`, `verify`,
+`show`, `new`, `summary`, `tune`, `train`, `export`, `verify`,
 `benchmark`, `predict`, `run`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
 """
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.deploy import Runner as Runner
     from zoo.deploy import describe as describe
     from zoo.deploy import predict as predict
+    from zoo.diagnosis import gradient_norms as gradient_norms
     from zoo.errors import CheckFailed as CheckFailed
     from zoo.models import cnn as cnn
     from zoo.models import crnn as crnn
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from zoo.pipeline import export as export
     from zoo.pipeline import layer_losses as layer_losses
     from zoo.pipeline import run as run
+    from zoo.pipeline import summary as summary
     from zoo.pipeline import train as train
     from zoo.pipeline import tune as tune
     from zoo.pipeline import verify as verify
@@ -53,6 +55,7 @@ _NAMES = {
     "Runner": "zoo.deploy",
     "describe": "zoo.deploy",
     "predict": "zoo.deploy",
+    "gradient_norms": "zoo.diagnosis",
     "CheckFailed": "zoo.errors",
     "cnn": "zoo.models",
     "crnn": "zoo.models",
@@ -66,6 +69,7 @@ _NAMES = {
     "export": "zoo.pipeline",
     "layer_losses": "zoo.pipeline",
     "run": "zoo.pipeline",
+    "summary": "zoo.pipeline",
     "train": "zoo.pipeline",
     "tune": "zoo.pipeline",
     "verify": "zoo.pipeline",
