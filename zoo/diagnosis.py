@@ -92,7 +92,8 @@ def diagnose(
         knobs = _against_underfitting(recipe, history, gradients)
     elif gap > STANDARD_ERRORS * deviation and (gap > OVERFITS_ABOVE or error_validation > asked):
         verdict = "overfitting"
-        why = f"{figures}: a gap of {gap:.0%} of the error of blind guesses, and chance explains {2 * deviation:.0%}"
+        drawn = STANDARD_ERRORS * deviation
+        why = f"{figures}: a gap of {gap:.0%} of the error of blind guesses, and so few samples explain {drawn:.0%}"
         knobs = _against_overfitting(recipe)
     else:
         verdict, why, knobs = "fine", f"{figures}: train is learnt, and validation is as good or nearly so", ()

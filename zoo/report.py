@@ -130,10 +130,11 @@ def _fit(record: Mapping[str, Any]) -> str:
         [name, _figure(train), _figure(fit["validation"][name]), _figure(_difference(fit["validation"][name], train))]
         for name, train in fit["train"].items()
     ]
-    first, *others = [*fit["knobs"], ""]
-    then = f" After that: {'; '.join(knob for knob in others if knob)}." if len(others) > 1 else ""
-    advice = f"Turn next: {first}.{then}" if first else "Nothing needs to be turned."
-    norms = [[layer, *(_norm(record["gradients"][when][layer]) for when in GRADIENTS)] for layer in _layers(record)]
+    knobs = fit["knobs"]
+    then = f" After that: {'; '.join(knobs[1:])}." if knobs[1:] else ""
+    advice = f"Turn next: {knobs[0]}.{then}" if knobs else "Nothing needs to be turned."
+    gradients = record["gradients"]
+    norms = [[layer, *(_norm(gradients[when][layer]) for when in GRADIENTS)] for layer in gradients["before"]]
     return f"""
 
 {markdown_table(["the kept weights", "train", "validation", "gap"], rows)}
@@ -144,10 +145,6 @@ The gradient of the loss by layer, as the root mean square over its weights, on 
 
 {markdown_table(["layer", *(f"{when} training" for when in GRADIENTS)], norms)}
 """
-
-
-def _layers(record: Mapping[str, Any]) -> list[str]:
-    return list(record["gradients"]["before"])
 
 
 def _norm(value: float | None) -> str:
