@@ -42,8 +42,8 @@ class Diagnosis:
 
     Attributes:
         train, validation: loss, and the task's score, of each.
-        verdict: "diverged", "underfitting" (it has not learnt train), "overfitting" (it has, and validation is worse),
-            or "fine". why: the figures in a sentence.
+        verdict: "diverged", "underfitting" (it has not learnt train), "overfitting" (validation is worse), where both
+            hold the larger of the two, or "fine". why: the figures in a sentence.
         knobs: what to turn, the first one next; none where all is fine.
     """
 
@@ -86,11 +86,12 @@ def diagnose(
     asked = UNDERFITS_ABOVE if bound is None else _error(task, bound) / blind
     deviation = math.sqrt(right.var() / len(right) + right_validation.var() / len(right_validation)) / blind
     gap = error_validation - error
-    if error > asked:
+    apart = gap > STANDARD_ERRORS * deviation and (gap > OVERFITS_ABOVE or error_validation > asked)
+    if error > asked and not (apart and gap > error):  # of both, the larger one is to be mended first
         wanted = f"the {bound:g} that is asked for" if bound is not None else "a fifth of the error of blind guesses"
         verdict, why = "underfitting", f"{figures}: train itself does not reach {wanted}"
         knobs = _against_underfitting(recipe, history, gradients)
-    elif gap > STANDARD_ERRORS * deviation and (gap > OVERFITS_ABOVE or error_validation > asked):
+    elif apart:
         verdict = "overfitting"
         drawn = STANDARD_ERRORS * deviation
         why = f"{figures}: a gap of {gap:.0%} of the error of blind guesses, and so few samples explain {drawn:.0%}"
