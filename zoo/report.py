@@ -200,7 +200,8 @@ def plot_gradients(gradients: Mapping[str, Mapping[str, float | None]], file: Pa
         (drawn,) = panel.plot(range(len(layers)), values, "o-", label=f"{when} training")
         zeros = [i for i, layer in enumerate(layers) if norms[layer] == 0]
         panel.plot(zeros, [floor] * len(zeros), "x", color=drawn.get_color(), markersize=12)
-    panel.axhline(floor, color="0.8", linestyle=":", label="none")
+    if any(norm == 0 for norms in gradients.values() for norm in norms.values()):
+        panel.axhline(floor, color="0.8", linestyle=":", label="none")
     panel.set(yscale="log", ylabel="gradient, root mean square")
     panel.set_xticks(range(len(layers)), layers, rotation=90 if len(layers) > 4 else 0)
     panel.legend()
