@@ -21,7 +21,7 @@ def test_a_run_leaves_what_the_readme_says(quick_run):
     for name in (
         "model.keras", "saved_model/1/saved_model.pb", "record.json", "card.md", "search.json", "training.json",
         "tflite/quick_fnn.float32.tflite", "tflite/quick_fnn.int8.tflite", "example.npy",
-        "plots/learning_curves.png", "plots/confusion_matrix.png", "plots/search.png",
+        "plots/learning_curves.png", "plots/confusion_matrix.png", "plots/search.png", "plots/gradients.png",
     ):  # fmt: skip
         assert (run / name).stat().st_size > 0, name
     assert not list(run.glob(".*")), "no temporary file stays"

@@ -1,8 +1,8 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
 Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`, `show`, `new`,
-`find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`, `predict`, `run`. Names are loaded at first use,
-so `import zoo` does not import TensorFlow.
+`summary`, `find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`, `predict`, `run`. Names are loaded at
+first use, so `import zoo` does not import TensorFlow.
 """
 
 import importlib
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.deploy import Runner as Runner
     from zoo.deploy import describe as describe
     from zoo.deploy import predict as predict
+    from zoo.diagnosis import gradient_norms as gradient_norms
     from zoo.errors import CheckFailed as CheckFailed
     from zoo.models import cnn as cnn
     from zoo.models import crnn as crnn
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from zoo.pipeline import find_learning_rate as find_learning_rate
     from zoo.pipeline import layer_losses as layer_losses
     from zoo.pipeline import run as run
+    from zoo.pipeline import summary as summary
     from zoo.pipeline import train as train
     from zoo.pipeline import tune as tune
     from zoo.pipeline import verify as verify
@@ -59,6 +61,7 @@ _NAMES = {
     "Runner": "zoo.deploy",
     "describe": "zoo.deploy",
     "predict": "zoo.deploy",
+    "gradient_norms": "zoo.diagnosis",
     "CheckFailed": "zoo.errors",
     "cnn": "zoo.models",
     "crnn": "zoo.models",
@@ -73,6 +76,7 @@ _NAMES = {
     "find_learning_rate": "zoo.pipeline",
     "layer_losses": "zoo.pipeline",
     "run": "zoo.pipeline",
+    "summary": "zoo.pipeline",
     "train": "zoo.pipeline",
     "tune": "zoo.pipeline",
     "verify": "zoo.pipeline",

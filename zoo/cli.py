@@ -212,6 +212,28 @@ def find_lr(recipe: str, out: Path | None, seed: int | None, as_json: bool) -> N
 
 
 @cli.command()
+@click.argument("model")
+@click.option("--folder", type=click.Path(path_type=Path), help="Of the model's export, to show bytes and arena.")
+@click.option("--steps", type=int, help="Length of a sample, for a model that leaves it open.")
+@_json_option
+def summary(model: str, folder: Path | None, steps: int | None, as_json: bool) -> None:
+    """Show parameters and multiply-accumulates by layer, and what was measured on the exported files.
+
+    MODEL is a recipe, the folder of a run or a .keras file.
+    """
+    if not Path(model).is_dir() and not model.endswith(".keras"):
+        from zoo.collection import find
+
+        find(model)  # a name that does not exist is told before the seconds that TensorFlow takes
+    _load_tensorflow()
+    counted = zoo.summary(model, folder, steps=steps)
+    if as_json:
+        _print_json(counted.as_dict())
+    else:
+        click.echo(str(counted))
+
+
+@cli.command()
 @click.argument("recipe")
 @_out_option
 @click.option("--trials", type=int, help="How many candidates to train.")
@@ -239,7 +261,8 @@ def train(recipe: str, out: Path | None, epochs: int | None, seed: int | None, a
     chosen = _overridden(recipe, epochs=epochs, seed=seed)
     done = zoo.train(chosen, out, report=_progress)
     if as_json:
-        _print_json({"file": str(done.file), "final": done.final, "history": done.history, "seconds": done.seconds})
+        told = {"file": str(done.file), "final": done.final, "history": done.history, "seconds": done.seconds}
+        _print_json({**told, "fit": done.diagnosis.as_dict()})
     else:
         click.echo(f"{done.file}  " + "  ".join(f"{name} {value:.4f}" for name, value in done.final.items()))
 

@@ -20,10 +20,12 @@ from zoo import report as reports
 from zoo.baselines import baselines
 from zoo.collection import folder, load_recipe
 from zoo.conversion import load_keras
+from zoo.cost import FileCost, Summary, costs
 from zoo.data import Dataset
 from zoo.data.files import chosen
 from zoo.data.files import samples as split_samples
 from zoo.deploy import find_record
+from zoo.diagnosis import Diagnosis, batch_of, diagnose, finite, gradient_norms
 from zoo.exporting import (
     Contents,
     Export,
@@ -61,13 +63,14 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Training:
-    """A trained model, its history and the recipe that was used, tuned values included."""
+    """A trained model, its history, how it fits, and the recipe that was used, tuned values included."""
 
     model: keras.Model
     recipe: Recipe
     history: dict[str, list[float]]
     seconds: float
     file: Path
+    diagnosis: Diagnosis
 
     @property
     def final(self) -> dict[str, float]:
@@ -281,6 +284,70 @@ def _drift(file: FileReport, known: dict[str, Any]) -> tuple[bool, str]:
     return same, f"{name} {now} measured, {then} recorded"
 
 
+def summary(
+    model: keras.Model | Recipe | str | Path, folder: str | Path | None = None, *, steps: int | None = None
+) -> Summary:
+    """Parameters and multiply-accumulates (MACs) of each layer, by formula; bytes and arena of the files, as measured.
+
+    MACs count the products of matrices, for one sample, see zoo/cost.py. Nothing is trained, run or exported.
+
+    Args:
+        model: a Functional or Sequential Keras model, or the path of a .keras file; a recipe, whose model is built for
+            its data; or the folder of a run, of which model.keras is taken.
+        folder: of the model's export, whose files are to be shown. Of a recipe they are found without: those of its
+            run in `runs/`, or else the released ones, where they were made from the same builder and arguments.
+        steps: the length of a sample, for a model that leaves it open; without it, MACs that hang on it are None.
+
+    Returns:
+        rows by layer, their sums, and the files; `print` shows a table.
+
+    Raises:
+        ValueError: a model without a graph of layers, a folder with another model's files, or steps of a model whose
+            lengths are fixed. FileNotFoundError: no model, or no record in the folder.
+    """
+    if isinstance(model, keras.Model):
+        return costs(model, steps=steps, files=_sizes(model, folder))
+    path = Path(model) if isinstance(model, str | Path) else None
+    if path is not None and path.suffix == ".keras":
+        loaded = load_keras(path)
+        return costs(loaded, steps=steps, files=_sizes(loaded, folder))
+    if path is not None and path.suffix != ".py" and path.is_dir():
+        loaded = load_keras(path / "model.keras")
+        if folder is None and (path / "record.json").is_file():
+            same = read_json(path / "record.json")["parameters"] == loaded.count_params()  # else trained, not exported
+            folder = path if same else None
+        return costs(loaded, steps=steps, files=_sizes(loaded, folder))
+    recipe = load_recipe(model)
+    built = recipe.build(recipe.load_data())
+    return costs(built, steps=steps, files=_sizes(built, _exported(recipe) if folder is None else folder))
+
+
+def _exported(recipe: Recipe) -> Path | None:
+    """Where files of this recipe's very model are: in its run, or among the released ones."""
+    asked = recipe.describe()
+    for place in (Path("runs") / recipe.name, folder("tflite") / recipe.name):
+        record = read_json(place / "record.json") if (place / "record.json").is_file() else {}
+        if all(record.get("recipe", {}).get(field) == asked[field] for field in ("builder", "arguments")):
+            return place
+    return None
+
+
+def _sizes(model: keras.Model, folder: str | Path | None) -> list[FileCost]:
+    """What the record of an export says of its files."""
+    if folder is None:
+        return []
+    described = Path(folder) / "record.json"
+    if not described.is_file():
+        raise FileNotFoundError(f"there is no {described}; `zoo export` writes it")
+    record = read_json(described)
+    if record["parameters"] != model.count_params():
+        raise ValueError(
+            f"{described} is of a model of {record['parameters']:,} parameters, and {model.name} has "
+            f"{model.count_params():,}; export it anew"
+        )
+    return [FileCost(f["file"], p, f["bytes"], f.get("arena_bytes")) for p, f in record["files"].items()]
+
+
 def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) -> list[LayerLoss]:
     """Which layers of a run's model lose most in int8, the worst first.
 
@@ -362,6 +429,8 @@ def _train(
     task = recipe.task.adapted(dataset.train.y)
     keras.backend.clear_session()
     model = recipe.build(dataset)
+    batch = batch_of(dataset, task, recipe.seed)
+    before = gradient_norms(model, *batch)
     report(f"training {recipe.name}: {model.count_params():,} parameters, {recipe.epochs} epochs, seed {recipe.seed}")
     history = fit(
         model,
@@ -380,10 +449,17 @@ def _train(
             without=("space", "objective", "trials", "trial_epochs", "bounds", *EXPORT_ONLY, "name"),
         ),
     )
-    result = Training(model, recipe, history, time.monotonic() - start, out / "model.keras")
+    seconds = time.monotonic() - start
+    diagnosis = diagnose(model, recipe, dataset, task, history, before)
+    report(f"{diagnosis.verdict}: {diagnosis.why}" + (f"; turn next: {diagnosis.knobs[0]}" if diagnosis.knobs else ""))
+    result = Training(model, recipe, history, seconds, out / "model.keras", diagnosis)
     with writing(result.file) as temporary:
         model.save(temporary)
-    write_training(out, recipe, found, history, result.seconds)
+    gradients = finite({"before": before, "after": gradient_norms(model, *batch)})
+    write_training(out, recipe, found, history, seconds, fit=diagnosis.as_dict(), gradients=gradients)
+    if before:
+        with writing(out / "plots" / "gradients.png") as file:
+            reports.plot_gradients(gradients, file)
     with writing(out / "plots" / "learning_curves.png") as file:
         reports.plot_history(history, file)
     return result

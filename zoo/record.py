@@ -34,9 +34,20 @@ def versions() -> dict[str, str]:
 
 
 def write_training(
-    out: Path, recipe: Recipe, found: Search | None, history: Mapping[str, Sequence[float]], seconds: float
+    out: Path,
+    recipe: Recipe,
+    found: Search | None,
+    history: Mapping[str, Sequence[float]],
+    seconds: float,
+    *,
+    fit: Mapping[str, Any],
+    gradients: Mapping[str, Mapping[str, float | None]],
 ) -> None:
-    """What `out/model.keras` was trained with, and how that went."""
+    """What `out/model.keras` was trained with, and how that went.
+
+    Args:
+        fit: its `Diagnosis`. gradients: norms by layer, "before" and "after" training.
+    """
     summary = found and {
         "trials": len(found.trials),
         "objective": found.objective,
@@ -51,6 +62,8 @@ def write_training(
         "final": {name: values[-1] for name, values in history.items()},
         "history": history,
         "seconds": seconds,
+        "fit": dict(fit),
+        "gradients": {when: dict(norms) for when, norms in gradients.items()},
     }
     write_json(out / "training.json", training)
 
@@ -112,6 +125,8 @@ def recipe_record(
         "recipe": training["recipe"],
         "search": training["search"],
         "training": {"epochs": len(training["history"]["loss"]), **training["final"]},
+        "fit": training.get("fit"),  # a model that was trained before these were written has none
+        "gradients": training.get("gradients"),
         "baselines": dict(baselines),
     }
 

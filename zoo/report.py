@@ -1,9 +1,11 @@
 """From records to what people read: cards, tables, plots. No figure is typed here; each comes from a record."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+GRADIENTS = ("before", "after")  # when they were taken: of the fresh model, of the trained one
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,10 +116,44 @@ Classes: {", ".join(data["labels"]) or "none"}.
 
 ## Training
 
-{found}
+{found}{_fit(record)}
 int8 was calibrated on {len(record["calibration"]["indices"])} samples of train, whose indices stand in record.json.
 Versions: {", ".join(f"{k} {v}" for k, v in record["versions"].items())}.
 """
+
+
+def _fit(record: Mapping[str, Any]) -> str:
+    """The gap between train and validation, what to turn next, and the gradients: of records that have them."""
+    fit = record.get("fit")
+    if not fit:
+        return ""
+    rows = [
+        [name, _figure(train), _figure(fit["validation"][name]), _figure(_difference(fit["validation"][name], train))]
+        for name, train in fit["train"].items()
+    ]
+    knobs = fit["knobs"]
+    then = f" After that: {'; '.join(knobs[1:])}." if knobs[1:] else ""
+    advice = f"Turn next: {knobs[0]}.{then}" if knobs else "Nothing needs to be turned."
+    gradients = record["gradients"]
+    norms = [[layer, *(_norm(gradients[when][layer]) for when in GRADIENTS)] for layer in gradients["before"]]
+    return f"""
+
+{markdown_table(["the kept weights", "train", "validation", "gap"], rows)}
+
+**{fit["verdict"].capitalize()}**: {fit["why"]}. {advice}
+
+The gradient of the loss by layer, as the root mean square over its weights, on one batch of train:
+
+{markdown_table(["layer", *(f"{when} training" for when in GRADIENTS)], norms)}
+"""
+
+
+def _norm(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"
+
+
+def _difference(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
 
 
 def best_output(record: Mapping[str, Any]) -> str:
@@ -133,10 +169,14 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
-def plain_table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns for a terminal, as wide as their widest cell."""
+def plain_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Columns for a terminal, as wide as their widest cell; those whose numbers `right` holds end at the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    lines = (
+        [cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        for row in rows
+    )
+    return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
 def plot_history(history: Mapping[str, Sequence[float]], file: Path) -> None:
@@ -149,6 +189,25 @@ def plot_history(history: Mapping[str, Sequence[float]], file: Path) -> None:
                 panel.plot(range(1, len(history[key]) + 1), history[key], label=label)
         panel.set(xlabel="epoch", ylabel=name)
         panel.legend()
+    _save(figure, file)
+
+
+def plot_gradients(gradients: Mapping[str, Mapping[str, float | None]], file: Path) -> None:
+    """Norms by layer, from the input to the logits, on a logarithmic axis; no gradient at all lies on its floor."""
+    layers = list(gradients[GRADIENTS[0]])
+    seen = [norm for norms in gradients.values() for norm in norms.values() if norm]
+    floor = min(seen, default=1.0) / 10
+    figure, (panel,) = _figure_with(1)
+    for when, norms in gradients.items():
+        values = [float("nan") if norms[layer] is None else norms[layer] or floor for layer in layers]
+        (drawn,) = panel.plot(range(len(layers)), values, "o-", label=f"{when} training")
+        zeros = [i for i, layer in enumerate(layers) if norms[layer] == 0]
+        panel.plot(zeros, [floor] * len(zeros), "x", color=drawn.get_color(), markersize=12)
+    if any(norm == 0 for norms in gradients.values() for norm in norms.values()):
+        panel.axhline(floor, color="0.8", linestyle=":", label="none")
+    panel.set(yscale="log", ylabel="gradient, root mean square")
+    panel.set_xticks(range(len(layers)), layers, rotation=90 if len(layers) > 4 else 0)
+    panel.legend()
     _save(figure, file)
 
 

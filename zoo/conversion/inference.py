@@ -58,8 +58,9 @@ def inference_model(
         if isinstance(layer, RECURRENT) or _two_recurrent(layer):
             return replace(layer)
         config = in_float32(layer.get_config())
-        kind = INTEGER.get(type(layer), type(layer))
-        if re.fullmatch(_snake_case(type(layer).__name__) + r"(_\d+)?", layer.name):
+        own: Any = type(layer)  # mypy 2.4.1 crashes on type(layer).__name__ after a lookup of type(layer)
+        kind = INTEGER.get(own, own)
+        if re.fullmatch(_snake_case(own.__name__) + r"(_\d+)?", layer.name):
             config["name"] = None
         return kind.from_config(config)
 
