@@ -1,8 +1,8 @@
 """What typical calls of each builder cost: parameters, and bytes of the files that `zoo.export` makes of them.
 
-`python -m benchmarks.model_pages` measures the calls that docs/models/cost.json does not hold yet, half a minute each,
-and writes the tables of docs/models/ from it; `--tables` writes the tables alone. Weights are random: sizes depend on
-the call, not on what was learnt.
+`python -m benchmarks.model_pages` exports the calls that docs/models/cost.json does not hold yet, half a minute each,
+counts the parameters of all, and writes the tables of docs/models/; `--tables` writes the tables alone. Weights are
+random: sizes depend on the call, not on what was learnt.
 """
 
 import os
@@ -103,29 +103,25 @@ def built(call: str) -> Any:
 
 
 def multiply_accumulates(model: Any) -> int | None:
-    """Of one inference. None until the library counts them: what is returned here becomes a column of the tables."""
-    return None
+    """Of one inference, as `zoo.summary` counts them; None where the library has none, and the column is left out."""
+    import zoo
+
+    return zoo.summary(model).macs if "summary" in zoo.__all__ else None
 
 
-def measure(call: str, strategy: str) -> Row:
-    """A call's cost; all weights are drawn, because the converter stores equal ones, such as biases of 0, but once."""
+def file_bytes(model: Any, call: str, strategy: str) -> dict[str, int]:
+    """By precision; all weights are drawn, because the converter stores equal ones, such as biases of 0, but once."""
     import numpy as np
 
     import zoo
 
-    model, rng = built(call), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     for weight in model.weights:
         weight.assign(weight + rng.uniform(0.01, 0.1, weight.shape).astype("float32"))
     tokens = "int" in model.inputs[0].dtype
     shape = (64, *model.input_shape[1:])
     x = rng.integers(1, 9, shape).astype("int32") if tokens else rng.random(shape, dtype="float32")
     wide = dict.fromkeys(PRECISIONS, 1e3)
-    row: Row = {
-        "call": call,
-        "strategy": strategy,
-        "parameters": model.count_params(),
-        "macs": multiply_accumulates(model),
-    }
     with tempfile.TemporaryDirectory() as place:
         result = zoo.export(
             model, place, calibration=x, precisions=PRECISIONS, strategy=strategy or "auto", name="model",
@@ -133,7 +129,7 @@ def measure(call: str, strategy: str) -> Row:
         )  # fmt: skip
     if not result.verified:
         raise RuntimeError(f"{call}: {'; '.join(file.refusal for file in result.files)}")
-    return {**row, "bytes": {file.precision: file.bytes for file in result.files}}
+    return {file.precision: file.bytes for file in result.files}
 
 
 def run(report: Callable[[str], None]) -> None:
@@ -144,7 +140,14 @@ def run(report: Callable[[str], None]) -> None:
     records = {"versions": versions(), "rows": []}
     for _, _, calls in FAMILIES.values():
         for call, strategy in calls.items():
-            row = known.get((call, strategy)) or measure(call, strategy)
+            model = built(call)
+            row = {
+                "call": call,
+                "strategy": strategy,
+                "parameters": model.count_params(),
+                "macs": multiply_accumulates(model),
+                "bytes": (known.get((call, strategy)) or {}).get("bytes") or file_bytes(model, call, strategy),
+            }
             records["rows"].append(row)
             write_json(RECORDS, records)
             report(f"{call} {strategy}: {row['parameters']} parameters, {row['bytes']}")
