@@ -14,12 +14,12 @@ import zoo
 from zoo.files import read_json
 
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no package of the distribution
-from benchmarks.model_pages import FAMILIES, FOLDER, PRECISIONS, built, index_table, with_table
+from benchmarks.model_pages import FAMILIES, FOLDER, PRECISIONS, index_table, with_table
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
 BUILDERS = {"rnn": (zoo.rnn, zoo.lstm, zoo.gru), **{name: (getattr(zoo, name),) for name in FAMILIES if name != "rnn"}}
 SMALL = {  # a small call of each builder, onto which a knob of all families is put
-    "fnn": ((6,), {}), "cnn": ((8, 8, 1), {}), "resnet": ((8, 8, 1), {"filters": (4,)}),
+    "fnn": ((6,), {}), "cnn": ((8, 8, 1), {"filters": (4,)}), "resnet": ((8, 8, 1), {"filters": (4,)}),
     "ds_cnn": ((8, 8, 1), {"filters": (4, 4), "strides": (2, 1)}), "fcn": ((8, 3), {"filters": (4, 4, 4)}),
     "rnn": ((6, 3), {}), "lstm": ((6, 3), {}), "gru": ((6, 3), {}), "crnn": ((8, 3), {"filters": (4,)}),
 }  # fmt: skip
@@ -95,9 +95,11 @@ def test_every_line_runs_and_turns_its_knob(page, knob):
     allowed = {b.__name__ for b in BUILDERS.get(page, sum(BUILDERS.values(), ()))}
     assert builder in allowed, f"{line} is of another family"
     assert knob in arguments and arguments[knob] != default, f"{line} does not turn {knob}"
-    made = structure(line)
+    made = structure(ast.unparse(ast.parse(line)))
     source = ast.parse(line).body[0].value  # without the knob it is another model
-    source.keywords = [k for k in source.keywords if k.arg != knob and (knob, k.arg) != ("activation", "negative_slope")]
+    source.keywords = [
+        k for k in source.keywords if k.arg != knob and (knob, k.arg) != ("activation", "negative_slope")
+    ]
     if knob in ("vocabulary_size", "strides", "cell"):  # the shape asks for it, or it is as long as another
         return
     assert structure(ast.unparse(source)) != made, f"{line} changes nothing"
@@ -108,7 +110,8 @@ def structure(line):
     """What the model of a line is made of; without the numbers in layers' names, for Keras counts them on."""
     model = eval(line, dict(NAMES))
     assert isinstance(model, keras.Model) and model.layers[-1].name == "logits"
-    return re.sub(r"_\d+\b", "", str([layer.get_config() for layer in model.layers])), model.name
+    configs = str([layer.get_config() for layer in model.layers])
+    return re.sub(r"_\d+\b", "", configs), model.name, model.count_params()
 
 
 @pytest.mark.parametrize("line", ["zoo.cnn((8, 8, 1), 2, dropout=0.1)", "zoo.gru((6, 3), 2)"])
@@ -116,7 +119,7 @@ def test_a_knob_that_changed_nothing_would_be_found(line):
     assert structure(line) == structure(line + " ")
 
 
-@pytest.mark.parametrize("builder", SMALL)
+@pytest.mark.parametrize("builder", sorted(SMALL.keys() - {"lstm", "gru"}))  # which are rnn
 @pytest.mark.parametrize("knob", SHARED)
 def test_a_shared_knob_works_in_each_family(knob, builder):
     _, families, line = SHARED[knob]
@@ -124,7 +127,7 @@ def test_a_shared_knob_works_in_each_family(knob, builder):
         return
     shape, small = SMALL[builder]
     given = call(line)[1]
-    arguments = {name: given[name] for name in given if name == knob or knob == "negative_slope"}
+    arguments = {name: given[name] for name in given if knob in (name, "negative_slope")}
     getattr(zoo, builder)(shape, 2, **small, **arguments)
 
 
@@ -166,9 +169,9 @@ def test_a_wrong_figure_is_found(field):
 
 
 def test_every_call_was_measured_and_has_its_parameters():
-    calls = [item for _, _, calls in FAMILIES.values() for item in calls.items()]
+    calls = [item for _, _, calls in FAMILIES.values() for item in calls]
     assert [(row["call"], row["strategy"]) for row in RECORDS["rows"]] == calls
     for row in RECORDS["rows"]:
-        assert built(row["call"]).count_params() == row["parameters"], f"{row['call']}: measure anew"
+        assert structure(ast.unparse(ast.parse(row["call"])))[-1] == row["parameters"], f"{row['call']}: measure anew"
         assert all(row["bytes"][precision] > 0 for precision in PRECISIONS)
     assert index_table(RECORDS) in PAGES["README"]
