@@ -42,7 +42,9 @@ def benchmark(file: str | Path, threads: Sequence[int] = (1, 2), seconds: float 
 def latency(runner: Runner, seconds: float) -> np.ndarray:
     """Seconds of each invoke, for about `seconds`, after a warm-up of a tenth of it."""
     shape = tuple(n or OPEN_STEPS for n in runner.input_shape)
-    sample = np.random.default_rng(0).random(shape, dtype="float32")
+    sample = np.zeros(shape, "int32")  # tokens, of which 0 is always one
+    if np.issubdtype(runner.input_dtype, np.floating):
+        sample = np.random.default_rng(0).random(shape, dtype="float32")
     sample = runner.check(sample)[0]
     times: list[float] = []
     start = time.perf_counter()

@@ -39,13 +39,13 @@ def check_sizes(argument: str, values: Sequence[int], minimum_length: int = 1) -
     return tuple(check_size(f"{argument}[{i}]", value) for i, value in enumerate(values))
 
 
-def check_sizes_along_axes(argument: str, value: int | Sequence[int], axes: int) -> tuple[int, ...]:
-    """One size for all spatial axes, or one for each."""
+def check_size_for_each(argument: str, value: int | Sequence[int], count: int, of: str = "axis") -> tuple[int, ...]:
+    """One size for all axes or layers, or one for each."""
     if not isinstance(value, Sequence):
-        return (check_size(argument, value),) * axes
+        return (check_size(argument, value),) * count
     sizes = check_sizes(argument, value)
-    if len(sizes) != axes:
-        raise ValueError(f"{argument}={sizes} must be one number, or {axes}: one for each axis")
+    if len(sizes) != count:
+        raise ValueError(f"{argument}={sizes} must be one number, or {count}: one for each {of}")
     return sizes
 
 

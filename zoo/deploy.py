@@ -81,7 +81,7 @@ class Runner:
         self._shape = tuple(shape)  # what the interpreter is made ready for
         lengths = [None if n < 0 else n for n in self._input["shape_signature"].tolist()[1:]]
         self.input_shape: tuple[int | None, ...] = (None, *lengths) if self.streaming else tuple(lengths)
-        self._reads = np.dtype("float32" if self._input["quantization"][0] else self._input["dtype"])
+        self.input_dtype = np.dtype("float32" if self._input["quantization"][0] else self._input["dtype"])
         self._zeros = [_to_tensor(np.zeros(state["shape"]), state).astype(state["dtype"]) for state, _ in self._states]
         self.reset()
 
@@ -173,8 +173,8 @@ class Runner:
     def _cast(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inputs (n, *input_shape) as the file reads them before they are scaled; and (n,) which are bad."""
         with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the next line
-            values = np.ascontiguousarray(x, self._reads)
-            bad = ~np.isfinite(values) if self._reads.kind == "f" else values != x
+            values = np.ascontiguousarray(x, self.input_dtype)
+            bad = ~np.isfinite(values) if self.input_dtype.kind == "f" else values != x
         return values, bad.reshape(len(x), -1).any(axis=1)
 
     def _blocks(self, x: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
@@ -185,7 +185,11 @@ class Runner:
 
     def _bad_values(self, x: np.ndarray) -> ValueError:
         count = sum(int(bad.sum()) for _, _, bad in self._blocks(x))
-        what = "NaN or infinite values" if self._reads.kind == "f" else f"values that are not whole {self._reads}"
+        what = (
+            "NaN or infinite values"
+            if self.input_dtype.kind == "f"
+            else f"values that are not whole {self.input_dtype}"
+        )
         return ValueError(f"the input has {what} in {count} of {len(x)} samples")
 
     def _run(self, x: np.ndarray) -> np.ndarray:

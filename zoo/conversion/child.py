@@ -24,6 +24,7 @@ from zoo.conversion.streaming import StreamingModel
 from zoo.deploy import Runner
 from zoo.files import write_json
 from zoo.precisions import PRECISIONS
+from zoo.targets import operators, read_model, type_name
 
 COMPARED = 64  # calibration samples
 
@@ -63,26 +64,39 @@ def main(folder: Path) -> None:
             write_json(folder / "layers.json", layer_statistics(debugger))
             continue
         found: list[bytes] = []
-        for newer in (quantizers := _quantizers(precision, strategy, padding)):
+        for newer in (quantizers := _quantizers(precision, trained)):
             try:
                 found.append(_converter(graph, precision, samples, newer).convert())
             except Exception:  # one of two may not know an op
                 if newer == quantizers[-1] and not found:
                     raise
         if len(found) > 1:
-            found.sort(key=lambda content: _distance(content, folder, x[:COMPARED]))
+            found.sort(
+                key=lambda content: (_left_in_float(content, precision), _distance(content, folder, x[:COMPARED]))
+            )
         (folder / f"{precision}.tflite").write_bytes(found[0])
 
 
-def _quantizers(precision: str, strategy: str | None, padding: float | None) -> list[bool]:
+def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
     """Which of TensorFlow's two quantizers to ask: the newer one or not; where both can, the closer result is taken.
 
     The newer one is wrong on some bidirectional models (by .30 on average, where the older one is by .02), and leaves a
-    third of all SPLITs in float by chance. The older one does not know what masks are made of, and dies of int16.
+    third of all SPLITs in float by chance. The older one is wrong on attention (by .3 of the spread, where the newer one
+    is by .02), does not know what the masks of real values are made of, and dies of int16.
     """
-    if not PRECISIONS[precision].older_quantizer or padding is not None:
+    if not PRECISIONS[precision].older_quantizer:
         return [True]
-    return [False] if strategy else [False, True]
+    masked = model is not None and any(isinstance(layer, keras.layers.Masking) for layer in layers_of(model))
+    return [True] if masked else [False, True]
+
+
+def _left_in_float(content: bytes, precision: str) -> int:
+    """How many operators compute in float that should not."""
+    allowed = PRECISIONS[precision].real_ops or ()
+    return sum(
+        name not in allowed and any(type_name(tensor) == "FLOAT32" for tensor in outputs)
+        for name, _, outputs in operators(read_model(content))
+    )
 
 
 def _converter(

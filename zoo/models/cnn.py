@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import keras
 
-from zoo.checks import check_choice, check_input_shape, check_size, check_sizes, check_sizes_along_axes
+from zoo.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import AXES, Activation, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
 
 
@@ -65,7 +65,7 @@ def cnn(
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
-    kernel_size = check_sizes_along_axes("kernel_size", kernel_size, len(input_shape) - 1)
+    kernel_size = check_size_for_each("kernel_size", kernel_size, len(input_shape) - 1)
     convolutions = check_size("convolutions", convolutions)
     check_choice("downsampling", downsampling, ("pool", "stride"))
     check_choice("head", head, ("pool", "flatten"))

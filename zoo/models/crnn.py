@@ -74,7 +74,7 @@ def crnn(
         cell, units, bidirectional, head, recurrent_regularizer, recurrent_dropout: see `zoo.rnn`.
         mask_value: what all channels of a step hold that only pads a shorter series; such steps change nothing.
         activation: of the convolutions; the cells keep tanh.
-        dropout, spatial_dropout: after each convolution and each recurrent layer.
+        dropout: after each convolution and each recurrent layer. spatial_dropout: after each convolution.
         negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm, noise,
             normalization (of the convolutions): see `zoo.models.blocks.Hidden`.
         preprocessing: layers that come first and stay in the exported file.
@@ -119,7 +119,7 @@ def crnn(
     if len(x.shape) == 4:
         x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)  # (B, T, H * C)
     x = recurrent_stack(
-        x, cell, units, bidirectional, head, Hidden(activation="tanh", **knobs),
+        x, cell, units, bidirectional, head, Hidden(activation="tanh", **{**knobs, "spatial_dropout": 0.0}),
         recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
     )  # fmt: skip
     return with_logits(inputs, x, num_outputs, hidden, name)

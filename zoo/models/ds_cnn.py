@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import keras
 
-from zoo.checks import check_input_shape, check_number, check_rate, check_size, check_sizes, check_sizes_along_axes
+from zoo.checks import check_input_shape, check_number, check_rate, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import AXES, Activation, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
 
 
@@ -67,8 +67,8 @@ def ds_cnn(
         raise ValueError(f"strides={strides} has {len(strides)} numbers and filters={filters} {len(filters)}")
     if rank == 1 and first_kernel_size == (10, 4):
         first_kernel_size = 10
-    first_kernel_size = check_sizes_along_axes("first_kernel_size", first_kernel_size, rank)
-    kernel_size = check_sizes_along_axes("kernel_size", kernel_size, rank)
+    first_kernel_size = check_size_for_each("first_kernel_size", first_kernel_size, rank)
+    kernel_size = check_size_for_each("kernel_size", kernel_size, rank)
     width_multiplier = check_number("width_multiplier", width_multiplier, above=0)
     dropout = check_rate("dropout", dropout)
     hidden = Hidden(

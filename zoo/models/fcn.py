@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from zoo.checks import check_input_shape, check_number, check_size, check_sizes
+from zoo.checks import check_input_shape, check_number, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
 from zoo.models.sequences import AveragePooling, MaskedConv1D
 
@@ -17,7 +17,7 @@ def fcn(
     num_outputs: int,
     *,
     filters: Sequence[int] = (128, 256, 128),
-    kernel_size: Sequence[int] = (8, 5, 3),
+    kernel_size: int | Sequence[int] = (8, 5, 3),
     mask_value: float | None = None,
     activation: Activation = "relu",
     negative_slope: float | None = None,
@@ -39,7 +39,7 @@ def fcn(
     Args:
         input_shape: of one sample, (steps, channels); steps may be None, for any number.
         num_outputs: size of the logits.
-        filters, kernel_size: one number a convolution each.
+        filters: one number a convolution. kernel_size: in steps; one number for all, or one for each.
         mask_value: what all channels of a step hold that only pads a shorter series; such steps change nothing.
         dropout, spatial_dropout: after each convolution.
         activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
@@ -56,11 +56,7 @@ def fcn(
     input_shape = check_input_shape(input_shape, (2,), "(steps, channels), where steps may be None", open_axis=0)
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
-    kernel_size = check_sizes("kernel_size", kernel_size)
-    if len(kernel_size) != len(filters):
-        raise ValueError(
-            f"kernel_size={kernel_size} has {len(kernel_size)} numbers and filters={filters} {len(filters)}"
-        )
+    kernel_size = check_size_for_each("kernel_size", kernel_size, len(filters), of="convolution")
     if mask_value is not None:
         check_number("mask_value", mask_value)
     hidden = Hidden(

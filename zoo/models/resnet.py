@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import keras
 
-from zoo.checks import check_input_shape, check_size, check_sizes, check_sizes_along_axes
+from zoo.checks import check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import AXES, Activation, Axes, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
 from zoo.models.cnn import check_halvings
 
@@ -60,7 +60,7 @@ def resnet(
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     blocks = check_size("blocks", blocks)
-    kernel_size = check_sizes_along_axes("kernel_size", kernel_size, len(input_shape) - 1)
+    kernel_size = check_size_for_each("kernel_size", kernel_size, len(input_shape) - 1)
     hidden = Hidden(
         activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
         regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,

@@ -5,8 +5,9 @@ Computation 1997; K. Cho et al. (GRU), EMNLP 2014; M. Schuster and K. Paliwal (b
 The GRU is Keras' default, reset_after=True, which applies the reset gate after the product (the cuDNN variant).
 """
 
-from collections.abc import Sequence
-from functools import partial
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 
@@ -170,11 +171,19 @@ def check_cell_activation(activation: Activation) -> None:
         raise ValueError(f"activation={activation!r} is a layer; a recurrent cell takes the name of a function, or one")
 
 
-def _named(cell: str) -> partial[keras.Model]:
+def _named(cell: str) -> Callable[..., keras.Model]:
     """`rnn` with its cell chosen, under the name by which users know it."""
-    builder = partial(rnn, cell=cell)
-    builder.__name__ = builder.__qualname__ = cell  # type: ignore[attr-defined]
-    builder.__module__ = __name__
+    signature = inspect.signature(rnn)
+    parameters = [parameter for name, parameter in signature.parameters.items() if name != "cell"]
+    knobs = [parameter.name for parameter in parameters]
+
+    def builder(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
+        for argument in arguments:
+            check_choice(f"argument of zoo.{cell}", argument, knobs)
+        return rnn(input_shape, num_outputs, cell=cell, **arguments)
+
+    builder.__name__ = builder.__qualname__ = cell
+    builder.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     builder.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{rnn.__doc__}'
     return builder
 
