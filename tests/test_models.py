@@ -415,7 +415,7 @@ BAD = [
     (
         lambda: zoo.fcn((8, 3), 3, kernel_size=(8, 5)),
         ValueError,
-        r"kernel_size=\(8, 5\) must be one number, or 3: one for each conv",
+        "must be one number, or 3: one for each convolution",
     ),
     (lambda: zoo.fcn((8, 8, 3), 3), ValueError, r"\(steps, channels\)"),
     (lambda: zoo.fcn((8, None), 3), ValueError, r"input_shape=\(8, None\) does not fit"),

@@ -130,8 +130,7 @@ def _against_underfitting(
     if before - losses[-1] > STILL_FALLS * abs(before):
         knobs.append(f"`epochs={2 * recipe.epochs}`, for the training loss still falls")
     penalties = [name for name in PENALTIES if recipe.arguments.get(name)]
-    if recipe.augmentation:
-        penalties.append("augmentation")
+    penalties += [name for name in ("augmentation", "mixing", "weight_decay") if getattr(recipe, name)]
     if penalties:
         knobs.append(f"less {_either(penalties)}")
     knobs.append(f"wider or deeper: larger {_either([s for s in SIZES if s in known]) or 'layers'}, or more of them")
@@ -146,6 +145,8 @@ def _against_overfitting(recipe: Recipe) -> tuple[str, ...]:
         if name in known:
             knobs.append(f"more {name}" if recipe.arguments.get(name) else f"`{name}`, of which there is none")
     knobs.append("more `augmentation`" if recipe.augmentation else "`augmentation`, of which there is none")
+    if recipe.mixing is None and recipe.task.has_classes:
+        knobs.append("`mixing`")
     sizes = [s for s in SIZES if s in known]
     if sizes:
         knobs.append(f"smaller {_either(sizes)}")
@@ -230,5 +231,5 @@ def _kernels(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, list[k
 def _loss_of(model: keras.Model) -> Any:
     loss = getattr(model, "loss", None)
     if loss is None:
-        raise ValueError(f"model={model.name!r} is not compiled, so give loss=, such as zoo.Multiclass(10).loss()")
+        raise ValueError(f"model={model.name!r} is not compiled, so give loss=, such as zoo.Multiclass(10).loss_function()")
     return keras.losses.get(loss)

@@ -81,8 +81,8 @@ def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
     """Which of TensorFlow's two quantizers to ask: the newer one or not; where both can, the closer result is taken.
 
     The newer one is wrong on some bidirectional models (by .30 on average, where the older one is by .02), and leaves a
-    third of all SPLITs in float by chance. The older one is wrong on attention (by .3 of the spread, where the newer one
-    is by .02), does not know what the masks of real values are made of, and dies of int16.
+    third of all SPLITs in float by chance. The older one is wrong on attention (by .3 of the spread, where the newer
+    one is by .02), does not know what the masks of real values are made of, and dies of int16.
     """
     if not PRECISIONS[precision].older_quantizer:
         return [True]
