@@ -231,7 +231,5 @@ def _kernels(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, list[k
 def _loss_of(model: keras.Model) -> Any:
     loss = getattr(model, "loss", None)
     if loss is None:
-        raise ValueError(
-            f"model={model.name!r} is not compiled; give loss=, such as zoo.Multiclass(10).loss_function()"
-        )
+        raise ValueError(f"model={model.name!r} is not compiled, so give loss=zoo.Multiclass(10).loss_function(), say")
     return keras.losses.get(loss)

@@ -104,7 +104,7 @@ def check_file(
     weights = PRECISIONS[precision].weights
     if weights:
         found = weights in weight_types(path)
-        missing = f"no weights are {weights}: the converter leaves tensors of fewer than 1,024 in float32; take another"
+        missing = f"no weights are {weights}: the converter leaves small tensors in float32; take another"
         check(f"{precision} weights", found, f"there are weights of {weights}" if found else missing)
     if precision in bounds.bytes:
         size = path.stat().st_size
