@@ -24,6 +24,13 @@ MICRO_OPS = frozenset(
     TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
     """.split()  # noqa: SIM905  (a list of strings would take a hundred lines)
 )
+# What may be in the preamble of an integer file: each output hangs on one feature, or, of a mask, on one step.
+FEATURE_BY_FEATURE = frozenset(
+    """
+    ADD CAST CONCATENATION DIV EXPAND_DIMS GATHER GREATER LESS MAXIMUM MINIMUM MUL NOT_EQUAL REDUCE_ANY REDUCE_MAX RELU
+    RESHAPE SELECT SELECT_V2 SIGN SLICE SQUARE SQUEEZE STRIDED_SLICE SUB TRANSPOSE
+    """.split()  # noqa: SIM905
+)
 WEIGHTS = {"INT4", "INT8"}  # types of quantized weights
 CONTROL = {"WHILE", "IF", "CALL_ONCE"}  # hand tensors on to other graphs, whatever their types
 
@@ -123,6 +130,18 @@ def operators(model: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
             )
 
 
+def behind_preamble(model: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
+    """The operators, as `operators` gives them, but for those of a preamble in float32: what an input goes through,
+    feature by feature, before anything is computed of several features; see zoo/conversion/preamble.py."""
+    reached = {id(tensor) for tensor in inputs_and_outputs(model)[0]}
+    for name, inputs, outputs in operators(model):
+        variable = [tensor for tensor in inputs if not _is_constant(model, tensor)]
+        if name in FEATURE_BY_FEATURE and all(id(tensor) in reached for tensor in variable):
+            reached |= {id(tensor) for tensor in outputs}
+        else:
+            yield name, inputs, outputs
+
+
 def inputs_and_outputs(model: Any) -> tuple[list[Any], list[Any]]:
     """The tensors that a caller sets, and those that it reads."""
     graph = model.subgraphs[0]
@@ -175,6 +194,11 @@ def _reasons(model: Any, target: Target) -> Iterator[str]:
 def _at(tensors: list[Any], places: Iterable[int] | None) -> list[Any]:
     """The tensors at these places; -1 stands for an optional one that was left out."""
     return [] if places is None else [tensors[i] for i in places if i >= 0]
+
+
+def _is_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
 
 
 def _is_hybrid(tensors: list[Any]) -> bool:

@@ -169,11 +169,14 @@ def weight_types(path: Path) -> set[str]:
 
 
 def operators(path: Path) -> tuple[dict[str, int], set[str]]:
-    """How often each operator stands in a file, and which operators write real numbers. Raises ValueError."""
-    counts: Counter[str] = Counter()
-    real: set[str] = set()
-    for name, _, outputs in targets.operators(targets.read_model(path)):
-        counts[name] += 1
-        if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs):
-            real.add(name)
-    return dict(counts), real
+    """How often each operator stands in a file, and which ones write real numbers behind its preamble.
+
+    Raises ValueError.
+    """
+    model = targets.read_model(path)
+    real = {
+        name
+        for name, _, outputs in targets.behind_preamble(model)
+        if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs)
+    }
+    return dict(Counter(name for name, _, _ in targets.operators(model))), real

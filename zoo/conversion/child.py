@@ -7,9 +7,11 @@ whose classes only the caller has, saved_model/); the results are written into i
 
 import csv
 import io
+import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,16 @@ import tensorflow as tf
 
 from zoo.conversion.inference import inference_model, layers_of
 from zoo.conversion.masking import mask_value, with_every_length
+from zoo.conversion.preamble import cut, joined
 from zoo.conversion.strategy import STRATEGIES
 from zoo.conversion.streaming import StreamingModel
 from zoo.deploy import Runner
 from zoo.files import write_json
 from zoo.precisions import PRECISIONS
-from zoo.targets import operators, read_model, type_name
+from zoo.targets import behind_preamble, read_model, type_name
 
+Inputs = dict[str, np.ndarray]  # of one invoke, by name
+Samples = Callable[[], Iterator[Inputs]]
 COMPARED = 64  # calibration samples
 
 
@@ -43,30 +48,21 @@ def main(folder: Path) -> None:
         x = with_every_length(x, padding)
     for precision, strategy in job["precisions"].items():
         print(f"converting to {precision}", flush=True)
-        graph = folder / "saved_model"
-
-        def samples() -> Iterator[dict[str, np.ndarray]]:
-            return ({"input": sample[np.newaxis]} for sample in x)
-
-        if strategy not in (None, "while"):  # the SavedModel itself is the one with loops
-            graph = folder / "strategies" / strategy
-            model = STRATEGIES[strategy].convertible(trained, output)
-            if isinstance(model, StreamingModel):
-                signature = save_step(model, x, job["output_name"], graph)
-                samples = _along_sequences(signature, model, x)
-            else:
-                save(model, job["output_name"], graph)
+        source = _source(trained, output, precision, strategy, x, job["output_name"], folder)
         if job["compare"]:
             debugger = tf.lite.experimental.QuantizationDebugger(
-                converter=_converter(graph, precision, samples),
-                debug_dataset=lambda: ([sample[np.newaxis]] for sample in x[:COMPARED]),
+                converter=_converter(source, precision),
+                debug_dataset=lambda source=source: (
+                    [sample[name] for name in sorted(sample)] for sample in itertools.islice(source.samples(), COMPARED)
+                ),
             )
             write_json(folder / "layers.json", layer_statistics(debugger))
             continue
         found: list[bytes] = []
         for newer in (quantizers := _quantizers(precision, trained)):
             try:
-                found.append(_converter(graph, precision, samples, newer).convert())
+                content = _converter(source, precision, newer).convert()
+                found.append(joined(source.front, content) if source.front else content)
             except Exception:  # one of two may not know an op
                 if newer == quantizers[-1] and not found:
                     raise
@@ -75,6 +71,75 @@ def main(folder: Path) -> None:
                 key=lambda content: (_left_in_float(content, precision), _distance(content, folder, x[:COMPARED]))
             )
         (folder / f"{precision}.tflite").write_bytes(found[0])
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the converter reads.
+
+    Attributes:
+        graph: a SavedModel with the signature `edge`.
+        samples: its inputs for calibration, one after the other.
+        front: what comes before it in the file, see zoo/conversion/preamble.py.
+    """
+
+    graph: Path
+    samples: Samples
+    front: bytes | None = None
+
+
+def _source(
+    trained: keras.Model | None,
+    output: keras.layers.Layer | None,
+    precision: str,
+    strategy: str | None,
+    x: np.ndarray,
+    output_name: str,
+    folder: Path,
+) -> Source:
+    def samples() -> Iterator[Inputs]:
+        return ({"input": sample[np.newaxis]} for sample in x)
+
+    kept = PRECISIONS[precision].real_preamble
+    if trained is None or (strategy in (None, "while") and not kept):
+        return Source(folder / "saved_model", samples)  # for recurrent layers, the one with loops
+    graph = folder / "strategies" / (strategy or "none")
+    model = STRATEGIES[strategy].convertible(trained, output) if strategy else inference_model(trained, output)
+    streaming = isinstance(model, StreamingModel)
+    parts = cut(model.model if streaming else model, PRECISIONS[precision].integer_input) if kept else None
+    if parts is None and strategy is None:
+        return Source(folder / "saved_model", samples)
+    if parts is None and not streaming:
+        save(model, output_name, graph)
+        return Source(graph, samples)
+
+    (tensor,) = model.model.inputs if streaming else model.inputs
+    signature = {"input": tf.TensorSpec((1, *tensor.shape[2 if streaming else 1 :]), tensor.dtype, name="input")}
+    front, before, received = None, _as_it_is, _one_step
+    if parts is not None:
+        given = (lambda x: x[:, None]) if streaming else (lambda x: x)
+        before = save_edge(
+            lambda **inputs: parts.before(given(inputs["input"])), signature, parts.front, folder / "strategies/front"
+        )
+        front = _converter(Source(folder / "strategies/front", samples), "float32").convert()
+        signature = {
+            name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
+            for name, tensor in before.structured_outputs.items()
+        }
+        model, received = StreamingModel(parts.back) if streaming else parts.back, parts.inputs
+    if streaming:
+        step = save_step(model, signature, received, output_name, graph)
+        return Source(graph, _along_sequences(step, model, x, before), front)
+    save_edge(lambda **inputs: {output_name: model(received(inputs), training=False)}, signature, model, graph)
+    return Source(graph, lambda: (_arrays(before(input=tf.constant(sample[np.newaxis]))) for sample in x), front)
+
+
+def _as_it_is(**inputs):
+    return inputs
+
+
+def _one_step(inputs):
+    return inputs["input"][:, None]  # (1, features) -> (1, 1, features)
 
 
 def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
@@ -95,17 +160,15 @@ def _left_in_float(content: bytes, precision: str) -> int:
     allowed = PRECISIONS[precision].real_ops or ()
     return sum(
         name not in allowed and any(type_name(tensor) == "FLOAT32" for tensor in outputs)
-        for name, _, outputs in operators(read_model(content))
+        for name, _, outputs in behind_preamble(read_model(content))
     )
 
 
-def _converter(
-    graph: Path, precision: str, samples: Callable[[], Iterator[dict[str, np.ndarray]]], newer: bool = True
-) -> tf.lite.TFLiteConverter:
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(graph), signature_keys=["edge"])
+def _converter(source: Source, precision: str, newer: bool = True) -> tf.lite.TFLiteConverter:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(source.graph), signature_keys=["edge"])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # Select-TF ops raise an error here
     converter.experimental_new_quantizer = newer
-    PRECISIONS[precision].configure(converter, samples)
+    PRECISIONS[precision].configure(converter, source.samples)
     return converter
 
 
@@ -151,43 +214,56 @@ def _save(
     archive.write_out(str(path), verbose=False)
 
 
-def save_step(model: StreamingModel, x: np.ndarray, output_name: str, path: Path) -> Callable[..., Any]:
-    """A SavedModel whose `edge` signature takes one step; gives the function of it."""
+def save_edge(function: Callable[..., Any], signature: Mapping[str, tf.TensorSpec], model: keras.Model, path: Path):
+    """A SavedModel whose only signature `edge` is the function, of a model's weights; gives it as it was traced."""
+    traced = tf.function(function).get_concrete_function(**signature)
+    module = tf.Module()  # not the model, whose own call would be saved as well
+    module.weights = [weight.value for weight in model.weights]
+    tf.saved_model.save(module, str(path), signatures={"edge": traced})
+    return traced
 
-    def call(input, states):  # noqa: A002
-        outputs, after = model(input, [states[f"state_{i}"] for i in range(len(states))])
-        return {output_name: outputs, **{f"next_state_{i}": state for i, state in enumerate(after)}}
+
+def save_step(
+    model: StreamingModel,
+    signature: Mapping[str, tf.TensorSpec],
+    received: Callable[[Inputs], Any],
+    output_name: str,
+    path: Path,
+) -> Callable[..., Any]:
+    """A SavedModel whose `edge` signature takes one step; gives the function of it.
+
+    Args:
+        signature: the inputs besides the states; `received` makes of them what the model is called with.
+    """
 
     def step(**inputs):
-        return call(inputs.pop("input"), inputs)
+        states = [inputs.pop(f"state_{i}") for i in range(len(model.state_sizes))]
+        outputs, after = model(received(inputs), states)
+        return {output_name: outputs, **{f"next_state_{i}": state for i, state in enumerate(after)}}
 
-    (tensor,) = model.model.inputs
-    signature = {
-        "input": tf.TensorSpec((1, *tensor.shape[2:]), tensor.dtype, name="input"),
-        **{f"state_{i}": tf.TensorSpec((1, n), name=f"state_{i}") for i, n in enumerate(model.state_sizes)},
-    }
-    function = tf.function(step).get_concrete_function(**signature)
-    module = tf.Module()  # not the model, whose own call would be saved as well
-    module.weights = [weight.value for weight in model.model.weights]
-    tf.saved_model.save(module, str(path), signatures={"edge": function})
-    return function
+    states = {f"state_{i}": tf.TensorSpec((1, n), name=f"state_{i}") for i, n in enumerate(model.state_sizes)}
+    return save_edge(step, {**signature, **states}, model.model, path)
 
 
 def _along_sequences(
-    step: Callable[..., Any], model: StreamingModel, x: np.ndarray
-) -> Callable[[], Iterator[dict[str, np.ndarray]]]:
+    step: Callable[..., Any], model: StreamingModel, x: np.ndarray, before: Callable[..., Inputs]
+) -> Samples:
     """Calibration inputs of every step, with the states that the steps before it lead to."""
 
-    def samples() -> Iterator[dict[str, np.ndarray]]:
+    def samples() -> Iterator[Inputs]:
         for sequence in x:
             states = {f"state_{i}": np.zeros((1, n), "float32") for i, n in enumerate(model.state_sizes)}
             for features in sequence:
-                inputs = {"input": features[np.newaxis], **states}
+                inputs = {**_arrays(before(input=tf.constant(features[np.newaxis]))), **states}
                 yield inputs
                 after = step(**{name: tf.constant(value) for name, value in inputs.items()})
                 states = {name: after[f"next_{name}"].numpy() for name in states}
 
     return samples
+
+
+def _arrays(tensors: Mapping[str, tf.Tensor]) -> Inputs:
+    return {name: tensor.numpy() for name, tensor in tensors.items()}
 
 
 if __name__ == "__main__":

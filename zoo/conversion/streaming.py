@@ -57,11 +57,11 @@ class StreamingModel:
         self.state_sizes = [size for layer in self.layers for size in layer.sizes]
 
     def __call__(self, x, states):
-        """(B, features), the states (B, units) -> outputs (B, n), the next states."""
+        """(B, 1, features), the states (B, units) -> outputs (B, n), the next states."""
         states = iter(states)
         for layer in self.layers:
             layer.state = [next(states) for _ in layer.sizes]
-        outputs = self.model(x[:, None], training=False)
+        outputs = self.model(x, training=False)
         if len(outputs.shape) == 3:  # an answer at every step
             outputs = outputs[:, 0]
         return outputs, [state for layer in self.layers for state in layer.state]

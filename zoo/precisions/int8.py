@@ -18,5 +18,5 @@ def configure(converter, samples):
 PRECISION = Precision(
     "int8 throughout, float32 input and output", configure,
     drop=0.01, difference=0.5, mean_difference=0.01, calibrated=True, older_quantizer=True,
-    real_ops={*EDGES, *MASK},
+    real_preamble=True, real_ops={*EDGES, *MASK},
 )  # fmt: skip

@@ -17,6 +17,8 @@ class Precision:
         calibrated: whether it needs such samples.
         older_quantizer: whether TensorFlow's older quantizer can do it; see zoo/conversion/child.py.
         weights: the type that some weights must have in the file, as TFLite names it; any where it is empty.
+        real_preamble: whether what prepares each feature by itself may stay in float32 at the start of a file.
+        integer_input: whether what comes behind that may begin with integers, the codes of categories say.
         real_ops: which operators may still give float32, or None where all may.
         drop, difference, mean_difference: the default bounds, see `zoo.Bounds`.
     """
@@ -29,4 +31,6 @@ class Precision:
     calibrated: bool = False
     older_quantizer: bool = False
     weights: str = ""
+    real_preamble: bool = False
+    integer_input: bool = True
     real_ops: Collection[str] | None = None
