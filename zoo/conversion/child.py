@@ -53,7 +53,7 @@ def main(folder: Path) -> None:
             debugger = tf.lite.experimental.QuantizationDebugger(
                 converter=_converter(source, precision),
                 debug_dataset=lambda source=source: (
-                    [sample[name] for name in sorted(sample)] for sample in itertools.islice(source.samples(), COMPARED)
+                    _values(sample) for sample in itertools.islice(source.samples(), COMPARED)
                 ),
             )
             write_json(folder / "layers.json", layer_statistics(debugger))
@@ -115,22 +115,22 @@ def _source(
 
     (tensor,) = model.model.inputs if streaming else model.inputs
     signature = {"input": tf.TensorSpec((1, *tensor.shape[2 if streaming else 1 :]), tensor.dtype, name="input")}
-    front, before, received = None, _as_it_is, _one_step
+    front, before, called_with = None, _as_it_is, _one_step if streaming else _values
     if parts is not None:
-        given = (lambda x: x[:, None]) if streaming else (lambda x: x)
+        first, second = parts
         before = save_edge(
-            lambda **inputs: parts.before(given(inputs["input"])), signature, parts.front, folder / "strategies/front"
+            lambda **inputs: _named(first(_one_step(inputs) if streaming else _values(inputs), training=False)),
+            signature,
+            first,
+            folder / "strategies" / "front",
         )
-        front = _converter(Source(folder / "strategies/front", samples), "float32").convert()
-        signature = {
-            name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
-            for name, tensor in before.structured_outputs.items()
-        }
-        model, received = StreamingModel(parts.back) if streaming else parts.back, parts.inputs
+        front = _converter(Source(folder / "strategies" / "front", samples), "float32").convert()
+        signature = {name: tf.TensorSpec(x.shape, x.dtype, name=name) for name, x in before.structured_outputs.items()}
+        model, called_with = StreamingModel(second) if streaming else second, _values
     if streaming:
-        step = save_step(model, signature, received, output_name, graph)
+        step = save_step(model, signature, called_with, output_name, graph)
         return Source(graph, _along_sequences(step, model, x, before), front)
-    save_edge(lambda **inputs: {output_name: model(received(inputs), training=False)}, signature, model, graph)
+    save_edge(lambda **inputs: {output_name: model(_values(inputs), training=False)}, signature, model, graph)
     return Source(graph, lambda: (_arrays(before(input=tf.constant(sample[np.newaxis]))) for sample in x), front)
 
 
@@ -140,6 +140,14 @@ def _as_it_is(**inputs):
 
 def _one_step(inputs):
     return inputs["input"][:, None]  # (1, features) -> (1, 1, features)
+
+
+def _named(tensors):
+    return {f"part_{i:03}": tensor for i, tensor in enumerate(keras.tree.flatten(tensors))}
+
+
+def _values(inputs):
+    return [inputs[name] for name in sorted(inputs)]
 
 
 def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
@@ -216,7 +224,7 @@ def _save(
 
 def save_edge(function: Callable[..., Any], signature: Mapping[str, tf.TensorSpec], model: keras.Model, path: Path):
     """A SavedModel whose only signature `edge` is the function, of a model's weights; gives it as it was traced."""
-    traced = tf.function(function).get_concrete_function(**signature)
+    traced = tf.function(function, autograph=False).get_concrete_function(**signature)
     module = tf.Module()  # not the model, whose own call would be saved as well
     module.weights = [weight.value for weight in model.weights]
     tf.saved_model.save(module, str(path), signatures={"edge": traced})
@@ -226,19 +234,19 @@ def save_edge(function: Callable[..., Any], signature: Mapping[str, tf.TensorSpe
 def save_step(
     model: StreamingModel,
     signature: Mapping[str, tf.TensorSpec],
-    received: Callable[[Inputs], Any],
+    called_with: Callable[[Inputs], Any],
     output_name: str,
     path: Path,
 ) -> Callable[..., Any]:
     """A SavedModel whose `edge` signature takes one step; gives the function of it.
 
     Args:
-        signature: the inputs besides the states; `received` makes of them what the model is called with.
+        signature: the inputs besides the states; `called_with` makes the model's own of them.
     """
 
     def step(**inputs):
         states = [inputs.pop(f"state_{i}") for i in range(len(model.state_sizes))]
-        outputs, after = model(received(inputs), states)
+        outputs, after = model(called_with(inputs), states)
         return {output_name: outputs, **{f"next_state_{i}": state for i, state in enumerate(after)}}
 
     states = {f"state_{i}": tf.TensorSpec((1, n), name=f"state_{i}") for i, n in enumerate(model.state_sizes)}

@@ -6,9 +6,6 @@ So where that would cost, the model is cut in two behind this start; each part i
 in float32, and `joined` makes one file of both. Pictures, whose features share one range, stay integers throughout.
 """
 
-from dataclasses import dataclass
-from typing import Any
-
 import keras
 import numpy as np
 
@@ -30,35 +27,16 @@ FEATURE_BY_FEATURE = (
     keras.layers.Permute,
     keras.layers.Concatenate,
 )
+# Without public names: the class of `x[:, 2:]`, and those of which Keras makes the mask of padded steps.
+OPERATIONS = ("GetItem", "NotEqual", "Any")
 LOST = 2  # how many times coarser the one scale may be than a scale for each feature
 
 
-@dataclass(frozen=True)
-class Cut:
-    """A model in two parts: `front` gives the list of tensors that `back` takes."""
-
-    front: keras.Model
-    back: keras.Model
-
-    def before(self, x) -> dict[str, Any]:
-        """The tensors between both parts, and their masks, which Keras carries beside them."""
-        tensors = {}
-        for i, tensor in enumerate(keras.tree.flatten(self.front(x, training=False))):
-            tensors[f"part_{i}"] = tensor
-            if (mask := getattr(tensor, "_keras_mask", None)) is not None:
-                tensors[f"mask_{i}"] = mask
-        return tensors
-
-    def inputs(self, tensors: dict[str, Any]) -> list:
-        """What `back` is called with, of what `before` gave."""
-        for name, tensor in tensors.items():
-            if name.startswith("part_"):
-                tensor._keras_mask = tensors.get(name.replace("part", "mask"))
-        return [tensors[f"part_{i}"] for i in range(len(self.back.inputs))]
+Parts = tuple[keras.Model, keras.Model]
 
 
-def cut(model: keras.Model, integer_codes: bool) -> Cut | None:
-    """The model in two; None where its features do well with one scale.
+def cut(model: keras.Model, integer_codes: bool) -> Parts | None:
+    """The model in two, what the first one gives the second takes; None where its features do well with one scale.
 
     Args:
         integer_codes: whether the second part may begin with the codes of categories, so that it holds their
@@ -83,7 +61,7 @@ def cut(model: keras.Model, integer_codes: bool) -> Cut | None:
     if "float" not in model.inputs[0].dtype or visit(model.outputs[0]) or not any(unequal):
         return None
     tensors = list(between.values())
-    return Cut(keras.Model(model.inputs, tensors), keras.Model(tensors, model.outputs[0]))
+    return keras.Model(model.inputs, tensors), keras.Model(tensors, model.outputs[0])
 
 
 def joined(front: bytes, back: bytes) -> bytes:
@@ -124,8 +102,7 @@ def _by_feature(operation, sources, integer_codes: bool) -> bool:
     if isinstance(operation, keras.layers.Embedding):
         return not (integer_codes and "int" in sources[0].dtype)
     layers = layers_of(operation) if isinstance(operation, keras.Model) else [operation]
-    # The class of `x[:, 2:]` on a Keras tensor has no public name.
-    return all(isinstance(layer, FEATURE_BY_FEATURE) or type(layer).__name__ == "GetItem" for layer in layers)
+    return all(isinstance(layer, FEATURE_BY_FEATURE) or type(layer).__name__ in OPERATIONS for layer in layers)
 
 
 def _unequal(operation) -> bool:
