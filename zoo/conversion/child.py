@@ -36,27 +36,22 @@ COMPARED = 64  # calibration samples
 
 def main(folder: Path) -> None:
     job = json.loads((folder / "job.json").read_text())
-    trained = output = None
+    trained = output = plain = None
     if (folder / "model.keras").exists():
         trained = keras.saving.load_model(folder / "model.keras", compile=False)
         keras.backend.clear_session()  # so that layers are counted from one
         output = keras.saving.deserialize_keras_object(job["output"]) if job["output"] else None
-        save(inference_model(trained, output), job["output_name"], folder / "saved_model")
+        plain = inference_model(trained, output)
+        save(plain, job["output_name"], folder / "saved_model")
     x = np.load(folder / "calibration.npy", allow_pickle=False)
     padding = mask_value(layers_of(trained)) if trained else None
     if padding is not None:
         x = with_every_length(x, padding)
     for precision, strategy in job["precisions"].items():
         print(f"converting to {precision}", flush=True)
-        source = _source(trained, output, precision, strategy, x, job["output_name"], folder)
+        source = _source(trained, output, plain, precision, strategy, x, job["output_name"], folder)
         if job["compare"]:
-            debugger = tf.lite.experimental.QuantizationDebugger(
-                converter=_converter(source, precision),
-                debug_dataset=lambda source=source: (
-                    _values(sample) for sample in itertools.islice(source.samples(), COMPARED)
-                ),
-            )
-            write_json(folder / "layers.json", layer_statistics(debugger))
+            write_json(folder / "layers.json", layer_statistics(source, precision))
             continue
         found: list[bytes] = []
         for newer in (quantizers := _quantizers(precision, trained)):
@@ -91,6 +86,7 @@ class Source:
 def _source(
     trained: keras.Model | None,
     output: keras.layers.Layer | None,
+    plain: keras.Model | None,
     precision: str,
     strategy: str | None,
     x: np.ndarray,
@@ -104,7 +100,7 @@ def _source(
     if trained is None or (strategy in (None, "while") and not kept):
         return Source(folder / "saved_model", samples)  # for recurrent layers, the one with loops
     graph = folder / "strategies" / (strategy or "none")
-    model = STRATEGIES[strategy].convertible(trained, output) if strategy else inference_model(trained, output)
+    model: Any = STRATEGIES[strategy].convertible(trained, output) if strategy else plain
     streaming = isinstance(model, StreamingModel)
     parts = cut(model.model if streaming else model, PRECISIONS[precision].integer_input) if kept else None
     if parts is None and strategy is None:
@@ -115,16 +111,13 @@ def _source(
 
     (tensor,) = model.model.inputs if streaming else model.inputs
     signature = {"input": tf.TensorSpec((1, *tensor.shape[2 if streaming else 1 :]), tensor.dtype, name="input")}
-    front, before, called_with = None, _as_it_is, _one_step if streaming else _values
+    front, before, called_with = None, _as_it_is, _one_step if streaming else _sample
     if parts is not None:
-        first, second = parts
+        (first, second), entry = parts, called_with
         before = save_edge(
-            lambda **inputs: _named(first(_one_step(inputs) if streaming else _values(inputs), training=False)),
-            signature,
-            first,
-            folder / "strategies" / "front",
+            lambda **inputs: _named(first(entry(inputs), training=False)), signature, first, folder / "strategies/front"
         )
-        front = _converter(Source(folder / "strategies" / "front", samples), "float32").convert()
+        front = _converter(Source(folder / "strategies/front", samples), "float32").convert()
         signature = {name: tf.TensorSpec(x.shape, x.dtype, name=name) for name, x in before.structured_outputs.items()}
         model, called_with = StreamingModel(second) if streaming else second, _values
     if streaming:
@@ -136,6 +129,10 @@ def _source(
 
 def _as_it_is(**inputs):
     return inputs
+
+
+def _sample(inputs):
+    return inputs["input"]
 
 
 def _one_step(inputs):
@@ -194,8 +191,18 @@ def _distance(content: bytes, folder: Path, x: np.ndarray) -> float:
     return float(np.abs(outputs - (expected[:, -1] if expected.ndim > outputs.ndim else expected)).mean())
 
 
-def layer_statistics(debugger: tf.lite.experimental.QuantizationDebugger) -> list[dict[str, str]]:
+def layer_statistics(source: Source, precision: str) -> list[dict[str, str]]:
     """A row an op: its name, its tensor's name, scale and errors against the float model."""
+
+    def in_order() -> Iterator[list[np.ndarray]]:  # that of the file's inputs, which is the one of their use
+        model = read_model(debugger.quant_model)
+        names = {entry.tensorIndex: entry.name.decode() for entry in model.signatureDefs[0].inputs}
+        for inputs in itertools.islice(source.samples(), COMPARED):
+            yield [inputs[names[tensor]] for tensor in model.subgraphs[0].inputs]
+
+    debugger: Any = tf.lite.experimental.QuantizationDebugger(
+        converter=_converter(source, precision), debug_dataset=in_order
+    )
     debugger.run()
     table = io.StringIO()
     debugger.layer_statistics_dump(table)

@@ -61,7 +61,7 @@ def cut(model: keras.Model, integer_codes: bool) -> Parts | None:
     if "float" not in model.inputs[0].dtype or visit(model.outputs[0]) or not any(unequal):
         return None
     tensors = list(between.values())
-    return keras.Model(model.inputs, tensors), keras.Model(tensors, model.outputs[0])
+    return keras.Model(model.inputs[0], tensors), keras.Model(tensors, model.outputs[0], name=model.name)
 
 
 def joined(front: bytes, back: bytes) -> bytes:
