@@ -202,3 +202,5 @@ def test_a_table_is_exported_and_passes_the_gates(tmp_path, converter_here):
         table_model(x), tmp_path, calibration=x, test=x, precisions=["int8"], name="table", report=lambda line: None
     )
     assert result.verified, [file.refusal for file in result.files]
+    (detail,) = (check.detail for check in result.files[0].checks if check.name == "int8 throughout")
+    assert detail.endswith("in integers behind GATHER, MINIMUM, MUL, RELU, SUB, which treat each feature by itself")

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def check_file(
     allowed_real = PRECISIONS[precision].real_ops
     if allowed_real is not None:
         computing = sorted(real - set(allowed_real))
-        detail = f"computes in float: {', '.join(computing)}" if computing else "all operators compute in integers"
+        integers = f"all operators compute in integers{real_start(path)}"
+        detail = f"computes in float: {', '.join(computing)}" if computing else integers
         check(f"{precision} throughout", not computing, detail)
     weights = PRECISIONS[precision].weights
     if weights:
@@ -174,9 +176,18 @@ def operators(path: Path) -> tuple[dict[str, int], set[str]]:
     Raises ValueError.
     """
     model = targets.read_model(path)
-    real = {
-        name
-        for name, _, outputs in targets.behind_preamble(model)
-        if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs)
-    }
-    return dict(Counter(name for name, _, _ in targets.operators(model))), real
+    counts = Counter(name for name, _, _ in targets.operators(model))
+    return dict(counts), set(_real(targets.behind_preamble(model)))
+
+
+def real_start(path: Path) -> str:
+    """In words, which operators of a file's preamble write real numbers."""
+    model = targets.read_model(path)
+    names = sorted(_real(targets.operators(model)) - _real(targets.behind_preamble(model)))
+    return f" behind {', '.join(names)}, which treat each feature by itself" if names else ""
+
+
+def _real(found: Iterable[tuple[str, list[Any], list[Any]]]) -> Counter[str]:
+    return Counter(
+        name for name, _, outputs in found if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs)
+    )

@@ -1,4 +1,7 @@
-"""int8: computes in integers throughout, takes and gives float32. The portable one: every LiteRT, browsers too."""
+"""int8: computes in integers, takes and gives float32. The portable one: every LiteRT, browsers too.
+
+Float32 too is what treats each feature by itself at the start, where one scale for all would ruin it.
+"""
 
 from zoo.precisions.precision import Precision
 
