@@ -158,3 +158,25 @@ def randomized():
         return model
 
     return draw
+
+
+def converted_here(model, folder, strategies, x, output=None, output_name="probabilities"):
+    """What `convert` does in a process of its own, in this one: a second, where TensorFlow's import takes six."""
+    import keras
+    import numpy as np
+
+    from zoo.conversion import child
+    from zoo.deploy import Runner
+    from zoo.files import write_json
+
+    model.save(folder / "model.keras")
+    np.save(folder / "calibration.npy", x)
+    job = {
+        "precisions": strategies, "output": output and keras.saving.serialize_keras_object(output),
+        "output_name": output_name, "compare": False,
+    }  # fmt: skip
+    write_json(folder / "job.json", job)
+    with warnings.catch_warnings():  # the child's own stderr is read where it fails
+        warnings.simplefilter("ignore")
+        child.main(folder)
+    return {precision: Runner(folder / f"{precision}.tflite", trusted=True) for precision in strategies}

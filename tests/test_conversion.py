@@ -1,17 +1,16 @@
 """Every family becomes a builtin-only file that agrees with Keras; what acts in training stays behind."""
 
 import hashlib
-import warnings
 
 import keras
 import numpy as np
 import pytest
+from conftest import converted_here
 
 import zoo
-from zoo.conversion import child, choose, convert, load_keras
+from zoo.conversion import choose, convert, load_keras
 from zoo.conversion.inference import inference_model
 from zoo.deploy import Runner
-from zoo.files import write_json
 from zoo.precisions import PRECISIONS
 from zoo.verification import operators
 
@@ -53,21 +52,6 @@ def moved(model, x):
     rng = np.random.default_rng(1)
     model.set_weights([w + rng.uniform(0, 0.2, w.shape).astype("float32") for w in model.get_weights()])
     return model, x
-
-
-def converted_here(model, folder, strategies, x, output=None, output_name="probabilities"):
-    """What `convert` does in a process of its own, in this one: a second, where TensorFlow's import takes six."""
-    model.save(folder / "model.keras")
-    np.save(folder / "calibration.npy", x)
-    job = {
-        "precisions": strategies, "output": output and keras.saving.serialize_keras_object(output),
-        "output_name": output_name, "compare": False,
-    }  # fmt: skip
-    write_json(folder / "job.json", job)
-    with warnings.catch_warnings():  # the child's own stderr is read where it fails
-        warnings.simplefilter("ignore")
-        child.main(folder)
-    return {precision: Runner(folder / f"{precision}.tflite", trusted=True) for precision in strategies}
 
 
 @pytest.fixture(scope="module", params=MODELS)

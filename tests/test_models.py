@@ -10,16 +10,19 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, converted_here
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import zoo
+from zoo.conversion import choose
 from zoo.conversion.inference import inference_model
+from zoo.verification import operators as counted
 
 GOLDEN = ROOT / "tests" / "golden"
 REGENERATE = "ZOO_REGENERATE=1 python -m pytest tests/test_models.py -k golden"
 EXAMPLES = int(os.environ.get("ZOO_EXAMPLES", "6"))  # drawn models a family
+EXPORTED = int(os.environ.get("ZOO_EXPORTED", "1"))  # and how many of them become a file: seconds each
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def sample(model, n=5):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_contract(name, tmp_path_factory):
     family = FAMILIES[name]
+    exported = []
 
     # Drawn from a fixed seed: the same models each time, so that a failure is nobody's bad luck.
     @settings(
@@ -137,11 +141,21 @@ def test_the_contract(name, tmp_path_factory):
         survives_a_file(model, x, tmp_path_factory.mktemp("keras") / "model.keras")
         without = inference_model(model)
         np.testing.assert_allclose(without(x), model(x, training=False), atol=1e-5)
+        if len(exported) < EXPORTED:
+            exported.append(shape)
+            agrees_as_a_file(model, x, tmp_path_factory.mktemp("file"))
         keras.utils.set_random_seed(5)
         again = family.builder(shape, 3, **arguments)
         assert all(np.array_equal(a, b) for a, b in zip(weights, again.get_weights(), strict=True))
 
     holds()
+
+
+def agrees_as_a_file(model, x, folder):
+    runner = converted_here(model, folder, {"float32": choose(model, "float32")}, x)["float32"]
+    np.testing.assert_allclose(runner.predict(x), model(x), atol=1e-4)
+    operators, _ = counted(folder / "float32.tflite")
+    assert not [name for name in operators if name.startswith(("Flex", "CUSTOM"))]
 
 
 def has_the_right_ends(model, shape):

@@ -57,7 +57,7 @@ def is_graph(model: keras.Model) -> bool:
 def _in_order(steps: int, target: str) -> list[str]:
     """What to try first; streaming is never chosen by itself, because it is called in another way."""
     if target == "micro":
-        return ["fused", *(["unrolled"] if steps <= SHORT else [])]
+        return ["fused", *(["unrolled"] if steps <= SHORT else []), "while"]
     if steps <= SHORT:
         return ["unrolled", "while"]
     return ["while", *(["fused"] if target == "litert" else []), *(["unrolled"] if steps <= LONG else [])]
