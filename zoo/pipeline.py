@@ -319,15 +319,15 @@ def summary(
         return costs(loaded, steps=steps, files=_sizes(loaded, folder))
     recipe = load_recipe(model)
     built = recipe.build(recipe.load_data())
-    return costs(built, steps=steps, files=_sizes(built, _exported(recipe) if folder is None else folder))
+    return costs(built, steps=steps, files=_sizes(built, _exported(recipe, built) if folder is None else folder))
 
 
-def _exported(recipe: Recipe) -> Path | None:
-    """Where files of this recipe's very model are: in its run, or among the released ones."""
-    asked = recipe.describe()
+def _exported(recipe: Recipe, model: keras.Model) -> Path | None:
+    """Where files of a recipe's model are: in its run, or among the released ones; a search may have chosen details."""
+    asked = recipe.describe()["builder"], model.count_params()
     for place in (Path("runs") / recipe.name, folder("tflite") / recipe.name):
         record = read_json(place / "record.json") if (place / "record.json").is_file() else {}
-        if all(record.get("recipe", {}).get(field) == asked[field] for field in ("builder", "arguments")):
+        if (record.get("recipe", {}).get("builder"), record.get("parameters")) == asked:
             return place
     return None
 

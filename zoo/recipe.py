@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import numbers
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 
 from zoo.augment import Mixing
-from zoo.checks import check_choice
+from zoo.checks import check_choice, is_whole
 from zoo.data import Dataset
 from zoo.optimizer import make_optimizer, optimizer_space
 from zoo.precisions import PRECISIONS
@@ -140,6 +139,8 @@ class Recipe:
                 raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
         if not isinstance(self.task, Task):
             raise TypeError(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
+        for argument in ("preprocessing", "augmentation"):
+            _check_layers(argument, getattr(self, argument))
         self._check_mixing()
         knobs = _knobs(self.builder)
         for argument in self.arguments:
@@ -148,18 +149,19 @@ class Recipe:
             check_choice(f"argument of {described(self.builder)}", argument, knobs)
         for argument in ("epochs", "trials", "trial_epochs"):
             value = getattr(self, argument)
-            if not isinstance(value, int) or value < 1:
+            if not is_whole(value, 1):
                 raise ValueError(f"{argument}={value!r} must be a whole number of at least 1")
         check_batch_size(self.batch_size)
         check_class_weight(self.class_weight, self.task)
         self._optimizer(steps=1)
-        if not isinstance(self.seed, numbers.Integral) or self.seed < 0:
+        if not is_whole(self.seed, 0):
             raise ValueError(f"seed={self.seed!r} must be a whole number of at least 0")
         if not self.precisions:
             raise ValueError(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
         for precision in self.precisions:
             check_choice("precision", precision, PRECISIONS)
         check_choice("target", self.target, TARGETS)
+        check_choice("strategy", self.strategy, ("auto", "unrolled", "fused", "while", "streaming"))
         _objective_is_measured(self.objective, self.task)
 
     def _check_mixing(self) -> None:
@@ -288,11 +290,19 @@ def described(value: Any) -> Any:  # noqa: PLR0911
         return [described(v) for v in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    if isinstance(value, np.generic):
+        return value.item()
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "func"):  # functools.partial
         return {described(value.func): [described(value.args), described(value.keywords)]}
     return repr(value)
+
+
+def _check_layers(argument: str, layers: object) -> None:
+    if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
+        hint = "; presets are zoo.augment.for_images('light') and its like" if argument == "augmentation" else ""
+        raise TypeError(f"{argument}={layers!r} must be a list of Keras layers{hint}")
 
 
 def _fresh(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:

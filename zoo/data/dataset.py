@@ -91,6 +91,8 @@ class Dataset:
             ValueError: fractions outside (0, 1) or that leave nothing to train on; too few samples of a class.
         """
         x, y = np.asarray(x), np.asarray(y)
+        if y.dtype == bool:
+            y = y.astype("int32")
         if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
             raise ValueError(
                 f"test={test} and validation={validation} must lie in (0, 1) and leave samples to train on"
@@ -122,4 +124,5 @@ def _check_pairs(where: str, x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError(f"{where}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
     for what, values in (("x", x), ("y", y)):
         if not np.issubdtype(values.dtype, np.number):
-            raise ValueError(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers")
+            hint = "; number them: np.unique(y, return_inverse=True)" if values.dtype.kind in "UOST" else ""
+            raise ValueError(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers{hint}")
