@@ -202,8 +202,9 @@ def _arrays(carrier: Prepared, folder: Path, split: str, inputs: str | None, tar
         if path.suffix == ".json":
             digest.update(path.read_bytes())
     kept = home() / "tfds" / f"{carrier.name}-{folder.name}-{digest.hexdigest()[:16]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(kept) as file:
-        return Split(file["x"], file["y"], json.loads(str(file["about"])))
+    damaged = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+    with contextlib.suppress(*damaged), open(kept, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        return Split(file["x"], file["y"], json.loads(str(file["about"])))  # each array with a checksum of its own
     read = _read(carrier, folder, split, inputs, targets)
     # Where there is no room or no right to write, it is only read anew next time.
     with contextlib.suppress(OSError), writing(kept) as temporary:
