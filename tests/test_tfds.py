@@ -117,7 +117,7 @@ def test_any_builder_by_name_version_and_split(small):
     assert [len(part.x) for part in named.parts.values()] == [30, 30, 20]
     cut = zoo.data.tfds("small_images", test=0.25, validation=0.25)
     assert len(cut.test.x) == 16 and sum(len(part.x) for part in cut.parts.values()) == 60
-    with pytest.raises(LookupError, match=r"has no split 'tset'; it has test, train|it has train, test"):
+    with pytest.raises(LookupError, match="has no split 'tset'; it has train, test"):
         zoo.data.tfds("small_images", test="tset")
     with pytest.raises(LookupError, match="inputs=image is not one of its features, input, kind"):
         zoo.data.tfds("small_images", inputs="image")

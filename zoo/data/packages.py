@@ -31,6 +31,7 @@ def digits(shape: tuple[int, ...] = (8, 8, 1)) -> Dataset:
     Args:
         shape: of one input; (8, 8, 1) is an image, (8, 8) is eight steps of one row each, (64,) is a vector.
     """
+    _package("digits")
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
@@ -51,6 +52,7 @@ def breast_cancer() -> Dataset:
 
     Source: W. Wolberg et al., Breast Cancer Wisconsin (Diagnostic) (UCI, 1993).
     """
+    _package("breast_cancer")
     from sklearn.datasets import load_breast_cancer
 
     return _tabular("breast_cancer", load_breast_cancer(), "diagnosis")
@@ -61,6 +63,7 @@ def wine() -> Dataset:
 
     Source: S. Aeberhard and M. Forina, Wine (UCI, 1992).
     """
+    _package("wine")
     from sklearn.datasets import load_wine
 
     return _tabular("wine", load_wine(), "grower")
@@ -71,6 +74,7 @@ def iris() -> Dataset:
 
     Source: R. Fisher, The use of multiple measurements in taxonomic problems (1936).
     """
+    _package("iris")
     from sklearn.datasets import load_iris
 
     dataset = _tabular("iris", load_iris(), "species")
@@ -84,6 +88,7 @@ def diabetes() -> Dataset:
     Source: B. Efron et al., Least Angle Regression (2004). From scikit-learn, unscaled: its scaled values are made with
     the mean of all samples, those of test too.
     """
+    _package("diabetes")
     from sklearn.datasets import load_diabetes
 
     return _tabular("diabetes", load_diabetes(scaled=False), "progression after one year")

@@ -224,7 +224,7 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
         for argument, name in (("inputs", x_name), ("targets", y_name)):
             if name not in features:
                 raise LookupError(
-                    f"{carrier.known_as}: {argument}={name} is not one of its features, {', '.join(features)}"
+                    f"{carrier.known_as}: {argument}={name} is not one of its features, {', '.join(sorted(features))}"
                 )
         x_feature, y_feature = features[x_name], features[y_name]
         padded = _check_feature(carrier, x_feature, x_name, tensorflow_datasets.features)
