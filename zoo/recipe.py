@@ -236,6 +236,15 @@ class Recipe:
             )
         for part in dataset.parts.values():
             self.task.check(part.y)
+        if self.task.has_classes:  # of one-hot targets, too, which the data set itself cannot tell from labels
+            known = np.unique(self.task.classes(dataset.train.y))
+            for name, part in dataset.parts.items():
+                unseen = np.setdiff1d(self.task.classes(part.y), known)
+                if unseen.size:
+                    raise ValueError(
+                        f"data set {dataset.name!r}, {name}: class {unseen[0]} is not among the training samples, so "
+                        "no model can know it; add samples of it or leave it out"
+                    )
         return dataset
 
     def describe(self) -> dict[str, Any]:
