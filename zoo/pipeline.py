@@ -383,8 +383,8 @@ def run(
 def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report) -> Export:
     counts = ", ".join(f"{len(part.x)} {name}" for name, part in dataset.parts.items())
     report(f"{recipe.name}: data {dataset.name} ({counts}), sha256 {dataset.sha256[:12]}")
-    found = _tune(recipe, dataset, out, report)
-    tuned = found.recipe
+    found = _tune(recipe, dataset, out, report) if recipe.trials else None
+    tuned = found.recipe if found else recipe
     model = _train(tuned, dataset, out, (), report, found).model
     result = _export(tuned, model, dataset, out, report)
     if result.verified and seeds > 1:
@@ -446,7 +446,7 @@ def _train(
         fingerprint=recipe.fingerprint(
             dataset.sha256,
             _versions_key(),
-            without=("space", "objective", "trials", "trial_epochs", "bounds", *EXPORT_ONLY, "name"),
+            without=("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name"),
         ),
     )
     seconds = time.monotonic() - start

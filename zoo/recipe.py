@@ -92,7 +92,9 @@ class Recipe:
         space: function from `keras_tuner.HyperParameters` to the fields that a trial replaces; "arguments" in it are
             merged into those above. None is the usual one, `usual_space`.
         objective: what the search looks at after each trial: "val_loss" or a metric such as "val_accuracy".
-        trials, trial_epochs: how many candidates the search trains, and for how long.
+        trials, trial_epochs: how many candidates the search trains, and for how long. With trials=0 there is no search:
+            the recipe's own values stand.
+        trial_samples: how many samples of train a trial sees, where all would take too long; drawn by `seed`.
         precisions: of the exported files, from `zoo/precisions/`.
         strategy: for recurrent layers: "auto", or one of `zoo/conversion/strategy.py`.
         target: where the files must run: "litert", "browser" or "micro".
@@ -127,6 +129,7 @@ class Recipe:
     objective: str = "val_loss"
     trials: int = 12
     trial_epochs: int = 12
+    trial_samples: int | None = None
     precisions: Sequence[str] = ("float32", "int8")
     strategy: str = "auto"
     target: str = "litert"
@@ -147,10 +150,10 @@ class Recipe:
             if argument in ("preprocessing", "augmentation"):
                 raise ValueError(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
             check_choice(f"argument of {described(self.builder)}", argument, knobs)
-        for argument in ("epochs", "trials", "trial_epochs"):
+        for argument, least in (("epochs", 1), ("trials", 0), ("trial_epochs", 1), ("trial_samples", 1)):
             value = getattr(self, argument)
-            if not is_whole(value, 1):
-                raise ValueError(f"{argument}={value!r} must be a whole number of at least 1")
+            if not is_whole(value, least) and not (argument == "trial_samples" and value is None):
+                raise ValueError(f"{argument}={value!r} must be a whole number of at least {least}")
         check_batch_size(self.batch_size)
         check_class_weight(self.class_weight, self.task)
         self._optimizer(steps=1)
@@ -255,9 +258,15 @@ class Recipe:
     def fingerprint(self, *rest: str, without: Collection[str]) -> str:
         """Hash of the recipe, of its functions' source and of `rest`: equal hashes, equal work.
 
-        `without` names the fields that the work does not depend on.
+        `without` names the fields that the work does not depend on. Neither does it on a field at its default, so that
+        one more field in a later version leaves unfinished trainings of hours what they are.
         """
-        fields = {name: value for name, value in self.describe().items() if name not in without}
+        defaults = {f.name: described(f.default) for f in dataclasses.fields(self)}
+        fields = {
+            name: value
+            for name, value in self.describe().items()
+            if name not in without and value != defaults[name] and described(getattr(self, name)) != defaults[name]
+        }
         sources = [_source(f) for f in (self.builder, self.space or usual_space)]
         return hashlib.sha256(json.dumps([fields, sources, rest], sort_keys=True).encode()).hexdigest()
 

@@ -125,6 +125,12 @@ class Dataset:
             features=self.features if same_axis else (), units=self.units if same_axis else (),
         )  # fmt: skip
 
+    def thinned(self, samples: int, seed: int = 0) -> "Dataset":
+        """With as many samples of train at most, drawn by `seed`, in their order; validation and test stay whole."""
+        x, y = self.train
+        kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:samples])
+        return dataclasses.replace(self, train=Part(x[kept], y[kept]))
+
     @classmethod
     def split(
         cls,

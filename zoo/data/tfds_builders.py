@@ -33,17 +33,19 @@ class Split(NamedTuple):
     about: dict[str, Any]
 
 
-def fashion_mnist() -> Dataset:
+def fashion_mnist(validation: float = 0.15) -> Dataset:
     """70,000 photographs of clothes, 28x28 grey values from 0 to 255, 10 classes.
 
-    The test samples are the 10,000 of the authors; validation comes from their 60,000 others, of which those that test
-    holds too are left out.
+    The test samples are the 10,000 of the authors; validation is a fraction of their 60,000 others, of which those that
+    test holds too are left out.
 
     Source: H. Xiao, K. Rasul and R. Vollgraf (2017), from TensorFlow Datasets.
     """
     source = SOURCES["fashion_mnist"]
     assert isinstance(source.carrier, Prepared)
-    return _dataset(source.carrier, "train", None, "test", None, None, licence=source.licence, citation=source.citation)
+    return _dataset(
+        source.carrier, "train", validation, "test", None, None, licence=source.licence, citation=source.citation
+    )
 
 
 def tfds(
