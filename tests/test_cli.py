@@ -17,7 +17,16 @@ FILE = folder("tflite") / "digits_fnn" / "digits_fnn.int8.tflite"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list"], ["show", "digits_gru"], ["list", "--json"], ["run", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list"],
+        ["show", "digits_gru"],
+        ["list", "--json"],
+        ["run", "--help"],
+        ["data", "list"],
+        ["data", "list", "--help"],
+    ],
 )
 def test_asking_costs_little_and_imports_no_tensorflow(arguments):
     program = (
@@ -58,6 +67,8 @@ def test_every_public_name_is_there_and_documented():
 
 
 BAD = [
+    (["data", "prepare", "diamnds"], "there is no data set 'diamnds'; did you mean 'diamonds'?"),
+    (["data", "lst"], "there is no verb 'lst'; did you mean 'list'?"),
     (["lst"], "there is no verb 'lst'; did you mean 'list'?"),
     (["frobnicate"], "there is no verb 'frobnicate'; it is one of list, show"),
     (["show", "digits_cn"], "there is no recipe 'digits_cn'; did you mean digits_cnn?"),

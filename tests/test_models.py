@@ -391,19 +391,27 @@ BAD = [
     (lambda: zoo.fnn((4,), 3, dropout=1.0), ValueError, r"dropout=1.0 must lie in \[0, 1\)"),
     (lambda: zoo.fnn((4,), 3, dropout=float("nan")), ValueError, "dropout=nan must lie"),
     (lambda: zoo.fnn((4,), 3, dropout="much"), TypeError, "dropout='much'"),
-    (lambda: zoo.fnn((4,), 3, noise=-1), ValueError, "noise=-1 must be a number of at least 0"),
+    (lambda: zoo.fnn((4,), 3, noise=-1), ValueError, r"noise=-1 must lie in \[0, 1\]"),
     (lambda: zoo.fnn((4,), 3, max_norm=0), ValueError, "max_norm=0 must be a number above 0"),
     (lambda: zoo.fnn((4,), 3, max_norm=float("inf")), ValueError, "max_norm=inf"),
     (lambda: zoo.fnn((4,), 3, activation="rellu"), ValueError, "did you mean 'relu'"),
     (lambda: zoo.fnn((4,), 3, activation=3), TypeError, "activation=3"),
+    (lambda: zoo.fnn((4,), 3, activation="glu"), ValueError, "activation='glu' is not known; did you mean"),
+    (lambda: zoo.fnn((4,), 3, activation="threshold"), ValueError, "activation='threshold' is not known"),
+    (lambda: zoo.fnn((4,), 3, activation="ReLU"), ValueError, "did you mean 'relu'"),
+    (lambda: zoo.fnn((4,), 3, activation=np.tanh), TypeError, "must be a name such as 'relu', a function of Keras"),
+    (lambda: zoo.fnn((4,), 3, activation=keras.layers.ReLU), TypeError, "must be a name such as 'relu'"),
+    (lambda: zoo.fnn((4,), 3, activation=lambda x: x), ValueError, "cannot be saved: a file runs no code"),
+    (lambda: zoo.fnn((4,), 3, units=b"44"), TypeError, "units=b'44' must be a tuple"),
+    (lambda: zoo.fnn((4,), 3, kernel_initializer="constant"), ValueError, "kernel_initializer='constant' is not known"),
     (lambda: zoo.fnn((4,), 3, negative_slope=0.1), ValueError, "negative_slope=0.1 goes with activation='leaky_relu'"),
     (
         lambda: zoo.fnn((4,), 3, kernel_initializer="he"),
         ValueError,
-        "kernel_initializer='he' is not known; It is one of 'auto'",
+        "kernel_initializer='he' is not known; it is one of 'auto'",
     ),
     (lambda: zoo.fnn((4,), 3, kernel_initializer=3), TypeError, "kernel_initializer=3 must be 'auto'"),
-    (lambda: zoo.fnn((4,), 3, regularizer="l3"), ValueError, "regularizer='l3' is not known; It is one of 'l1'"),
+    (lambda: zoo.fnn((4,), 3, regularizer="l3"), ValueError, "regularizer='l3' is not known; it is one of 'l1'"),
     (lambda: zoo.fnn((4,), 3, regularizer=0.1), TypeError, "regularizer=0.1"),
     (lambda: zoo.fnn((4,), 3, bias_regularizer=1), TypeError, "bias_regularizer=1"),
     (
@@ -454,6 +462,24 @@ BAD = [
 def test_bad_arguments_are_named_with_their_value(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_numbers_of_numpy_are_numbers():
+    size, rate = np.int64(4), np.float32(0.2)
+    assert zoo.fnn((size,), size, units=[size], dropout=rate, residual=np.bool_(True)).output_shape == (None, 4)
+    assert zoo.lstm((None,), 2, vocabulary_size=np.int64(9), embedding_dim=size).input_shape == (None, None)
+
+
+def test_elu_holds_in_int8(tmp_path):
+    """TFLite's own op would be left in float, and a layer with another alpha stops the converter."""
+    x = np.random.default_rng(0).normal(size=(100, 6)).astype("float32")
+    for i, activation in enumerate(("elu", keras.layers.ELU(0.5))):
+        keras.utils.set_random_seed(1)
+        model = zoo.fnn((6,), 3, units=(8,), activation=activation)
+        (folder := tmp_path / str(i)).mkdir()
+        runner = converted_here(model, folder, {"int8": None}, x)["int8"]
+        assert np.abs(runner.predict(x) - model.predict(x, verbose=0)).mean() < 0.03
+        assert counted(folder / "int8.tflite")[1] <= {"QUANTIZE", "DEQUANTIZE"}
 
 
 def test_a_layer_as_activation_is_built_for_each_place():

@@ -5,7 +5,7 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from zoo.optimizer import OPTIMIZERS, make_optimizer, optimizer_space
+from zoo.optimizer import OPTIMIZERS, make_optimizer, narrow_space, optimizer_space
 from zoo.schedules import Step
 
 
@@ -84,15 +84,17 @@ def test_bad_arguments(arguments, message):
         make_optimizer(keras.optimizers.Adam, 0.1)
 
 
-def test_the_space_draws_momentum_only_where_there_is_one(tmp_path):
+@pytest.mark.parametrize("draw", [optimizer_space, narrow_space])
+def test_a_space_draws_momentum_only_where_there_is_one(draw, tmp_path):
     seen = []
 
     class Tuner(BaseTuner):
         def run_trial(self, trial, *args, **kwargs):
             values = trial.hyperparameters.values
             assert ("momentum" in values) == (values["optimizer"] == "sgd")
-            fields = optimizer_space(trial.hyperparameters)
-            assert 1e-4 <= fields["learning_rate"] <= 1e-1
+            fields = draw(trial.hyperparameters)
+            low, high = (1e-4, 1e-1) if draw is optimizer_space else (1e-3, 3e-1)
+            assert low <= fields["learning_rate"] <= high
             assert fields["momentum"] is None or 0.9 <= fields["momentum"] <= 0.99
             make_optimizer(**fields)
             seen.append(values["optimizer"])
@@ -100,7 +102,7 @@ def test_the_space_draws_momentum_only_where_there_is_one(tmp_path):
 
     class Space(keras_tuner.HyperModel):
         def build(self, hp):
-            optimizer_space(hp)
+            draw(hp)
 
     oracle = keras_tuner.oracles.RandomSearchOracle(max_trials=40, seed=3)
     oracle.verbose = 0

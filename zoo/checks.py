@@ -10,16 +10,24 @@ from typing import Any
 def check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
     """Raises ValueError that names the nearest of `allowed`."""
     allowed = sorted(allowed)
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"{argument}={value!r} is not known; {hint}It is one of {', '.join(map(repr, allowed))}")
+    if not isinstance(value, str) or value not in allowed:
+        near = difflib.get_close_matches(str(value).lower(), allowed, n=1)
+        hint = f"did you mean {near[0]!r}? It" if near else "it"
+        raise ValueError(f"{argument}={value!r} is not known; {hint} is one of {', '.join(map(repr, allowed))}")
+
+
+def is_whole(value: object, least: int) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def is_real(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def check_flag(argument: str, value: bool) -> bool:
-    if not isinstance(value, bool):
+    if type(value).__name__ not in ("bool", "bool_"):  # numpy's too
         raise TypeError(f"{argument}={value!r} must be True or False, not {type(value).__name__}")
-    return value
+    return bool(value)
 
 
 def check_size(argument: str, value: int, minimum: int = 1) -> int:
@@ -32,7 +40,7 @@ def check_size(argument: str, value: int, minimum: int = 1) -> int:
 
 
 def check_sizes(argument: str, values: Sequence[int], minimum_length: int = 1) -> tuple[int, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence):
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
         raise TypeError(f"{argument}={values!r} must be a tuple with one size a layer, such as (64, 32)")
     if len(values) < minimum_length:
         raise ValueError(f"{argument}=() is empty; it must hold one size a layer, such as (64, 32)")

@@ -1,12 +1,11 @@
 """The `zoo` command: parses, calls a verb, prints. Nothing heavy is imported before it is needed."""
 
-import contextlib
 import difflib
 import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import click
 
 import zoo
 from zoo.errors import CheckFailed
+from zoo.native import silenced
 
 DONE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -93,23 +93,9 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-@contextlib.contextmanager
-def _native_libraries_silenced() -> Iterator[None]:
-    """Drops what C++ writes to stderr: TensorFlow and LiteRT greet there, whatever the log level says."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
 def _load_tensorflow() -> None:
     try:
-        with _native_libraries_silenced():
+        with silenced():
             importlib.import_module("tensorflow")
     except ModuleNotFoundError as error:
         raise ImportError(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
@@ -150,7 +136,7 @@ def list_command(as_json: bool) -> None:
 def show(recipe: str, as_json: bool) -> None:
     """Show what a recipe is and what its released files reach, or what a .tflite file tells of itself."""
     if recipe.endswith(".tflite"):
-        with _native_libraries_silenced():
+        with silenced():
             told = zoo.describe(recipe)
         if as_json:
             _print_json(told)
@@ -366,7 +352,7 @@ def _print_layers(losses: list[Any], as_json: bool) -> None:
 @_json_option
 def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: bool) -> None:
     """Latency, bytes and peak memory of a .tflite file, by threads."""
-    with _native_libraries_silenced():
+    with silenced():
         results = zoo.benchmark(file, threads, seconds)
     if as_json:
         _print_json([vars(result) for result in results])
@@ -386,7 +372,7 @@ def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: boo
 @_json_option
 def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002
     """Ask a .tflite FILE about INPUT, a .npy or .csv with one or more samples. Needs no TensorFlow."""
-    with _native_libraries_silenced():
+    with silenced():
         rows = zoo.predict(file, input).as_rows()
     if as_json:
         _print_json(rows)
@@ -431,3 +417,55 @@ def _raise_if_refused(result: Any) -> None:
     refused = [f"{file.file}: {file.refusal}" for file in result.files if not file.verified]
     if refused:
         raise CheckFailed(f"refused: {' | '.join(refused)}")
+
+
+@cli.group(cls=Verbs)
+def data() -> None:
+    """Data sets: which there are, and how they come."""
+
+
+@data.command("list")
+@_json_option
+def list_data(as_json: bool) -> None:
+    """List the known data sets: what each is for, whether it is here, and the command that brings it."""
+    from zoo.data.sources import SOURCES
+
+    rows = [["DATA SET", "TASK", "SAMPLES", "INPUT", "LICENCE", "HERE", "COMMAND"]]
+    told = []
+    for s in SOURCES.values():
+        here, command = s.here, s.command
+        shape = " x ".join(map(str, s.shape))
+        rows.append(
+            [s.name, s.task, f"{s.samples:,}", shape, s.licence, "yes" if here else "no", "" if here else command]
+        )
+        told.append(
+            {"name": s.name, "task": s.task, "samples": s.samples, "shape": list(s.shape), "licence": s.licence,
+             "citation": s.citation, "here": here, "command": command}
+        )  # fmt: skip
+    if as_json:
+        _print_json(told)
+        return
+    from zoo.report import plain_table
+
+    click.echo(plain_table(rows))
+
+
+@data.command("prepare")
+@click.argument("name")
+@click.option("--wait", is_flag=True, help="Let TensorFlow Datasets try for minutes where no host answers at once.")
+@_json_option
+def prepare_data(name: str, wait: bool, as_json: bool) -> None:
+    """Download and prepare a data set, and check it.
+
+    NAME is one of `zoo data list`, or tfds: and any builder of TensorFlow Datasets, such as tfds:cifar10.
+    """
+    from zoo.data.sources import prepare
+
+    dataset = prepare(name, wait=wait, report=_progress)
+    samples = {part: len(x) for part, (x, _) in dataset.parts.items()}
+    shape = list(dataset.input_shape)
+    if as_json:
+        _print_json({"name": dataset.name, "samples": samples, "shape": shape, "sha256": dataset.sha256})
+    else:
+        counts = ", ".join(f"{count:,} {part}" for part, count in samples.items())
+        click.echo(f"{dataset.name}: {counts}; an input is {' x '.join(map(str, shape))}; sha256 {dataset.sha256}")

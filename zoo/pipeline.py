@@ -319,15 +319,15 @@ def summary(
         return costs(loaded, steps=steps, files=_sizes(loaded, folder))
     recipe = load_recipe(model)
     built = recipe.build(recipe.load_data())
-    return costs(built, steps=steps, files=_sizes(built, _exported(recipe) if folder is None else folder))
+    return costs(built, steps=steps, files=_sizes(built, _exported(recipe, built) if folder is None else folder))
 
 
-def _exported(recipe: Recipe) -> Path | None:
-    """Where files of this recipe's very model are: in its run, or among the released ones."""
-    asked = recipe.describe()
+def _exported(recipe: Recipe, model: keras.Model) -> Path | None:
+    """Where files of a recipe's model are: in its run, or among the released ones; a search may have chosen details."""
+    asked = recipe.describe()["builder"], model.count_params()
     for place in (Path("runs") / recipe.name, folder("tflite") / recipe.name):
         record = read_json(place / "record.json") if (place / "record.json").is_file() else {}
-        if all(record.get("recipe", {}).get(field) == asked[field] for field in ("builder", "arguments")):
+        if (record.get("recipe", {}).get("builder"), record.get("parameters")) == asked:
             return place
     return None
 
@@ -383,8 +383,8 @@ def run(
 def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report) -> Export:
     counts = ", ".join(f"{len(part.x)} {name}" for name, part in dataset.parts.items())
     report(f"{recipe.name}: data {dataset.name} ({counts}), sha256 {dataset.sha256[:12]}")
-    found = _tune(recipe, dataset, out, report)
-    tuned = found.recipe
+    found = _tune(recipe, dataset, out, report) if recipe.trials else None
+    tuned = found.recipe if found else recipe
     model = _train(tuned, dataset, out, (), report, found).model
     result = _export(tuned, model, dataset, out, report)
     if result.verified and seeds > 1:
@@ -446,7 +446,7 @@ def _train(
         fingerprint=recipe.fingerprint(
             dataset.sha256,
             _versions_key(),
-            without=("space", "objective", "trials", "trial_epochs", "bounds", *EXPORT_ONLY, "name"),
+            without=("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name"),
         ),
     )
     seconds = time.monotonic() - start

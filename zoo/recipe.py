@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import numbers
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 
 from zoo.augment import Mixing
-from zoo.checks import check_choice
+from zoo.checks import check_choice, is_whole
 from zoo.data import Dataset
 from zoo.optimizer import make_optimizer, optimizer_space
 from zoo.precisions import PRECISIONS
@@ -93,7 +92,9 @@ class Recipe:
         space: function from `keras_tuner.HyperParameters` to the fields that a trial replaces; "arguments" in it are
             merged into those above. None is the usual one, `usual_space`.
         objective: what the search looks at after each trial: "val_loss" or a metric such as "val_accuracy".
-        trials, trial_epochs: how many candidates the search trains, and for how long.
+        trials, trial_epochs: how many candidates the search trains, and for how long. With trials=0 there is no search:
+            the recipe's own values stand.
+        trial_samples: how many samples of train a trial sees, where all would take too long; drawn by `seed`.
         precisions: of the exported files, from `zoo/precisions/`.
         strategy: for recurrent layers: "auto", or one of `zoo/conversion/strategy.py`.
         target: where the files must run: "litert", "browser" or "micro".
@@ -128,6 +129,7 @@ class Recipe:
     objective: str = "val_loss"
     trials: int = 12
     trial_epochs: int = 12
+    trial_samples: int | None = None
     precisions: Sequence[str] = ("float32", "int8")
     strategy: str = "auto"
     target: str = "litert"
@@ -140,26 +142,29 @@ class Recipe:
                 raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
         if not isinstance(self.task, Task):
             raise TypeError(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
+        for argument in ("preprocessing", "augmentation"):
+            _check_layers(argument, getattr(self, argument))
         self._check_mixing()
         knobs = _knobs(self.builder)
         for argument in self.arguments:
             if argument in ("preprocessing", "augmentation"):
                 raise ValueError(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
             check_choice(f"argument of {described(self.builder)}", argument, knobs)
-        for argument in ("epochs", "trials", "trial_epochs"):
+        for argument, least in (("epochs", 1), ("trials", 0), ("trial_epochs", 1), ("trial_samples", 1)):
             value = getattr(self, argument)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{argument}={value!r} must be a whole number of at least 1")
+            if not is_whole(value, least) and not (argument == "trial_samples" and value is None):
+                raise ValueError(f"{argument}={value!r} must be a whole number of at least {least}")
         check_batch_size(self.batch_size)
         check_class_weight(self.class_weight, self.task)
         self._optimizer(steps=1)
-        if not isinstance(self.seed, numbers.Integral) or self.seed < 0:
+        if not is_whole(self.seed, 0):
             raise ValueError(f"seed={self.seed!r} must be a whole number of at least 0")
         if not self.precisions:
             raise ValueError(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
         for precision in self.precisions:
             check_choice("precision", precision, PRECISIONS)
         check_choice("target", self.target, TARGETS)
+        check_choice("strategy", self.strategy, ("auto", "unrolled", "fused", "while", "streaming"))
         _objective_is_measured(self.objective, self.task)
 
     def _check_mixing(self) -> None:
@@ -234,6 +239,15 @@ class Recipe:
             )
         for part in dataset.parts.values():
             self.task.check(part.y)
+        if self.task.has_classes:  # of one-hot targets, too, which the data set itself cannot tell from labels
+            known = np.unique(self.task.classes(dataset.train.y))
+            for name, part in dataset.parts.items():
+                unseen = np.setdiff1d(self.task.classes(part.y), known)
+                if unseen.size:
+                    raise ValueError(
+                        f"data set {dataset.name!r}, {name}: class {unseen[0]} is not among the training samples, so "
+                        "no model can know it; add samples of it or leave it out"
+                    )
         return dataset
 
     def describe(self) -> dict[str, Any]:
@@ -244,9 +258,15 @@ class Recipe:
     def fingerprint(self, *rest: str, without: Collection[str]) -> str:
         """Hash of the recipe, of its functions' source and of `rest`: equal hashes, equal work.
 
-        `without` names the fields that the work does not depend on.
+        `without` names the fields that the work does not depend on. Neither does it on a field at its default, so that
+        one more field in a later version leaves unfinished trainings of hours what they are.
         """
-        fields = {name: value for name, value in self.describe().items() if name not in without}
+        defaults = {f.name: described(f.default) for f in dataclasses.fields(self)}
+        fields = {
+            name: value
+            for name, value in self.describe().items()
+            if name not in without and value != defaults[name] and described(getattr(self, name)) != defaults[name]
+        }
         sources = [_source(f) for f in (self.builder, self.space or usual_space)]
         return hashlib.sha256(json.dumps([fields, sources, rest], sort_keys=True).encode()).hexdigest()
 
@@ -288,11 +308,19 @@ def described(value: Any) -> Any:  # noqa: PLR0911
         return [described(v) for v in value]
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    if isinstance(value, np.generic):
+        return value.item()
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     if hasattr(value, "func"):  # functools.partial
         return {described(value.func): [described(value.args), described(value.keywords)]}
     return repr(value)
+
+
+def _check_layers(argument: str, layers: object) -> None:
+    if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
+        hint = "; presets are zoo.augment.for_images('light') and its like" if argument == "augmentation" else ""
+        raise TypeError(f"{argument}={layers!r} must be a list of Keras layers{hint}")
 
 
 def _fresh(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:

@@ -157,7 +157,7 @@ def _difference(a: float | None, b: float | None) -> float | None:
 
 
 def best_output(record: Mapping[str, Any]) -> str:
-    count = len(record["data"]["labels"])
+    count = len(record["data"]["labels"]) or "classes"
     return {
         "Multiclass": f"(n, {count}) probabilities",
         "Binary": "(n, 1) probability of class 1",

@@ -6,13 +6,12 @@ The rate is `learning_rate` times the schedule's factor; steps are counted by th
 
 import abc
 import math
-import numbers
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import keras
 
-from zoo.checks import check_choice, check_size
+from zoo.checks import check_choice, check_size, is_real
 
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
@@ -90,7 +89,7 @@ class Cosine(Schedule):
     name = "cosine"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.warmup, numbers.Real) or not 0 <= self.warmup < 1:
+        if not is_real(self.warmup) or not 0 <= self.warmup < 1:
             raise ValueError(f"warmup={self.warmup!r} must be a number in [0, 1): a fraction of all steps")
 
     def rate(self, peak, steps, epochs):
@@ -143,7 +142,7 @@ class Plateau(Schedule):
     def __post_init__(self) -> None:
         _check_fraction("factor", self.factor)
         check_size("patience", self.patience)
-        if not isinstance(self.smallest, numbers.Real) or not 0 <= self.smallest < math.inf:
+        if not is_real(self.smallest) or not 0 <= self.smallest < math.inf:
             raise ValueError(f"smallest={self.smallest!r} must be a number of at least 0")
 
     def rate(self, peak, steps, epochs):
@@ -193,5 +192,5 @@ def _in_an_epoch(steps: int, epochs: int) -> int:
 
 
 def _check_fraction(argument: str, value: float) -> None:
-    if not isinstance(value, numbers.Real) or not 0 < value < 1:
+    if not is_real(value) or not 0 < value < 1:
         raise ValueError(f"{argument}={value!r} must be a number between 0 and 1")

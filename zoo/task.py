@@ -3,7 +3,6 @@
 import abc
 import dataclasses
 import math
-import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +11,7 @@ import keras
 import numpy as np
 
 from zoo.augment import SoftBinaryAccuracy
-from zoo.checks import check_choice, check_size
+from zoo.checks import check_choice, check_size, is_real, is_whole
 
 VALUE_LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
     "mse": keras.losses.MeanSquaredError,
@@ -76,7 +75,7 @@ class Task(abc.ABC):
 
 
 def _check_smoothing(value: float) -> None:
-    if not isinstance(value, numbers.Real) or not 0 <= value < 1:
+    if not is_real(value) or not 0 <= value < 1:
         raise ValueError(f"label_smoothing={value!r} must be a number in [0, 1)")
 
 
@@ -101,7 +100,7 @@ class Multiclass(Task):
     has_classes = True
 
     def __post_init__(self) -> None:
-        if not isinstance(self.num_classes, int) or self.num_classes < 2:
+        if not is_whole(self.num_classes, 2):
             raise ValueError(f"num_classes={self.num_classes!r} must be a whole number of at least 2")
         _check_smoothing(self.label_smoothing)
 
@@ -210,10 +209,12 @@ class Multilabel(Task):
 
     Attributes:
         label_smoothing: how far training draws both targets towards one half, in [0, 1).
+        soft: whether targets may be mixed, anywhere between 0 and 1.
     """
 
     num_labels: int
     label_smoothing: float = 0.0
+    soft: bool = False
 
     output_name = "label_probabilities"  # another name than a softmax's: the largest of them is no answer
     score_name = "label accuracy"
@@ -230,7 +231,8 @@ class Multilabel(Task):
         return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
 
     def metrics(self):
-        return [keras.metrics.BinaryAccuracy(threshold=0.0, name="accuracy")]  # over all labels alike
+        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
+        return [accuracy(threshold=0.0, name="accuracy")]  # over all labels alike
 
     def output(self):
         return keras.layers.Activation("sigmoid", name=self.output_name)
@@ -392,9 +394,9 @@ def check_class_weight(class_weight: ClassWeight, task: Task) -> None:
         )
     classes = max(2, task.num_outputs)
     for number, weight in class_weight.items():
-        if not isinstance(number, numbers.Integral) or not 0 <= number < classes:
+        if not is_whole(number, 0) or not number < classes:
             raise ValueError(f"class_weight has the class {number!r}; classes are whole numbers, 0 to {classes - 1}")
-        if not isinstance(weight, numbers.Real) or not 0 <= weight < math.inf:
+        if not is_real(weight) or not 0 <= weight < math.inf:
             raise ValueError(f"class_weight={{{number}: {weight!r}}}: a weight must be a number of at least 0")
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.augment import Mixing
+from zoo.checks import is_whole
 from zoo.files import writing
 
 # Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
@@ -168,7 +169,7 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
         raise ValueError("the model is not compiled; call model.compile(optimizer, loss, metrics) first")
     if len(train[0]) == 0 or len(train[0]) != len(train[1]):
         raise ValueError(f"train has {len(train[0])} inputs and {len(train[1])} targets; it needs as many of both")
-    if not isinstance(epochs, int) or epochs < 1:
+    if not is_whole(epochs, 1):
         raise ValueError(f"epochs={epochs!r} must be a whole number of at least 1")
     check_batch_size(batch_size)
     for callback in callbacks:
@@ -193,7 +194,7 @@ def _check_weights(sample_weight: np.ndarray | None, samples: int) -> None:
 
 
 def check_batch_size(batch_size: BatchSize) -> None:
-    if batch_size != "all" and (not isinstance(batch_size, int) or batch_size < 1):
+    if batch_size != "all" and not is_whole(batch_size, 1):
         raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1, or 'all'")
 
 

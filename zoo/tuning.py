@@ -61,6 +61,8 @@ def search(recipe: Recipe, dataset: Dataset, file: Path | None, report: Callable
         ValueError: the space is empty or not in order. CheckFailed: every trial failed, with the first cause.
     """
     start = time.monotonic()
+    if recipe.trials == 0:
+        raise ValueError("trials=0: the recipe's own values stand and there is nothing to search; give trials")
     fingerprint = _fingerprint(recipe, dataset, versions)
     known = _read(recipe, file, fingerprint)
     if file is not None and file.exists() and not known:
@@ -142,6 +144,8 @@ def _run(recipe: Recipe, dataset: Dataset, values: dict[str, Any]) -> Trial:
     start = time.monotonic()
     fields: dict[str, Any] = {}
     try:
+        if recipe.trial_samples is not None:
+            dataset = dataset.thinned(recipe.trial_samples, recipe.seed)
         fields = _draw(recipe, _drawn(values))
         candidate = recipe.replace(**fields).replace(epochs=recipe.trial_epochs)
         keras.backend.clear_session()

@@ -8,6 +8,7 @@ import keras
 
 import zoo.models  # noqa: F401  (makes the layers of our builders known to Keras)
 from zoo.augment import Augmentation, RandomLayer
+from zoo.conversion.activation import IntegerELU, with_integer_activation
 from zoo.conversion.masking import IntegerMasking
 from zoo.conversion.normalization import IntegerLayerNormalization
 
@@ -29,6 +30,7 @@ TRAINING_ONLY = (
 INTEGER: dict[type, Any] = {
     keras.layers.Masking: IntegerMasking,
     keras.layers.LayerNormalization: IntegerLayerNormalization,
+    keras.layers.ELU: IntegerELU,
 }
 RECURRENT = (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
 Replace = Callable[[keras.layers.Layer], keras.layers.Layer]
@@ -62,7 +64,7 @@ def inference_model(
         kind = INTEGER.get(own, own)
         if re.fullmatch(_snake_case(own.__name__) + r"(_\d+)?", layer.name):
             config["name"] = None
-        return kind.from_config(config)
+        return with_integer_activation(kind.from_config(config))
 
     shape = model.inputs[0].shape[1:] if input_shape is None else input_shape
     inputs = keras.Input(shape, dtype=model.inputs[0].dtype, name="input")

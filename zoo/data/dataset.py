@@ -1,11 +1,15 @@
 """Whole arrays, split once, without leaks, with a hash that tells whether two runs saw the same data."""
 
+import dataclasses
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+
+from zoo.data.splitting import TEST, TRAIN, VALIDATION, apart, content_keys, grouped_sides, sides, sides_by_time
 
 
 class Part(NamedTuple):
@@ -19,8 +23,18 @@ class Part(NamedTuple):
 class Dataset:
     """Arrays in memory: `train` to fit and to calibrate, `validation` to choose, `test` to be read once.
 
-    Raises ValueError where values are missing (NaN), infinite or not numbers, where a part is empty, or where
-    shapes disagree.
+    `split`, `with_test` and `by_time` make the parts without leaks.
+
+    Attributes:
+        labels: names of the classes; integer targets count from 0 in their order.
+        features, units: name and unit of each value of an input's last axis, "" where it has no unit.
+        target, target_unit: what y is.
+        vocabulary: what each token stands for, of inputs that are tokens.
+
+    Raises:
+        ValueError: values that are missing (NaN), infinite or not numbers, an empty part, shapes that disagree, a
+            target that is the same in all of train, a class that validation or test has and train has not, names that
+            are not as many as what they name.
     """
 
     name: str
@@ -30,6 +44,11 @@ class Dataset:
     labels: tuple[str, ...] = ()
     licence: str = ""
     citation: str = ""
+    features: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    target: str = ""
+    target_unit: str = ""
+    vocabulary: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part_name, (x, y) in self.parts.items():
@@ -44,6 +63,33 @@ class Dataset:
                         f"{where}: {what} has NaN or infinite values in {bad.size} of {len(values)} samples, "
                         f"first in sample {bad[0]}; remove or fill them before the data set is made"
                     )
+        self._check_targets()
+        for what, names in (("features", self.features), ("units", self.units)):
+            if names and len(names) != self.input_shape[-1]:
+                raise ValueError(
+                    f"data set {self.name!r}: {len(names)} {what} for inputs of shape {self.input_shape}; "
+                    f"{self.input_shape[-1]} are needed, or none"
+                )
+
+    def _check_targets(self) -> None:
+        where, y = f"data set {self.name!r}", self.train.y
+        classes = {name: np.unique(part.y) for name, part in self.parts.items() if _are_classes(part.y)}
+        if len(y) > 1 and (y == y[:1]).all():
+            raise ValueError(
+                f"{where}: the target is {y[0].tolist()} in all {len(y)} training samples; there is nothing to learn"
+            )
+        for name, present in classes.items():
+            if self.labels and (present[0] < 0 or present[-1] >= len(self.labels)):
+                raise ValueError(
+                    f"{where}, {name}: classes run from {present[0]} to {present[-1]}, but there are "
+                    f"{len(self.labels)} labels, which name 0 to {len(self.labels) - 1}"
+                )
+            unseen = np.setdiff1d(present, classes.get("train", present))
+            if unseen.size:
+                raise ValueError(
+                    f"{where}, {name}: class {unseen[0]} is not among the training samples, so no model can know it; "
+                    "add samples of it or leave it out"
+                )
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -64,6 +110,27 @@ class Dataset:
                 digest.update(np.ascontiguousarray(values).data)
         return digest.hexdigest()
 
+    def reshaped(self, shape: Sequence[int]) -> "Dataset":
+        """The same samples with inputs of another shape: an image (28, 28, 1) as steps of its rows, (28, 28), say."""
+        shape = tuple(shape)
+        if int(np.prod(shape)) != int(np.prod(self.input_shape)) or min(shape, default=0) < 1:
+            raise ValueError(
+                f"{self.name}: shape={shape} does not hold the {int(np.prod(self.input_shape))} values of an input; "
+                f"{self.input_shape} does"
+            )
+        same_axis = shape[-1] == self.input_shape[-1]  # otherwise its names would name something else
+        train, validation, test = (Part(x.reshape(len(x), *shape), y) for x, y in self.parts.values())
+        return dataclasses.replace(
+            self, train=train, validation=validation, test=test,
+            features=self.features if same_axis else (), units=self.units if same_axis else (),
+        )  # fmt: skip
+
+    def thinned(self, samples: int, seed: int = 0) -> "Dataset":
+        """With as many samples of train at most, drawn by `seed`, in their order; validation and test stay whole."""
+        x, y = self.train
+        kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:samples])
+        return dataclasses.replace(self, train=Part(x[kept], y[kept]))
+
     @classmethod
     def split(
         cls,
@@ -73,11 +140,12 @@ class Dataset:
         *,
         test: float = 0.2,
         validation: float = 0.15,
+        groups: np.ndarray | None = None,
         labels: tuple[str, ...] = (),
         licence: str = "",
         citation: str = "",
     ) -> "Dataset":
-        """Splits by content, stratified by class where `y` holds integers.
+        """Splits by content, stratified by class where `y` holds integers, or by whole groups.
 
         Samples are put in the order of the SHA-256 of their input, class by class, and cut there. So the split does
         not depend on the order of the file, on a seed or on a library's version, and equal inputs, which have equal
@@ -86,35 +154,124 @@ class Dataset:
         Args:
             x, y: all samples, (n, *input_shape) and (n,) or (n, outputs).
             test, validation: fractions of all samples; what is left trains.
+            groups: of each sample, (n,): who wore the sensor, which page the line is from. A group is never on two
+                sides, so that test asks about groups that training has not seen. Classes are then not balanced.
 
         Raises:
-            ValueError: fractions outside (0, 1) or that leave nothing to train on; too few samples of a class.
+            ValueError: fractions outside (0, 1) or that leave nothing to train on; too few samples of a class, or
+                too few groups.
         """
-        x, y = np.asarray(x), np.asarray(y)
-        if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
-            raise ValueError(
-                f"test={test} and validation={validation} must lie in (0, 1) and leave samples to train on"
-            )
-        _check_pairs(f"data set {name!r}", x, y)
-        keys = np.array([hashlib.sha256(np.ascontiguousarray(sample).data).hexdigest() for sample in x])
-        # One label per distinct input, so that a doubled input with two labels cannot end up on two sides either.
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        strata = y[first][inverse] if np.issubdtype(y.dtype, np.integer) and y.ndim == 1 else np.zeros(len(y), int)
-        sides = np.empty(len(x), int)
-        for stratum in np.unique(strata):
-            members = np.flatnonzero(strata == stratum)
-            members = members[np.argsort(keys[members], kind="stable")]
-            position = np.searchsorted(keys[members], keys[members])  # equal inputs share the first one's position
-            fraction = position / len(members)
-            side = np.where(fraction < test, 2, np.where(fraction < test + validation, 1, 0))
-            if len(np.unique(side)) < 3:
-                raise ValueError(
-                    f"data set {name!r}: class {stratum} has {len(np.unique(position))} different samples, too few to "
-                    "be in train, validation and test; add samples or larger fractions"
-                )
-            sides[members] = side
-        train, held_out, tested = (Part(x[sides == side], y[sides == side]) for side in (0, 1, 2))
-        return cls(name, train, held_out, tested, labels=tuple(labels), licence=licence, citation=citation)
+        x, y, where = np.asarray(x), np.asarray(y), f"data set {name!r}"
+        if y.dtype == bool:
+            y = y.astype("int32")
+        _check_fractions(test, validation)
+        _check_pairs(where, x, y)
+        keys = content_keys(x)
+        if groups is None:
+            chosen = sides(where, keys, _strata(y), test, validation)
+        else:
+            groups = np.asarray(groups)
+            if groups.shape != (len(x),):
+                raise ValueError(f"{where}: groups of shape {groups.shape} for {len(x)} samples; one each is needed")
+            chosen = grouped_sides(where, keys, groups, test, validation)
+        return cls(name, *parted(x, y, chosen), labels=tuple(labels), licence=licence, citation=citation)
+
+    @classmethod
+    def with_test(
+        cls,
+        name: str,
+        train: tuple[np.ndarray, np.ndarray],
+        test: tuple[np.ndarray, np.ndarray],
+        *,
+        validation: float | tuple[np.ndarray, np.ndarray] = 0.15,
+        labels: tuple[str, ...] = (),
+        licence: str = "",
+        citation: str = "",
+    ) -> "Dataset":
+        """A set whose source names the test samples: all of these stay, in their order, so that scores compare.
+
+        Samples that test holds too are left out of the others, and those of validation out of train.
+
+        Args:
+            validation: the samples, or which fraction of `train` to take, by content and stratified as in `split`.
+        """
+        where = f"data set {name!r}"
+        (x, y), (x_test, y_test) = (tuple(map(np.asarray, pair)) for pair in (train, test))
+        _check_pairs(f"{where}, train", x, y)
+        _check_pairs(f"{where}, test", x_test, y_test)
+        tested, keys = content_keys(x_test), content_keys(x)
+        kept = apart(keys, tested)
+        if not kept.all():  # most sets have none, and need no copy
+            x, y, keys = x[kept], y[kept], keys[kept]
+        if isinstance(validation, tuple):
+            x_held, y_held = map(np.asarray, validation)
+            _check_pairs(f"{where}, validation", x_held, y_held)
+            held = content_keys(x_held)
+            only = apart(held, tested)
+            held_out, trains = Part(x_held[only], y_held[only]), apart(keys, held)
+        else:
+            if not 0 < validation < 1:
+                raise ValueError(f"validation={validation} must lie in (0, 1) and leave samples to train on")
+            trains = sides(where, keys, _strata(y), 0, validation) == TRAIN
+            held_out = Part(x[~trains], y[~trains])
+        part, tests = Part(x[trains], y[trains]), Part(x_test, y_test)
+        return cls(name, part, held_out, tests, labels=tuple(labels), licence=licence, citation=citation)
+
+    @classmethod
+    def by_time(
+        cls,
+        name: str,
+        x: np.ndarray,
+        y: np.ndarray,
+        times: np.ndarray,
+        *,
+        span: float = 0.0,
+        test: float = 0.2,
+        validation: float = 0.15,
+        labels: tuple[str, ...] = (),
+        licence: str = "",
+        citation: str = "",
+    ) -> "Dataset":
+        """Splits by time: what came first trains, what came last is tested.
+
+        Samples that reach over a border are left out, and so are earlier samples whose input comes again later.
+
+        Args:
+            x, y: all samples, in any order; windows may overlap.
+            times: when each begins, (n,).
+            span: how long a sample lasts, its target included, in the unit of `times`.
+            test, validation: fractions of all samples.
+        """
+        x, y, times, where = np.asarray(x), np.asarray(y), np.asarray(times), f"data set {name!r}"
+        _check_fractions(test, validation)
+        _check_pairs(where, x, y)
+        if times.shape != (len(x),) or not np.isfinite(times).all():
+            raise ValueError(f"{where}: times of shape {times.shape} for {len(x)} samples; one number each is needed")
+        order, chosen = sides_by_time(where, times, span, test, validation)
+        x, y, keys = x[order], y[order], content_keys(x[order])
+        for earlier in (VALIDATION, TRAIN):
+            again = (chosen == earlier) & np.isin(keys, keys[chosen > earlier])
+            chosen[again] = -1
+        return cls(name, *parted(x, y, chosen), labels=tuple(labels), licence=licence, citation=citation)
+
+
+def parted(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> tuple[Part, Part, Part]:
+    """Train, validation and test of samples whose sides are known; those of another side are left out."""
+    train, validation, test = (Part(x[sides == side], y[sides == side]) for side in (TRAIN, VALIDATION, TEST))
+    return train, validation, test
+
+
+def _are_classes(y: np.ndarray) -> bool:
+    return y.ndim == 1 and np.issubdtype(y.dtype, np.integer)
+
+
+def _strata(y: np.ndarray) -> np.ndarray:
+    return y if _are_classes(y) else np.zeros(len(y), int)
+
+
+def _check_fractions(test: float, validation: float) -> None:
+    if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
+        raise ValueError(f"test={test} and validation={validation} must lie in (0, 1) and leave samples to train on")
 
 
 def _check_pairs(where: str, x: np.ndarray, y: np.ndarray) -> None:
@@ -122,4 +279,5 @@ def _check_pairs(where: str, x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError(f"{where}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
     for what, values in (("x", x), ("y", y)):
         if not np.issubdtype(values.dtype, np.number):
-            raise ValueError(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers")
+            hint = "; number them: np.unique(y, return_inverse=True)" if values.dtype.kind in "UOST" else ""
+            raise ValueError(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers{hint}")

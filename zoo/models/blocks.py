@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 
 from zoo.augment import Augmentation
 from zoo.checks import check_choice, check_number, check_rate
@@ -22,8 +23,17 @@ REGULARIZERS = {
 }
 NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu", "p_re_lu", "elu", "gelu", "silu", "swish", "hard_silu", "mish")
-_NO_ACTIVATION = {"get", "serialize", "deserialize"} | {n for n in vars(keras.activations) if n.startswith("_")}
-ACTIVATIONS = {"prelu", *(n for n in vars(keras.activations) if n.islower() and n not in _NO_ACTIVATION)}
+# "glu" halves the channels and "threshold" wants arguments.
+_NO_ACTIVATION = {"get", "serialize", "deserialize", "glu", "threshold"}
+_KNOWN = {n for n in vars(keras.activations) if n.islower() and not n.startswith("_")}
+ACTIVATIONS = {"prelu", *(_KNOWN - _NO_ACTIVATION)}
+
+
+# All that need no argument and fit kernels of every rank.
+INITIALIZERS = (
+    *("auto", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "ones"),
+    *("orthogonal", "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "zeros"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,7 @@ class Hidden:
         max_norm: what the norm of the weights of a unit is kept below (N. Srebro et al., 2004); None for no limit.
         dropout: fraction of the outputs that training drops (N. Srivastava et al., JMLR 2014).
         spatial_dropout: fraction of whole channels that training drops (J. Tompson et al., CVPR 2015).
-        noise: standard deviation of Gaussian noise that training adds to the outputs.
+        noise: standard deviation, 0 to 1, of Gaussian noise that training adds to the outputs.
         normalization: None, "batch" (S. Ioffe and C. Szegedy, ICML 2015) or "layer" (J. Ba et al., 2016), before the
             activation.
     """
@@ -96,8 +106,7 @@ class Hidden:
                     f"{self.activation!r}; leave it out"
                 )
         if isinstance(self.kernel_initializer, str):
-            names = [n for n, v in vars(keras.initializers).items() if n.islower() and isinstance(v, type)]
-            check_choice("kernel_initializer", self.kernel_initializer, ["auto", *names])
+            check_choice("kernel_initializer", self.kernel_initializer, INITIALIZERS)
         elif not isinstance(self.kernel_initializer, keras.initializers.Initializer):
             raise TypeError(
                 f"kernel_initializer={self.kernel_initializer!r} must be 'auto', a name such as 'he_normal' or a "
@@ -115,7 +124,7 @@ class Hidden:
             check_number("max_norm", self.max_norm, above=0)
         for name in ("dropout", "spatial_dropout"):
             check_rate(name, getattr(self, name))
-        check_number("noise", self.noise, least=0)
+        check_number("noise", self.noise, 0, 1)
         if self.normalization is not None:
             check_choice("normalization", self.normalization, NORMALIZATIONS)
 
@@ -213,11 +222,16 @@ class UnitMaxNorm(keras.constraints.MaxNorm):
 
 
 def check_activation(argument: str, value: Activation) -> Activation:
-    """A Keras name, "prelu", a function or a layer such as `keras.layers.ELU(0.5)`."""
+    """A Keras name, "prelu", a function that Keras can save, or a layer such as `keras.layers.LeakyReLU(0.1)`."""
     if isinstance(value, str):
         check_choice(argument, value, ACTIVATIONS)
-    elif not callable(value):
-        raise TypeError(f"{argument}={value!r} must be a name such as 'relu', a function or a Keras layer")
+    elif not callable(value) or isinstance(value, type | np.ufunc):
+        raise TypeError(f"{argument}={value!r} must be a name such as 'relu', a function of Keras, or a Keras layer")
+    elif getattr(value, "__name__", "") == "<lambda>":
+        raise ValueError(
+            f"{argument}={value!r} cannot be saved: a file runs no code. Take a name, a layer, or a function of "
+            "your own with @keras.saving.register_keras_serializable()"
+        )
     return value
 
 

@@ -19,7 +19,7 @@ def cnn(
     *,
     filters: Sequence[int] = (16, 32),
     kernel_size: int | Sequence[int] = 3,
-    convolutions: int = 2,
+    convolutions: int | Sequence[int] = 2,
     downsampling: str = "pool",
     head: str = "pool",
     units: Sequence[int] = (),
@@ -45,7 +45,7 @@ def cnn(
         num_outputs: size of the logits.
         filters: one number a stage; between two stages each spatial axis is halved.
         kernel_size: in pixels or steps, of every kernel; one number, or one for each axis.
-        convolutions: convolutions a stage.
+        convolutions: convolutions a stage; one number, or one for each stage.
         downsampling: "pool" takes the largest of each 2x2 between stages, "stride" lets the next stage's first
             convolution go in steps of 2.
         head: "pool" averages each channel over space, "flatten" keeps every position.
@@ -66,7 +66,7 @@ def cnn(
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     kernel_size = check_size_for_each("kernel_size", kernel_size, len(input_shape) - 1)
-    convolutions = check_size("convolutions", convolutions)
+    convolutions = check_size_for_each("convolutions", convolutions, len(filters), "stage")
     check_choice("downsampling", downsampling, ("pool", "stride"))
     check_choice("head", head, ("pool", "flatten"))
     units = check_sizes("units", units, minimum_length=0)
@@ -79,13 +79,13 @@ def cnn(
 
     axes = AXES[len(input_shape) - 1]
     inputs, x = entrance(input_shape, preprocessing, augmentation)
-    for stage, size in enumerate(filters):
+    for stage, (size, count) in enumerate(zip(filters, convolutions, strict=True)):
         if stage and downsampling == "pool":
             x = axes.max_pooling()(x)  # (B, H/2, W/2, C)
-        for step in range(convolutions):
+        for step in range(count):
             strides = 2 if downsampling == "stride" and stage and not step else 1
             x = axes.convolution(size, kernel_size, strides=strides, padding="same", **hidden.linear())(x)
-            x = hidden.after(x, drop=step == convolutions - 1)  # (B, H, W, size)
+            x = hidden.after(x, drop=step == count - 1)  # (B, H, W, size)
     x = axes.global_pooling()(x) if head == "pool" else keras.layers.Flatten()(x)  # (B, features)
     for size in units:
         x = keras.layers.Dense(size, **hidden.linear())(x)  # (B, size)

@@ -91,7 +91,7 @@ def rnn(
     units = check_sizes("units", units)
     bidirectional = check_flag("bidirectional", bidirectional)
     check_choice("head", head, HEADS)
-    check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
+    vocabulary_size = check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
     check_cell_activation(activation)
     recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
     recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
@@ -105,7 +105,7 @@ def rnn(
         inputs, x = entrance(input_shape, preprocessing, augmentation, mask_value=mask_value)
     else:
         inputs, x = entrance(input_shape, preprocessing, augmentation, dtype="int32")
-        x = keras.layers.Embedding(vocabulary_size, embedding_dim, mask_zero=True)(x)  # (B, T, embedding_dim)
+        x = keras.layers.Embedding(vocabulary_size, int(embedding_dim), mask_zero=True)(x)  # (B, T, embedding_dim)
     x = recurrent_stack(
         x, cell, units, bidirectional, head, hidden,
         recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
@@ -145,8 +145,8 @@ def recurrent_stack(
 
 def check_tokens(
     input_shape: Sequence[int | None], vocabulary_size: int | None, embedding_dim: int, mask_value: float | None
-) -> None:
-    """Whether the input is real values or tokens, without contradiction."""
+) -> int | None:
+    """The size of the vocabulary, or None for real values. Raises ValueError where arguments contradict each other."""
     if mask_value is not None:
         check_number("mask_value", mask_value)
     check_size("embedding_dim", embedding_dim)
@@ -155,14 +155,15 @@ def check_tokens(
             raise ValueError(
                 f"input_shape={input_shape} are tokens, which need vocabulary_size; real values are (steps, features)"
             )
-        return
-    check_size("vocabulary_size", vocabulary_size, minimum=2)
+        return None
+    vocabulary_size = check_size("vocabulary_size", vocabulary_size, minimum=2)
     if len(input_shape) != 1:
         raise ValueError(f"vocabulary_size={vocabulary_size} goes with input_shape=(steps,), not {input_shape}")
     if mask_value is not None:
         raise ValueError(
             f"mask_value={mask_value} with vocabulary_size={vocabulary_size}: of tokens, 0 pads; leave it out"
         )
+    return vocabulary_size
 
 
 def check_cell_activation(activation: Activation) -> None:

@@ -69,9 +69,11 @@ class AttentionPooling(keras.layers.Layer):
         scores = self.score(self.hidden(x))  # (B, T, 1)
         if mask is None:
             return ops.sum(x * ops.softmax(scores, axis=1), axis=1)
-        # |score| is at most the sum of |v|, which is too small for exp to overflow.
-        weights = ops.exp(scores) * weights_of(mask, x)
-        return ops.sum(x * (weights / ops.maximum(ops.sum(weights, axis=1, keepdims=True), 1e-6)), axis=1)
+        # |score| is at most the sum of |v|, which is too small for exp to overflow. Divided by way of the logarithm,
+        # because DIV in int8 stops where a divisor is rounded to 0; a sequence of nothing but padding has the sum 1.
+        valid = weights_of(mask, x)
+        total = ops.sum(ops.exp(scores) * valid, axis=1, keepdims=True) + (1.0 - ops.max(valid, axis=1, keepdims=True))
+        return ops.sum(x * (ops.exp(scores - ops.log(total)) * valid), axis=1)
 
     def compute_mask(self, inputs, previous_mask=None):
         return None

@@ -1,0 +1,175 @@
+"""What TensorFlow Datasets has prepared on this machine, and where it downloads from: read without importing it."""
+
+import importlib.util
+import json
+import os
+import queue
+import re
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from zoo.data.carriers import Carrier
+from zoo.data.debian import FashionMnist
+
+SECONDS = 1.0  # so long may a host take to answer; the whole check must be done in 2 s
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def data_dir() -> Path:
+    """Folder in which TensorFlow Datasets prepares: `$TFDS_DATA_DIR`, or its default."""
+    return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+@dataclass(frozen=True)
+class Prepared(Carrier):
+    """A builder of TensorFlow Datasets.
+
+    Attributes:
+        builder: its name, with configuration and version where wanted: "emnist/letters:3.1.0".
+        files: a package that brings what would be downloaded.
+    """
+
+    builder: str
+    files: FashionMnist | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z]\w*(/[\w.\-]+)?(:\d+\.\d+\.\d+)?", self.builder):
+            raise ValueError(
+                f"builder={self.builder!r} must be a name, with configuration and version where wanted, such as "
+                "'cifar10' or 'emnist/letters:3.1.0'"
+            )
+
+    @property
+    def name(self) -> str:
+        return re.split("[/:]", self.builder)[0]
+
+    @property
+    def here(self) -> bool:
+        return self.folder is not None
+
+    @property
+    def command(self) -> str:
+        prepare = f"zoo data prepare {self.known_as}"
+        if self.here or self.files is None or self.files.here:
+            return prepare
+        return f"{self.files.command} && {prepare}"
+
+    @property
+    def known_as(self) -> str:
+        """Name of the data set."""
+        return self.builder if self.files else f"tfds:{self.builder}"
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it is prepared, in the newest version if none is asked for; None where it is not.
+
+        TensorFlow Datasets fills a folder of another name and renames it when all is done, so what is here is whole.
+
+        Raises:
+            ValueError: several configurations are here and none is named.
+        """
+        path, _, version = self.builder.partition(":")
+        place = data_dir() / path
+        found = _versions(place, version)
+        if not found and "/" not in path:
+            configurations = [c for c in sorted(place.glob("*/")) if _versions(c, version)]
+            if len(configurations) > 1:
+                names = ", ".join(f"{self.name}/{c.name}" for c in configurations)
+                raise ValueError(f"{place} holds several configurations; name one of {names}")
+            found = _versions(configurations[0], version) if configurations else []
+        return found[-1] if found else None
+
+    def check_whole(self, folder: Path) -> None:
+        """Raises ValueError where files of a prepared data set are missing or cut."""
+        for split in json.loads((folder / "dataset_info.json").read_text(encoding="utf-8")).get("splits", ()):
+            pattern = split.get("filepathTemplate", "")
+            records = [int(n) for n in split.get("shardLengths", ())]
+            least = int(split.get("numBytes", 0))
+            if not pattern.endswith("{FILEFORMAT}-{SHARD_X_OF_Y}") or "tfrecord" not in _format(folder):
+                continue  # another layout: its reader will tell
+            name = pattern.format(
+                DATASET=self.name, SPLIT=split["name"], FILEFORMAT="tfrecord", SHARD_X_OF_Y="{0:05d}-of-{1:05d}"
+            )
+            files = [folder / name.format(i, len(records)) for i in range(len(records))]
+            missing = [file for file in files if not file.is_file()]
+            # Each record has 16 bytes beside its own: its length and two checksums.
+            if missing or sum(file.stat().st_size for file in files) != least + 16 * sum(records):
+                raise ValueError(
+                    f"{missing[0] if missing else files[0]} is {'missing' if missing else 'cut or damaged'}; "
+                    f"this brings it anew: rm -r {folder} && zoo data prepare {self.known_as}"
+                )
+
+    def downloads(self) -> dict[str, dict[str, Any]]:
+        """Bytes, SHA-256 and file name of all that the builder downloads, by address, as TensorFlow Datasets has them.
+
+        Empty where it lists none. Raises LookupError where TensorFlow Datasets is not installed.
+        """
+        spec = importlib.util.find_spec("tensorflow_datasets")
+        if spec is None or not spec.submodule_search_locations:
+            raise LookupError("TensorFlow Datasets is not installed; this brings it: pip install 'keras-zoo[train]'")
+        package = Path(spec.submodule_search_locations[0])
+        for path in (
+            package / "url_checksums" / f"{self.name}.txt",
+            package / "datasets" / self.name / "checksums.tsv",
+        ):
+            if path.is_file():
+                return dict(map(_download, filter(str.strip, path.read_text(encoding="utf-8").splitlines())))
+        return {}
+
+
+def check_network(addresses: list[str], seconds: float = SECONDS) -> str | None:
+    """None if one of the hosts answers, else why the first of them does not, after `seconds` at most."""
+    by_host = {urlsplit(address).netloc: address for address in reversed(addresses) if address.startswith("http")}
+    if not by_host:
+        return None  # nothing to ask: TensorFlow Datasets will tell
+    answers: queue.Queue[str | None] = queue.Queue()
+    for address in by_host.values():
+        # A daemon, as looking up a name takes as long as it takes: no timeout covers it.
+        threading.Thread(target=lambda a=address: answers.put(_refusal(a, seconds)), daemon=True).start()
+    end, reason = time.monotonic() + seconds, None
+    for _ in by_host:
+        try:
+            reason = answers.get(timeout=max(0.0, end - time.monotonic()))
+        except queue.Empty:
+            reason = reason or f"no answer within {seconds:g} s"
+            break
+        if reason is None:
+            return None
+    return f"{next(iter(by_host))}: {reason}"
+
+
+def _refusal(address: str, seconds: float) -> str | None:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=seconds):
+            return None
+    except urllib.error.HTTPError as error:
+        through = urlsplit(address).scheme in urllib.request.getproxies()
+        refused = error.code in (407, 502, 503, 504) or (through and error.code == 403)  # it was a proxy that answered
+        return f"{error.code} {error.reason}" if refused else None
+    except urllib.error.URLError as error:
+        return None if isinstance(error.reason, ssl.SSLError) else str(error.reason)  # a host that answers is there
+    except OSError as error:
+        return str(error)
+
+
+def _versions(place: Path, version: str) -> list[Path]:
+    """Prepared versions in a folder, the newest one last."""
+    found = [path.parent for path in place.glob("*/dataset_info.json") if _VERSION.fullmatch(path.parent.name)]
+    found = [path for path in found if version in ("", path.name) and (path / "features.json").is_file()]
+    return sorted(found, key=lambda path: tuple(map(int, path.name.split("."))))
+
+
+def _format(folder: Path) -> str:
+    return json.loads((folder / "dataset_info.json").read_text(encoding="utf-8")).get("fileFormat", "tfrecord")
+
+
+def _download(line: str) -> tuple[str, dict[str, Any]]:
+    address, size, sha256, *name = line.split("\t") if "\t" in line else line.split()
+    return address, {"bytes": int(size), "sha256": sha256, "file": name[0] if name else address.rpartition("/")[2]}

@@ -1,0 +1,107 @@
+"""Which samples train, which choose, which test: decided by what they hold, never by their place in a file."""
+
+import hashlib
+
+import numpy as np
+
+TRAIN, VALIDATION, TEST = 0, 1, 2
+
+
+def content_keys(x: np.ndarray) -> np.ndarray:
+    """A key for each sample, (n,): equal inputs have equal keys."""
+    if np.issubdtype(x.dtype, np.floating):
+        x = x + x.dtype.type(0)  # -0.0 equals 0.0, but not in its bytes
+    x = np.ascontiguousarray(x)
+    return np.array([hashlib.sha256(sample.data).hexdigest().encode() for sample in x])
+
+
+def sides(where: str, keys: np.ndarray, strata: np.ndarray, test: float, validation: float) -> np.ndarray:
+    """The side of each sample, (n,), stratified: each stratum is put in the order of its keys and cut there.
+
+    So the split does not depend on the order of the file, on a seed or on a library's version, and equal keys never
+    stand on two sides. With test=0 nothing goes there.
+    """
+    # One stratum per distinct key, so that a doubled input with two labels cannot end up on two sides either.
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    strata = strata[first][inverse]
+    chosen = np.empty(len(keys), int)
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        members = members[np.argsort(keys[members], kind="stable")]
+        position = np.searchsorted(keys[members], keys[members])  # equal inputs share the first one's position
+        side = _cut(position / len(members), test, validation)
+        if len(np.unique(side)) < (3 if test else 2):
+            raise ValueError(
+                f"{where}: class {stratum} has {len(np.unique(position))} different samples, too few to be in train, "
+                "validation and test; add samples or larger fractions"
+            )
+        chosen[members] = side
+    return chosen
+
+
+def grouped_sides(where: str, keys: np.ndarray, groups: np.ndarray, test: float, validation: float) -> np.ndarray:
+    """Likewise, (n,), with whole groups on one side; groups that share a sample count as one.
+
+    Groups are put in the order of the least key in each and cut by their numbers of samples.
+    """
+    linked = _linked(keys, groups)
+    order = np.argsort(keys, kind="stable")
+    names, first = np.unique(linked[order], return_index=True)
+    chosen, before = np.empty(len(keys), int), 0
+    for name in names[np.argsort(first)]:  # by the least key
+        members = linked == name
+        chosen[members] = _cut(np.array(before / len(keys)), test, validation)
+        before += int(members.sum())
+    if len(np.unique(chosen)) < (3 if test else 2):
+        raise ValueError(
+            f"{where}: {len(names)} groups that share nothing are too few to be in train, validation and test; "
+            "add groups or larger fractions"
+        )
+    return chosen
+
+
+def sides_by_time(
+    where: str, times: np.ndarray, span: float, test: float, validation: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Order of the samples by time, and the side of each in that order; -1 for those that would reach over a border.
+
+    A sample at time t holds what happened from t to before t + `span`.
+    """
+    order = np.argsort(times, kind="stable")
+    sorted_times = times[order]
+    place = np.searchsorted(sorted_times, sorted_times) / len(times)  # samples of one time stay together
+    chosen = np.where(place < 1 - test - validation, TRAIN, np.where(place < 1 - test, VALIDATION, TEST))
+    for later in (VALIDATION, TEST):
+        if not (chosen == later).any():
+            raise ValueError(f"{where}: {len(times)} samples are too few to be in train, validation and test")
+        begins = sorted_times[chosen == later][0]
+        chosen[(chosen < later) & (sorted_times + span > begins)] = -1
+    if not ((chosen == TRAIN).any() and (chosen == VALIDATION).any()):
+        raise ValueError(
+            f"{where}: a span of {span} leaves no samples between two borders; take more time or less span"
+        )
+    return order, chosen
+
+
+def apart(keys: np.ndarray, *others: np.ndarray) -> np.ndarray:
+    """Which of the keys, (n,) of bool, none of the others holds."""
+    return ~np.isin(keys, np.concatenate(others))
+
+
+def _cut(fraction: np.ndarray, test: float, validation: float) -> np.ndarray:
+    return np.where(fraction < test, TEST, np.where(fraction < test + validation, VALIDATION, TRAIN))
+
+
+def _linked(keys: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """A number for each sample, (n,): alike where samples share a group or a key, or a chain of these links them."""
+    of_key = np.unique(keys, return_inverse=True)[1]
+    of_group = np.unique(groups, return_inverse=True)[1]
+    number = of_group
+    while True:
+        before = number
+        for of in (of_key, of_group):
+            least = np.full(of.max() + 1, len(keys))
+            np.minimum.at(least, of, number)
+            number = least[of]
+        if (number == before).all():
+            return number
