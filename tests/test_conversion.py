@@ -110,10 +110,12 @@ def test_the_same_weights_give_the_same_bytes_whatever_was_built_before(tmp_path
         x = np.linspace(-1, 1, 90, dtype="float32").reshape(10, 3, 3)
         (tmp_path / name).mkdir()
         convert(
-            model, tmp_path / name, output=None, output_name="value", strategies={"int8": "unrolled"}, calibration=x
-        )
-        hashes.add(hashlib.sha256((tmp_path / name / "int8.tflite").read_bytes()).hexdigest())
-    assert len(hashes) == 1
+            model, tmp_path / name, output=None, output_name="value", calibration=x, values=True,
+            strategies={"int8": "unrolled", "int8_io": "unrolled"},  # in parts, and in one
+        )  # fmt: skip
+        assert not (tmp_path / name / "strategies").exists()
+        hashes.update(hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / name).glob("*.tflite"))
+    assert len(hashes) == 2
 
 
 def test_inference_model_keeps_what_preprocessing_learnt():

@@ -13,7 +13,7 @@ from zoo import targets
 from zoo.deploy import Runner
 from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
-from zoo.task import Task
+from zoo.task import Task, Values
 
 RESAMPLES = 2000  # of the bootstrap
 
@@ -86,7 +86,7 @@ def check_file(
 
     try:
         refusal = targets.refusal(path, targets.TARGETS[target])
-        ops, real = operators(path)
+        ops, _ = operators(path)
         check(
             "target", refusal is None, refusal or f"{targets.TARGETS[target].title} has all of {len(ops)} kinds of ops"
         )
@@ -97,7 +97,7 @@ def check_file(
         check("loads", False, str(error))
         return report()
     check("loads", True, "in a plain LiteRT interpreter")
-    checks += _stored(path, precision, real, bounds)
+    checks += _stored(path, precision, task, bounds)
 
     try:
         outputs = runner.predict(x)
@@ -140,13 +140,17 @@ def check_file(
     return report(score, score_keras, (low, high), difference, runner.sha256, ops)
 
 
-def _stored(path: Path, precision: str, real: set[str], bounds: Bounds) -> Iterator[Check]:
-    """What can be seen of a file without running it. `real`: its operators that write real numbers."""
-    allowed_real = PRECISIONS[precision].real_ops
-    if allowed_real is not None:
-        computing = sorted(real - set(allowed_real))
-        integers = f"all operators compute in integers{real_start(path)}"
-        detail = f"computes in float: {', '.join(computing)}" if computing else integers
+def _stored(path: Path, precision: str, task: Task, bounds: Bounds) -> Iterator[Check]:
+    """What can be seen of a file without running it."""
+    kind = PRECISIONS[precision]
+    if kind.real_ops is not None:
+        parts = targets.parts(targets.read_model(path), kind.real_start, kind.real_end and isinstance(task, Values))
+        start, between, end = map(sorted, map(real, parts))
+        computing = [name for name in between if name not in kind.real_ops]
+        detail = "all operators compute in integers"
+        detail += f" behind {', '.join(start)}, which treat each feature by itself" if start else ""
+        detail += f" but for the last, {', '.join(end)}, which give values" if end else ""
+        detail = f"computes in float: {', '.join(computing)}" if computing else detail
         yield Check(f"{precision} throughout", not computing, detail)
     weights = PRECISIONS[precision].weights
     if weights:
@@ -179,23 +183,11 @@ def weight_types(path: Path) -> set[str]:
 
 
 def operators(path: Path) -> tuple[dict[str, int], set[str]]:
-    """How often each operator stands in a file, and which ones write real numbers behind its preamble.
-
-    Raises ValueError.
-    """
-    model = targets.read_model(path)
-    counts = Counter(name for name, _, _ in targets.operators(model))
-    return dict(counts), set(_real(targets.behind_preamble(model)))
+    """How often each operator stands in a file, and which operators write real numbers. Raises ValueError."""
+    found = list(targets.operators(targets.read_model(path)))
+    return dict(Counter(name for name, _, _ in found)), real(found)
 
 
-def real_start(path: Path) -> str:
-    """In words, which operators of a file's preamble write real numbers."""
-    model = targets.read_model(path)
-    names = sorted(_real(targets.operators(model)) - _real(targets.behind_preamble(model)))
-    return f" behind {', '.join(names)}, which treat each feature by itself" if names else ""
-
-
-def _real(found: Iterable[tuple[str, list[Any], list[Any]]]) -> Counter[str]:
-    return Counter(
-        name for name, _, outputs in found if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs)
-    )
+def real(found: Iterable[targets.Operator]) -> set[str]:
+    """The names of those among operators that write real numbers."""
+    return {name for name, _, outputs in found if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs)}

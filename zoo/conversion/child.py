@@ -6,6 +6,7 @@ whose classes only the caller has, saved_model/); the results are written into i
 """
 
 import csv
+import functools
 import io
 import itertools
 import json
@@ -21,13 +22,13 @@ import tensorflow as tf
 
 from zoo.conversion.inference import inference_model, layers_of
 from zoo.conversion.masking import mask_value, with_every_length
-from zoo.conversion.preamble import cut, joined
+from zoo.conversion.parts import joined, parted
 from zoo.conversion.strategy import STRATEGIES
 from zoo.conversion.streaming import StreamingModel
 from zoo.deploy import Runner
 from zoo.files import write_json
 from zoo.precisions import PRECISIONS
-from zoo.targets import behind_preamble, read_model, type_name
+from zoo.targets import parts, read_model, type_name
 
 Inputs = dict[str, np.ndarray]  # of one invoke, by name
 Samples = Callable[[], Iterator[Inputs]]
@@ -49,21 +50,20 @@ def main(folder: Path) -> None:
         x = with_every_length(x, padding)
     for precision, strategy in job["precisions"].items():
         print(f"converting to {precision}", flush=True)
-        source = _source(trained, output, plain, precision, strategy, x, job["output_name"], folder)
+        source = _source(trained, output, plain, precision, strategy, x, job, folder)
         if job["compare"]:
             write_json(folder / "layers.json", layer_statistics(source, precision))
             continue
         found: list[bytes] = []
         for newer in (quantizers := _quantizers(precision, trained)):
             try:
-                content = _converter(source, precision, newer).convert()
-                found.append(joined(source.front, content) if source.front else content)
+                found.append(source.whole(_converter(source, precision, newer).convert()))
             except Exception:  # one of two may not know an op
                 if newer == quantizers[-1] and not found:
                     raise
         if len(found) > 1:
             found.sort(
-                key=lambda content: (_left_in_float(content, precision), _distance(content, folder, x[:COMPARED]))
+                key=lambda file: (_left_in_float(file, precision, job["values"]), _distance(file, folder, x[:COMPARED]))
             )
         (folder / f"{precision}.tflite").write_bytes(found[0])
 
@@ -75,12 +75,17 @@ class Source:
     Attributes:
         graph: a SavedModel with the signature `edge`.
         samples: its inputs for calibration, one after the other.
-        front: what comes before it in the file, see zoo/conversion/preamble.py.
+        start, end: what comes before it and behind it in the file, see zoo/conversion/parts.py.
     """
 
     graph: Path
     samples: Samples
-    front: bytes | None = None
+    start: bytes | None = None
+    end: bytes | None = None
+
+    def whole(self, content: bytes) -> bytes:
+        """The file, with what the converter made of the graph."""
+        return functools.reduce(joined, (part for part in (self.start, content, self.end) if part))
 
 
 def _source(
@@ -90,41 +95,57 @@ def _source(
     precision: str,
     strategy: str | None,
     x: np.ndarray,
-    output_name: str,
+    job: Mapping[str, Any],
     folder: Path,
 ) -> Source:
-    def samples() -> Iterator[Inputs]:
-        return ({"input": sample[np.newaxis]} for sample in x)
-
-    kept = PRECISIONS[precision].real_preamble
-    if trained is None or (strategy in (None, "while") and not kept):
-        return Source(folder / "saved_model", samples)  # for recurrent layers, the one with loops
-    graph = folder / "strategies" / (strategy or "none")
+    samples = functools.partial(_each, x, _as_it_is)
+    if trained is None:
+        return Source(folder / "saved_model", samples)
     model: Any = STRATEGIES[strategy].convertible(trained, output) if strategy else plain
     streaming = isinstance(model, StreamingModel)
-    parts = cut(model.model if streaming else model, PRECISIONS[precision].integer_input) if kept else None
-    if parts is None and strategy is None:
-        return Source(folder / "saved_model", samples)
-    if parts is None and not streaming:
+    graph, output_name = folder / "strategies" / (strategy or "none"), job["output_name"]
+    start, middle, end = parted(model.model if streaming else model, PRECISIONS[precision], job["values"])
+    if middle is model:
+        if strategy in (None, "while"):  # for recurrent layers, the one with loops
+            return Source(folder / "saved_model", samples)
         save(model, output_name, graph)
         return Source(graph, samples)
 
+    def answer(outputs):
+        return outputs[:, 0] if streaming and len(outputs.shape) == 3 else outputs  # a stream has one step
+
+    def given(outputs):  # by the part in integers
+        return {output_name: answer(outputs)} if end is None else {"features": outputs}
+
     (tensor,) = model.model.inputs if streaming else model.inputs
     signature = {"input": tf.TensorSpec((1, *tensor.shape[2 if streaming else 1 :]), tensor.dtype, name="input")}
-    front, before, called_with = None, _as_it_is, _one_step if streaming else _sample
-    if parts is not None:
-        (first, second), entry = parts, called_with
-        before = save_edge(
-            lambda **inputs: _named(first(entry(inputs), training=False)), signature, first, folder / "strategies/front"
-        )
-        front = _converter(Source(folder / "strategies/front", samples), "float32").convert()
-        signature = {name: tf.TensorSpec(x.shape, x.dtype, name=name) for name, x in before.structured_outputs.items()}
-        model, called_with = StreamingModel(second) if streaming else second, _values
+    before, called_with, first, last = _as_it_is, _one_step if streaming else _sample, None, None
+    if start is not None:
+        entry, called_with, path = called_with, _values, folder / "strategies" / "start"
+        before = save_edge(lambda **inputs: _named(start(entry(inputs))), signature, start, path)
+        signature = _signature(before)
+        first = _converter(Source(path, samples), "float32").convert()
     if streaming:
-        step = save_step(model, signature, called_with, output_name, graph)
-        return Source(graph, _along_sequences(step, model, x, before), front)
-    save_edge(lambda **inputs: {output_name: model(_values(inputs), training=False)}, signature, model, graph)
-    return Source(graph, lambda: (_arrays(before(input=tf.constant(sample[np.newaxis]))) for sample in x), front)
+        model = StreamingModel(middle)
+        called = save_step(model, signature, called_with, given, graph)
+        reaching = _along_sequences(called, model, x, before)
+    else:
+        called = save_edge(lambda **inputs: given(middle(called_with(inputs))), signature, middle, graph)
+        reaching = functools.partial(_each, x, before)
+    if end is not None:
+        path, signature = folder / "strategies" / "end", {"features": _signature(called)["features"]}
+        save_edge(lambda features: {output_name: answer(end(features))}, signature, end, path)
+        last = _converter(Source(path, samples), "float32").convert()
+    return Source(graph, reaching, first, last)
+
+
+def _signature(traced: Any) -> dict[str, tf.TensorSpec]:
+    """What a function gives, as inputs of another."""
+    return {name: tf.TensorSpec(x.shape, x.dtype, name=name) for name, x in traced.structured_outputs.items()}
+
+
+def _each(x: np.ndarray, before: Callable[..., Any]) -> Iterator[Inputs]:
+    return (_arrays(before(input=sample[np.newaxis])) for sample in x)
 
 
 def _as_it_is(**inputs):
@@ -160,12 +181,13 @@ def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
     return [True] if masked else [False, True]
 
 
-def _left_in_float(content: bytes, precision: str) -> int:
+def _left_in_float(content: bytes, precision: str, values: bool) -> int:
     """How many operators compute in float that should not."""
-    allowed = PRECISIONS[precision].real_ops or ()
+    kind = PRECISIONS[precision]
+    _, between, _ = parts(read_model(content), kind.real_start, kind.real_end and values)
     return sum(
-        name not in allowed and any(type_name(tensor) == "FLOAT32" for tensor in outputs)
-        for name, _, outputs in behind_preamble(read_model(content))
+        name not in (kind.real_ops or ()) and any(type_name(tensor) == "FLOAT32" for tensor in outputs)
+        for name, _, outputs in between
     )
 
 
@@ -242,19 +264,20 @@ def save_step(
     model: StreamingModel,
     signature: Mapping[str, tf.TensorSpec],
     called_with: Callable[[Inputs], Any],
-    output_name: str,
+    given: Callable[[tf.Tensor], dict[str, tf.Tensor]],
     path: Path,
 ) -> Callable[..., Any]:
     """A SavedModel whose `edge` signature takes one step; gives the function of it.
 
     Args:
-        signature: the inputs besides the states; `called_with` makes the model's own of them.
+        signature: the inputs besides the states; `called_with` makes the model's own of them, and `given` outputs by
+            name of its own one.
     """
 
     def step(**inputs):
         states = [inputs.pop(f"state_{i}") for i in range(len(model.state_sizes))]
         outputs, after = model(called_with(inputs), states)
-        return {output_name: outputs, **{f"next_state_{i}": state for i, state in enumerate(after)}}
+        return {**given(outputs), **{f"next_state_{i}": state for i, state in enumerate(after)}}
 
     states = {f"state_{i}": tf.TensorSpec((1, n), name=f"state_{i}") for i, n in enumerate(model.state_sizes)}
     return save_edge(step, {**signature, **states}, model.model, path)
@@ -277,8 +300,8 @@ def _along_sequences(
     return samples
 
 
-def _arrays(tensors: Mapping[str, tf.Tensor]) -> Inputs:
-    return {name: tensor.numpy() for name, tensor in tensors.items()}
+def _arrays(tensors: Mapping[str, Any]) -> Inputs:
+    return {name: np.asarray(tensor) for name, tensor in tensors.items()}
 
 
 if __name__ == "__main__":

@@ -14,5 +14,5 @@ def configure(converter, samples):
 PRECISION = Precision(
     "weights in int8, activations in int16, float32 input and output", configure,
     drop=0.005, difference=0.25, mean_difference=0.005, calibrated=True,
-    real_preamble=True, integer_input=False, real_ops={"QUANTIZE", "DEQUANTIZE"},
+    real_start=True, integer_codes=False, real_ops={"QUANTIZE", "DEQUANTIZE"},
 )  # fmt: skip

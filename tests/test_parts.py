@@ -1,7 +1,6 @@
-"""Integer files take features of any scale: what treats each by itself stays in float32, what is behind is integers."""
+"""What of an integer file stays in float32: what treats each feature by itself at the start, and values at the end."""
 
 import dataclasses
-import hashlib
 
 import keras
 import numpy as np
@@ -10,12 +9,11 @@ from conftest import converted_here
 
 import zoo
 from zoo import targets
-from zoo.conversion import convert
 from zoo.conversion.inference import inference_model
-from zoo.conversion.preamble import cut
+from zoo.conversion.parts import parted
 from zoo.layers import layer_losses
 from zoo.precisions import PRECISIONS
-from zoo.verification import operators
+from zoo.verification import real
 
 SCALES = 10.0 ** np.arange(-3, 5)
 CODES = 40
@@ -52,8 +50,13 @@ def error(runner, model, x):
     return float(np.abs(runner.predict(x) - expected).mean() / expected.std())
 
 
+def real_between(path, values=False):
+    """The operators that write real numbers where only integers should be."""
+    return real(targets.parts(targets.read_model(path), True, values)[1])
+
+
 def without(monkeypatch, precision="int8"):
-    monkeypatch.setitem(PRECISIONS, precision, dataclasses.replace(PRECISIONS[precision], real_preamble=False))
+    monkeypatch.setitem(PRECISIONS, precision, dataclasses.replace(PRECISIONS[precision], real_start=False))
 
 
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
@@ -63,7 +66,7 @@ def test_columns_of_any_scale_and_codes_keep_their_meaning(tmp_path, precision):
     runner = converted_here(model, tmp_path, {precision: None}, x)[precision]
     assert error(runner, model, x) < 0.02
     path = tmp_path / f"{precision}.tflite"
-    assert operators(path)[1] == {"DEQUANTIZE"}, "behind the preamble nothing is real but the output"
+    assert real_between(path) == {"DEQUANTIZE"}, "behind the start nothing is real but the output"
     content = targets.read_model(path)
     (signature,) = content.signatureDefs
     assert [entry.name for entry in signature.inputs] == [b"input"]
@@ -87,7 +90,7 @@ def test_recurrent_layers_read_what_a_normalization_made_of_sequences(tmp_path, 
     model = zoo.lstm((5, 4), 3, units=(6,), preprocessing=[layer], mask_value=0.0 if padded else None)
     runner = converted_here(model, tmp_path, {"int8": strategy}, x)["int8"]
     assert error(runner, model, x) < 0.05  # .7 with one scale; .02 to .03 is what int8 costs an LSTM
-    assert operators(tmp_path / "int8.tflite")[1] == {"DEQUANTIZE"}
+    assert real_between(tmp_path / "int8.tflite") == {"DEQUANTIZE"}
 
 
 def pictures():
@@ -97,7 +100,7 @@ def pictures():
     return zoo.cnn((8, 8, 3), 3, filters=(4,), preprocessing=[keras.layers.Rescaling(1.0), *layers]), x
 
 
-def test_pictures_are_integers_throughout_byte_for_byte_as_without_a_preamble(tmp_path, monkeypatch):
+def test_pictures_are_integers_throughout_byte_for_byte_as_without_a_start(tmp_path, monkeypatch):
     found = []
     for name in ("with", "without"):
         keras.utils.set_random_seed(1)
@@ -139,7 +142,7 @@ def nested():
 @pytest.mark.parametrize("integer_codes", [True, False])
 def test_both_parts_together_are_the_model(build, integer_codes):
     model, x = inference_model(build()), table(20)
-    first, second = cut(model, integer_codes)
+    first, second, _ = parted(model, dataclasses.replace(PRECISIONS["int8"], integer_codes=integer_codes), False)
     between = keras.tree.flatten(first(x))
     np.testing.assert_allclose(second(between), model(x), atol=1e-5)
     assert first.count_params() < model.count_params()
@@ -158,35 +161,107 @@ def test_both_parts_together_are_the_model(build, integer_codes):
 )
 def test_what_one_scale_does_no_harm_to_is_not_cut(layers):
     model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(2)])
-    assert cut(inference_model(model), True) is None
+    assert parted(inference_model(model), PRECISIONS["int8"], False)[0] is None
 
 
 def test_a_column_far_from_zero_is_cut_too():
     """A range holds 0: of the years 2000 to 2030 it has four steps."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Normalization(mean=2015.0, variance=80.0)])
     model.add(keras.layers.Dense(2))
-    assert cut(inference_model(model), True) is not None
+    assert parted(inference_model(model), PRECISIONS["int8"], False)[0] is not None
 
 
-def test_the_same_weights_give_the_same_bytes(tmp_path, converter_process):
-    hashes = set()
-    for name in ("one", "two"):
-        x = table(50)
-        model = table_model(x)
-        model.set_weights([np.full(w.shape, 0.1, w.dtype) for w in model.get_weights()])
-        (tmp_path / name).mkdir()
-        convert(model, tmp_path / name, output=None, output_name="v", strategies={"int8": None}, calibration=x)
-        assert not (tmp_path / name / "strategies").exists()
-        hashes.add(hashlib.sha256((tmp_path / name / "int8.tflite").read_bytes()).hexdigest())
-    assert len(hashes) == 1
+VALUE = keras.layers.Rescaling([10.0, 4000.0], [3.0, 100.0], name="value")  # two outputs in unlike units
 
 
-def test_a_product_behind_the_preamble_is_told(tmp_path):
+def numbers(n=300):
+    return np.random.default_rng(0).normal(size=(n, 6)).astype("float32")
+
+
+def test_values_of_an_int8_file_are_not_256_steps(tmp_path):
+    keras.utils.set_random_seed(1)
+    model, x = zoo.fnn((6,), 2, units=(16,)), numbers()
+    expected = np.asarray(VALUE(model.predict(x, verbose=0)))
+    answers, errors = {}, {}
+    for values in (True, False):
+        runner = converted_here(model, tmp_path, {"int8": None}, x, VALUE, "value", values)["int8"]
+        outputs = runner.predict(x)
+        answers[values] = len(np.unique(outputs[:, 1]))
+        errors[values] = (np.abs(outputs - expected).mean(axis=0) / expected.std(axis=0)).max()
+        ends = targets.parts(targets.read_model(tmp_path / "int8.tflite"), True, True)[2]
+        assert real(ends) == ({"FULLY_CONNECTED"} if values else set())
+    assert answers[True] == len(x) and answers[False] <= 256
+    assert errors[True] < 0.02 and errors[False] > 0.5
+
+
+def test_a_real_end_is_for_values_alone(tmp_path):
+    """The gate tells it where the outputs are classes."""
+    converted_here(zoo.fnn((6,), 2, units=(8,)), tmp_path, {"int8": None}, numbers(50), VALUE, "value", True)
+    assert real_between(tmp_path / "int8.tflite", values=True) == {"DEQUANTIZE"}
+    assert real_between(tmp_path / "int8.tflite", values=False) == {"DEQUANTIZE", "FULLY_CONNECTED"}
+
+
+@pytest.mark.parametrize("precision", ["int8_io", "int16x8"])
+def test_where_integers_are_asked_for_or_are_enough_values_stay_integers(tmp_path, precision):
+    model, x = zoo.fnn((6,), 2, units=(8,)), numbers(50)
+    converted_here(model, tmp_path, {precision: None}, x, VALUE, "value", True)
+    assert real(targets.operators(targets.read_model(tmp_path / f"{precision}.tflite"))) <= {"DEQUANTIZE"}
+
+
+@pytest.mark.parametrize(
+    ("layers", "end"),
+    [
+        ([keras.layers.Dense(4), keras.layers.Dense(2)], True),
+        ([keras.layers.Dense(4), keras.layers.Dense(2, "relu"), keras.layers.Reshape((2, 1))], True),
+        ([keras.layers.Dense(4), keras.layers.Dense(2), keras.layers.Softmax()], False),
+        ([keras.layers.Dense(4), keras.layers.Dense(2, "sigmoid")], False),
+        ([keras.layers.Rescaling(2.0), keras.layers.Dense(2)], False),  # nothing would be left for integers
+    ],
+)
+def test_the_end_is_the_last_layer_of_values(layers, end):
+    model = inference_model(keras.Sequential([keras.Input((6,)), *layers]))
+    start, first, last = parted(model, PRECISIONS["int8"], True)
+    assert start is None and (last is not None) == end
+    if end:
+        np.testing.assert_allclose(last(first(numbers(9))), model(numbers(9)), atol=1e-6)
+
+
+@pytest.mark.parametrize(("strategy", "every_step"), [("streaming", False), ("streaming", True), ("unrolled", True)])
+def test_values_of_sequences(tmp_path, strategy, every_step):
+    keras.utils.set_random_seed(1)
+    layer, x = sequences(False)
+    layers = [layer, keras.layers.GRU(6, return_sequences=every_step), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((5, 4)), *layers])
+    runner = converted_here(model, tmp_path, {"int8": strategy}, x, values=True)["int8"]
+    expected, outputs = model.predict(x, verbose=0), runner.predict(x)
+    expected = expected[:, -1] if strategy == "streaming" and every_step else expected
+    assert np.abs(outputs - expected).mean() / expected.std() < 0.06
+    assert real_between(tmp_path / "int8.tflite", values=True) == {"DEQUANTIZE"}
+    ends = targets.parts(targets.read_model(tmp_path / "int8.tflite"), True, True)[2]
+    assert real(ends) - {"RESHAPE", "STRIDED_SLICE"} == {"FULLY_CONNECTED"}
+
+
+def test_a_forecast_is_exported_and_passes_the_gates(tmp_path, converter_here):
+    keras.utils.set_random_seed(1)
+    layer, x = sequences(False)
+    model = zoo.gru((5, 4), 3, units=(6,), preprocessing=[layer])
+    y = 1000 * model.predict(x, verbose=0)
+    result = zoo.export(
+        model, tmp_path, calibration=x, test=(x, y), precisions=["int8"], task=zoo.Forecasting(3), name="forecast",
+        report=lambda line: None,
+    )  # fmt: skip
+    assert result.verified, [file.refusal for file in result.files]
+    (detail,) = (check.detail for check in result.files[0].checks if check.name == "int8 throughout")
+    assert "behind MUL, SUB, which treat each feature by itself" in detail
+    assert detail.endswith("but for the last, FULLY_CONNECTED, which give values")
+
+
+def test_a_product_behind_the_start_is_told(tmp_path):
     """The gate lets pass what stands before anything is computed of several features, not these ops wherever."""
     layers = [keras.layers.Dense(2), keras.layers.Activation("tanh"), keras.layers.Rescaling(3.0)]
     model = keras.Sequential([keras.Input((3,)), *layers])
     converted_here(model, tmp_path, {"float32": None}, np.zeros((1, 3), "float32"))
-    assert operators(tmp_path / "float32.tflite")[1] == {"FULLY_CONNECTED", "TANH", "MUL"}
+    assert real_between(tmp_path / "float32.tflite") == {"FULLY_CONNECTED", "TANH", "MUL"}
 
 
 def test_the_layers_that_lose_most_are_those_behind_it(converter_here):
