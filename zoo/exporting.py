@@ -43,15 +43,20 @@ MICRO_SAMPLES = 50
 
 @dataclass(frozen=True)
 class Export:
-    """What an export or a verification found: one report a file; refused files stand in `refused/`."""
+    """What an export or a verification found: one report a file; refused files stand in `refused/`.
+
+    `means` are the gates that the mean over seeds or folds had to pass.
+    """
 
     folder: Path
     files: tuple[FileReport, ...]
     record: dict[str, Any]
+    means: tuple[Check, ...] = ()
 
     @property
     def verified(self) -> bool:
-        return bool(self.files) and all(file.verified for file in self.files)
+        held = all(check.held for check in self.means)
+        return bool(self.files) and held and all(file.verified for file in self.files)
 
 
 @dataclass(frozen=True)

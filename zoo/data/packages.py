@@ -121,11 +121,11 @@ def diamonds() -> Dataset:
     )
 
 
-def japanese_vowels() -> Dataset:
+def japanese_vowels(validation: float = 0.15) -> Dataset:
     """640 utterances of two vowels by nine men: 7 to 29 steps of 12 coefficients, padded with zeros. Who speaks?
 
-    The test samples are the 370 that the authors chose; validation comes from their 270 others. `zoo.data.lengths`
-    tells how long each was.
+    The test samples are the 370 that the authors chose; validation is a fraction of their 270 others.
+    `zoo.data.lengths` tells how long each was.
 
     Source: M. Kudo et al. (1999), from the package aeon or sktime.
     """
@@ -141,6 +141,7 @@ def japanese_vowels() -> Dataset:
         "japanese_vowels",
         (x[:trains], y[0]),
         (x[trains:], y[1]),
+        validation=validation,
         labels=tuple(f"speaker {i}" for i in range(1, 10)),
     )
     return _described(dataset, features=tuple(f"cepstrum {i}" for i in range(1, 13)), target="speaker")
