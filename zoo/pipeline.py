@@ -396,7 +396,7 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
             report(f"again with seed {seed}")
             place.mkdir(parents=True, exist_ok=True)
             model = _train(again, dataset, place, (), report, found).model
-            scores.append(_scores(_export(again, model, dataset, place, report), seed=seed))
+            scores.append(_scores(_export(again, model, dataset, place, report, {}), seed=seed))
     else:
         scores = _cross_validated(recipe, dataset, recipe.folds, out, seeds, report)
     result = dataclasses.replace(result, means=tuple(_check_means(recipe, scores)))
@@ -421,7 +421,7 @@ def _cross_validated(
             found = _tune(again, fold, place, report) if recipe.trials else None
             tuned = found.recipe if found else again
             model = _train(tuned, fold, place, (), report, found).model
-            scores.append(_scores(_export(tuned, model, fold, place, report), seed=seed, fold=number))
+            scores.append(_scores(_export(tuned, model, fold, place, report, {}), seed=seed, fold=number))
     return scores
 
 
@@ -503,7 +503,15 @@ def _train(
     return result
 
 
-def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, report: Report) -> Export:
+def _export(
+    recipe: Recipe,
+    model: keras.Model,
+    dataset: Dataset,
+    out: Path,
+    report: Report,
+    simple: Mapping[str, float] | None = None,
+) -> Export:
+    """`simple`: what simple methods score; measured here by default, which on many samples takes minutes."""
     training = read_training(out)
     task = recipe.task.adapted(dataset.train.y)
     # From train only, and written down: which samples int8 was calibrated on is part of what made the file.
@@ -526,7 +534,7 @@ def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, rep
         calibration={"part": "train", "indices": indices.tolist()},
         files=measured.files,
         latencies=measured.latencies,
-        **recipe_record(recipe, dataset, training, baselines(dataset, task)),
+        **recipe_record(recipe, dataset, training, baselines(dataset, task) if simple is None else simple),
     )
     decided = task.decide(measured.outputs)
     if dataset.labels and task.has_classes:

@@ -49,6 +49,7 @@ class Bounds:
             a probability can only miss by where the answer changes from one sure class to another.
         mean_difference: likewise, how far the outputs may be on average.
         bytes: the largest size of a file, by precision; any where none is given.
+        arena: the most memory, in bytes, that a file may take for its tensors in LiteRT Micro, with target="micro".
 
     What is not given is the precision's own default, in `zoo/precisions/`.
     """
@@ -59,9 +60,10 @@ class Bounds:
     difference: Mapping[str, float] = field(default_factory=dict)
     mean_difference: Mapping[str, float] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
+    arena: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("score", "mean"):
+        for name in ("score", "mean", "arena"):
             if getattr(self, name) is not None:
                 check_number(f"bounds: {name}", getattr(self, name), 0)
         for name in ("drop", "difference", "mean_difference", "bytes"):
