@@ -18,6 +18,7 @@ import numpy as np
 
 from zoo import report as reports
 from zoo.baselines import baselines
+from zoo.checks import check_size
 from zoo.collection import folder, load_recipe
 from zoo.conversion import load_keras
 from zoo.cost import FileCost, Summary, costs
@@ -377,10 +378,9 @@ def run(
 
     Args:
         seeds: how many times the winner is trained and exported, each time from another seed, for a mean and a
-            spread; the files of the first one are the result.
+            spread; the files of the first one are the result. Of a recipe with `folds`, how many times these are dealt.
     """
-    if seeds < 1:
-        raise ValueError(f"seeds={seeds} must be at least 1")
+    check_size("seeds", seeds)
     recipe, out, dataset = _prepared(recipe, out)
     with locked(out):
         return _run(recipe, out, dataset, seeds, report)
@@ -393,16 +393,54 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
     tuned = found.recipe if found else recipe
     model = _train(tuned, dataset, out, (), report, found).model
     result = _export(tuned, model, dataset, out, report)
-    if result.verified and seeds > 1:
-        scores = [_scores(tuned.seed, result)]
+    if not result.verified or (seeds == 1 and recipe.folds is None):
+        return result
+    if recipe.folds is None:
+        scores = [_scores(result, seed=tuned.seed)]
         for seed in range(tuned.seed + 1, tuned.seed + seeds):
             again, place = tuned.replace(seed=seed), out / "seeds" / str(seed)
             report(f"again with seed {seed}")
             place.mkdir(parents=True, exist_ok=True)
             model = _train(again, dataset, place, (), report, found).model
-            scores.append(_scores(seed, _export(again, model, dataset, place, report)))
-        result = dataclasses.replace(result, record=write_record({**result.record, "seeds": scores}, out))
-    return result
+            scores.append(_scores(_export(again, model, dataset, place, report, {}), seed=seed))
+    else:
+        scores = _cross_validated(recipe, dataset, recipe.folds, out, seeds, report)
+    result = dataclasses.replace(result, means=tuple(_check_means(recipe, scores)))
+    for check in result.means:
+        report(f"mean of {len(scores)}: {check.detail}{'' if check.held else ', refused'}")
+    record = {**result.record, "seeds": scores, "verified": result.verified}
+    return dataclasses.replace(result, record=write_record(record, out))
+
+
+def _cross_validated(
+    recipe: Recipe, dataset: Dataset, folds: int, out: Path, seeds: int, report: Report
+) -> list[dict[str, Any]]:
+    """What the files of every fold score on the part that neither their search nor their training saw."""
+    # A fold is too small to be held to a bound: their mean is.
+    recipe = recipe.replace(bounds=dataclasses.replace(recipe.bounds, score=None))
+    scores = []
+    for seed in range(recipe.seed, recipe.seed + seeds):
+        for number, fold in enumerate(dataset.folds(folds, seed)):
+            again, place = recipe.replace(seed=seed), out / "folds" / f"{seed}-{number}"
+            report(f"fold {number + 1} of {folds}, dealt by seed {seed}")
+            place.mkdir(parents=True, exist_ok=True)
+            found = _tune(again, fold, place, report) if recipe.trials else None
+            tuned = found.recipe if found else again
+            model = _train(tuned, fold, place, (), report, found).model
+            scores.append(_scores(_export(tuned, model, fold, place, report, {}), seed=seed, fold=number))
+    return scores
+
+
+def _check_means(recipe: Recipe, scores: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """Whether the mean score of each precision is within `bounds.mean`."""
+    asked, checks = recipe.bounds.mean, []
+    if asked is None:
+        return []
+    for precision in recipe.precisions:
+        mean = float(np.mean([score[precision] for score in scores]))
+        held = recipe.task.better(mean, asked) >= 0
+        checks.append(Check("mean", held, f"{recipe.task.score_name} {mean:.4f} in {precision}, {asked} asked"))
+    return checks
 
 
 def _prepared(recipe: str | Path | Recipe, out: str | Path | None) -> tuple[Recipe, Path, Dataset]:
@@ -471,7 +509,15 @@ def _train(
     return result
 
 
-def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, report: Report) -> Export:
+def _export(
+    recipe: Recipe,
+    model: keras.Model,
+    dataset: Dataset,
+    out: Path,
+    report: Report,
+    simple: Mapping[str, float] | None = None,
+) -> Export:
+    """`simple`: what simple methods score; measured here by default, which on many samples takes minutes."""
     training = read_training(out)
     task = recipe.task.adapted(dataset.train.y)
     # From train only, and written down: which samples int8 was calibrated on is part of what made the file.
@@ -494,7 +540,7 @@ def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, rep
         calibration={"part": "train", "indices": indices.tolist()},
         files=measured.files,
         latencies=measured.latencies,
-        **recipe_record(recipe, dataset, training, baselines(dataset, task)),
+        **recipe_record(recipe, dataset, training, baselines(dataset, task) if simple is None else simple),
     )
     decided = task.decide(measured.outputs)
     if dataset.labels and task.has_classes:
@@ -529,8 +575,8 @@ def _contents(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.ndar
     )
 
 
-def _scores(seed: int, result: Export) -> dict[str, Any]:
-    return {"seed": seed, "verified": result.verified, **{file.precision: file.score for file in result.files}}
+def _scores(result: Export, **which: int) -> dict[str, Any]:
+    return {**which, "verified": result.verified, **{file.precision: file.score for file in result.files}}
 
 
 def _reference(recipe: Recipe, dataset: Dataset, place: Path) -> np.ndarray:
