@@ -144,8 +144,7 @@ def _stored(path: Path, precision: str, task: Task, bounds: Bounds) -> Iterator[
     """What can be seen of a file without running it."""
     kind = PRECISIONS[precision]
     if kind.real_ops is not None:
-        parts = targets.parts(targets.read_model(path), kind.real_start, kind.real_end and isinstance(task, Values))
-        start, between, end = map(sorted, map(real, parts))
+        start, between, end = real_parts(path, precision, isinstance(task, Values))
         computing = [name for name in between if name not in kind.real_ops]
         detail = "all operators compute in integers"
         detail += f" behind {', '.join(start)}, which treat each feature by itself" if start else ""
@@ -185,9 +184,15 @@ def weight_types(path: Path) -> set[str]:
 def operators(path: Path) -> tuple[dict[str, int], set[str]]:
     """How often each operator stands in a file, and which operators write real numbers. Raises ValueError."""
     found = list(targets.operators(targets.read_model(path)))
-    return dict(Counter(name for name, _, _ in found)), real(found)
+    return dict(Counter(name for name, _, _ in found)), _real(found)
 
 
-def real(found: Iterable[targets.Operator]) -> set[str]:
-    """The names of those among operators that write real numbers."""
+def real_parts(path: Path, precision: str, values: bool) -> list[list[str]]:
+    """The operators that write real numbers: at the start of an integer file, between, and at the end of `values`."""
+    kind = PRECISIONS[precision]
+    parts = targets.parts(targets.read_model(path), kind.real_start, kind.real_end and values)
+    return [sorted(_real(part)) for part in parts]
+
+
+def _real(found: Iterable[targets.Operator]) -> set[str]:
     return {name for name, _, outputs in found if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs)}
