@@ -4,14 +4,15 @@ import warnings
 
 import numpy as np
 
-from zoo.data import Dataset
+from zoo.data import Dataset, Stored
 from zoo.task import Multilabel, Task, Values
 
 
 def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
     """Test scores of scikit-learn's estimators with their defaults, fitted on train.
 
-    The scaler is there because linear models and kernels presume inputs of one size.
+    The scaler is there because linear models and kernels presume inputs of one size. Of data on disk there are none:
+    these estimators want all of train in memory at once.
     """
     from sklearn.dummy import DummyClassifier, DummyRegressor
     from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +22,9 @@ def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
     from sklearn.preprocessing import MinMaxScaler
     from sklearn.svm import SVC, SVR
 
+    x_train, x_test = dataset.train.x, dataset.test.x
+    if isinstance(x_train, Stored) or isinstance(x_test, Stored):
+        return {}
     if isinstance(task, Values):
         models = {"mean": DummyRegressor(), "ridge regression": Ridge(), "SVR": SVR()}
     else:
@@ -47,8 +51,8 @@ def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
-            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(dataset.train.x), targets(dataset.train.y))
-        answers = fitted.predict(flat(dataset.test.x))
+            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(x_train), targets(dataset.train.y))
+        answers = fitted.predict(flat(x_test))
         if task.has_classes:
             scores[name] = float(np.mean(answers == targets(dataset.test.y)))
         else:
