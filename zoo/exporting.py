@@ -291,7 +291,8 @@ def serve(path: Path, x: Array) -> np.ndarray:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))  # kept by name: its functions do not keep its variables
-    outputs = [loaded.serve(tf.constant(x[i : i + 256])) for i in range(0, len(x), 256)]
+    wanted = loaded.signatures["serve"].structured_input_signature[1]["input"].dtype
+    outputs = [loaded.serve(tf.constant(x[i : i + 256], wanted)) for i in range(0, len(x), 256)]
     return np.concatenate([next(iter(part.values())).numpy() for part in outputs])
 
 
