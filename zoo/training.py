@@ -35,9 +35,9 @@ tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 Order = Callable[[int, int], np.ndarray]
 BatchSize = int | str  # "all" is the one word
 Data = tuple[Array, np.ndarray]  # (x, y), n samples each
-Blocks = Callable[[np.ndarray], Iterable[tuple[tuple[tf.Tensor, ...], tf.Tensor]]]
+Block = tuple[tuple[tf.Tensor, ...], tf.Tensor]  # (x, y) or (x, y, weights), and the order of samples in it
 EVALUATION_BATCH = 1024
-BLOCK_BYTES = 1 << 28  # of data on disk that are in memory at a time; while the next block comes, three times as much
+BLOCK_BYTES = 1 << 28  # of data on disk that are in memory at a time, and as much again where the next block is read
 CHUNKS = 1024  # places on disk that a block is drawn from
 CHECKPOINT_SECONDS = 5.0  # at most this much training is lost to a kill
 
@@ -139,14 +139,12 @@ def fit(
         model.reset_metrics()
         if generator is not None:  # of seed and epoch alone, like the order, so that it can be resumed
             generator.state.assign([np.random.default_rng([seed, epoch, 1]).integers(2**31), 0])
-        for data, places in blocks(order(epoch, samples)):
-            train_epoch(data, places)
+        _over(blocks(order(epoch, samples)), train_epoch)
         logs = _results(model)
         with _averaged(model):
             if validation is not None and held_out is not None:
                 model.reset_metrics()
-                for data, _ in held_out(np.arange(len(validation[0]))):
-                    evaluate_epoch(*data)
+                _over(held_out(np.arange(len(validation[0]))), evaluate_epoch)
                 logs |= {f"val_{name}": value for name, value in _results(model).items()}
             callback_list.on_epoch_end(epoch, logs)
         for name, value in last.logs.items():
@@ -187,8 +185,7 @@ def evaluate(model: keras.Model, data: Data) -> dict[str, float]:
     create_variables(model, *data)
     _, evaluate_epoch = _compiled(model, EVALUATION_BATCH)
     model.reset_metrics()
-    for block, _ in _in_blocks(data, block_of(data[0], EVALUATION_BATCH))(np.arange(len(data[0]))):
-        evaluate_epoch(*block)
+    _over(_in_blocks(data, block_of(data[0], EVALUATION_BATCH))(np.arange(len(data[0]))), evaluate_epoch)
     return _results(model)
 
 
@@ -253,20 +250,21 @@ def block_of(x: Array, batch: int) -> int:
     return max(1, BLOCK_BYTES // (batch * x.sample_bytes)) * batch
 
 
-def _in_blocks(data: Sequence[Array], block: int) -> Blocks:
+def _in_blocks(data: Sequence[Array], block: int) -> Callable[[np.ndarray], Iterable[Block]]:
     """A function of the order of samples: gives blocks in TensorFlow's memory, each with the order of what is in it.
 
     The next block is read while the caller is at work on this one, as compiled functions leave Python to others.
     """
     if block >= len(data[0]):
-        whole = tuple(tf.constant(np.asarray(v) if isinstance(v, Stored) else v) for v in data)
+        whole = tuple(_tensor(v[:]) if isinstance(v, Stored) else tf.constant(v) for v in data)
         return lambda order: [(whole, tf.constant(order, "int64"))]
 
-    def read(order: np.ndarray) -> tuple[tuple[tf.Tensor, ...], tf.Tensor]:
+    def read(order: np.ndarray) -> Block:
         there = np.sort(order)  # as they come on disk
-        return tuple(tf.constant(v[there]) for v in data), tf.constant(np.searchsorted(there, order), "int64")
+        block = tuple(_tensor(v[there]) if isinstance(v, Stored) else tf.constant(v[there]) for v in data)
+        return block, tf.constant(np.searchsorted(there, order), "int64")
 
-    def blocks(order: np.ndarray) -> Iterator[tuple[tuple[tf.Tensor, ...], tf.Tensor]]:
+    def blocks(order: np.ndarray) -> Iterator[Block]:
         with ThreadPoolExecutor(1) as reader:
             ahead = reader.submit(read, order[:block])
             for first in range(block, len(order) + block, block):
@@ -276,6 +274,17 @@ def _in_blocks(data: Sequence[Array], block: int) -> Blocks:
                 yield read_already
 
     return blocks
+
+
+def _over(blocks: Iterable[Block], function: Callable[..., None]) -> None:
+    """Calls a compiled function on each block, and keeps none: two of them are in memory, this one and the next."""
+    for data, order in blocks:
+        function(data, order)
+
+
+def _tensor(values: np.ndarray) -> tf.Tensor:
+    """The same memory as a tensor, which nobody else writes to; `tf.constant` would copy it twice."""
+    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 
 # Keras' own callbacks that define batch hooks but do their work at the end of an epoch.
@@ -307,7 +316,8 @@ def _compiled(model: keras.Model, batch_size: int, mixing: Mixing | None = None,
         over_batches(tf.size(order, out_type=tf.int64), step)
 
     @tf.function(autograph=False)
-    def evaluate_epoch(x, y):
+    def evaluate_epoch(data, order):  # (x, y), as they come
+        x, y = data
         over_batches(
             tf.shape(x, out_type=tf.int64)[0], lambda first, end: model.test_step((x[first:end], y[first:end]))
         )

@@ -14,6 +14,7 @@ import numpy as np
 
 GAP_BYTES = 1 << 15  # what lies between two samples is read along up to here, which costs less than another call
 SPAN_BYTES = 1 << 23  # of one call
+ALIGNMENT = 64  # bytes
 SLICE_BYTES = 1 << 24  # of the pieces in which a whole array goes by
 
 
@@ -86,7 +87,7 @@ class Stored:
         return self.places[index]
 
     def _read(self, places: np.ndarray) -> np.ndarray:
-        values = np.empty((len(places), *self.sample_shape), self.dtype)
+        values = self._empty(len(places))
         order = np.argsort(places, kind="stable")
         places, size = places[order], self.sample_bytes
         sorted_already = bool((order[1:] > order[:-1]).all())
@@ -98,13 +99,19 @@ class Stored:
                     continue
                 start, count = int(places[first]), int(places[end - 1] - places[first]) + 1
                 direct = sorted_already and count == end - first
-                span = values[first:end] if direct else np.empty((count, *self.sample_shape), self.dtype)
+                span = values[first:end] if direct else self._empty(count)
                 file.seek(self.offset + start * size)
                 if file.readinto(span.reshape(-1).view("uint8")) < span.nbytes:  # type: ignore[arg-type]
                     raise ValueError(f"{self.path} has become shorter while it was in use; write it anew")
                 if not direct:
                     values[order[first:end]] = span[places[first:end] - start]
         return values
+
+    def _empty(self, count: int) -> np.ndarray:
+        """Room for samples that begins where TensorFlow wants it, which takes it over then without a copy."""
+        room = np.empty(count * self.sample_bytes + ALIGNMENT, "uint8")
+        start = -room.ctypes.data % ALIGNMENT
+        return room[start : start + count * self.sample_bytes].view(self.dtype).reshape(count, *self.sample_shape)
 
 
 Array = np.ndarray | Stored
