@@ -49,6 +49,7 @@ INDICES = {
     "a mask": MASK,
     "in any order, and again": RANDOM.integers(-500, 500, 300),
     "a list": [7, 3, 3],
+    "rising, and again": [3, 3, 5],
     "unsigned": np.array([9, 2], "uint8"),
 }
 
