@@ -43,6 +43,7 @@ readme: .venv/.installed  ## write the README's results table anew from the reco
 
 benchmark: .venv/.installed  ## what our loops gain over what a user would write, and what augmentation costs
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.blocks --gigabytes 1
 	$(BIN)/python -m benchmarks.augmentation
 	$(BIN)/python -m benchmarks.predict
 	$(BIN)/python -m benchmarks.runner

@@ -10,10 +10,12 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from zoo.augment import Mixing
 from zoo.checks import check_choice, check_number, check_size, is_whole
 from zoo.data import Dataset
+from zoo.data.blocks import Array, Stored, slices
 from zoo.optimizer import make_optimizer, optimizer_space
 from zoo.precisions import PRECISIONS
 from zoo.schedules import Schedule, schedule_of
@@ -299,14 +301,27 @@ def usual_space(recipe: Recipe, hp: Any) -> dict[str, Any]:
     return fields
 
 
-def adapt(layer: keras.layers.Layer, model: keras.Model, x: np.ndarray) -> None:
+def adapt(layer: keras.layers.Layer, model: keras.Model, x: Array) -> None:
     """Lets a preprocessing layer learn its statistics from what reaches it in the model; padded steps are left out."""
     reaches = keras.Model(model.inputs[0], layer.input)
-    values = np.concatenate([np.asarray(reaches(x[i : i + 4096])) for i in range(0, len(x), 4096)])
-    for masking in model.layers:
-        if isinstance(masking, keras.layers.Masking):
-            values = values[(x != masking.mask_value).any(axis=-1)][None]  # (1, steps of all samples, features)
-    layer.adapt(values)
+    masks = [inner.mask_value for inner in model.layers if isinstance(inner, keras.layers.Masking)]
+
+    def reached(x: np.ndarray) -> np.ndarray:
+        values = np.concatenate([np.asarray(reaches(x[i : i + 4096])) for i in range(0, len(x), 4096)])
+        for mask in masks:
+            values = values[(x != mask).any(axis=-1)][None]  # (1, steps of all samples, features)
+        return values
+
+    if isinstance(x, Stored):  # a piece at a time
+        shape = (None, None, *layer.input.shape[2:]) if masks else layer.input.shape
+        layer.adapt(
+            tf.data.Dataset.from_generator(
+                lambda: filter(np.size, map(reached, slices(x))),
+                output_signature=tf.TensorSpec(shape, layer.input.dtype),
+            )
+        )
+    else:
+        layer.adapt(reached(x))
 
 
 def described(value: Any) -> Any:  # noqa: PLR0911

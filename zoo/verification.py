@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo import targets
+from zoo.data.blocks import Array, slices
 from zoo.deploy import Runner
 from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
@@ -61,7 +62,7 @@ class FileReport:
 def check_file(
     path: Path,
     precision: str,
-    x: np.ndarray,
+    x: Array,
     y: np.ndarray | None,
     reference: np.ndarray,
     task: Task,
@@ -100,7 +101,7 @@ def check_file(
     checks += _stored(path, precision, real, bounds)
 
     try:
-        outputs = runner.predict(x)
+        outputs = np.concatenate([runner.predict(values) for values in slices(x)])
     except ValueError as error:  # an op stops on values that it cannot compute with
         check("runs", False, str(error))
         return report(sha256=runner.sha256, ops=ops)
