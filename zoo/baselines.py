@@ -5,11 +5,11 @@ import warnings
 import numpy as np
 
 from zoo.data import Dataset
-from zoo.task import Multilabel, Task, Values
+from zoo.task import Binary, Multilabel, Task, Values
 
 
-def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
-    """Test scores of scikit-learn's estimators with their defaults, fitted on train.
+def baselines(dataset: Dataset, task: Task) -> tuple[dict[str, float], dict[str, float]]:
+    """Test scores of scikit-learn's estimators with their defaults, fitted on train; and their AUC where it is Binary.
 
     The scaler is there because linear models and kernels presume inputs of one size.
     """
@@ -40,7 +40,7 @@ def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
     def flat(x: np.ndarray) -> np.ndarray:
         return x.reshape(len(x), -1)
 
-    scores = {}
+    scores, aucs = {}, {}
     for name, model in models.items():
         if name == "SVR" and task.num_outputs > 1:
             continue  # it gives one output only
@@ -53,4 +53,10 @@ def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
             scores[name] = float(np.mean(answers == targets(dataset.test.y)))
         else:
             scores[name] = task.score(dataset.test.y, answers)
-    return scores
+        if isinstance(task, Binary):
+            x = flat(dataset.test.x)
+            linear = hasattr(fitted, "decision_function")  # the majority has none
+            aucs[name] = task.auc(
+                dataset.test.y, fitted.decision_function(x) if linear else fitted.predict_proba(x)[:, 1]
+            )
+    return scores, {name: auc for name, auc in aucs.items() if auc is not None}

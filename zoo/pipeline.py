@@ -1,7 +1,8 @@
 """The verbs over a recipe: tune, train, export, verify, and run, which is all of them in a chain.
 
 Each leaves its result in the run's folder (`runs/<recipe>/`), where the next one finds it:
-tune -> search.json; train -> model.keras, training.json; export -> saved_model/1, tflite/, record.json, card.md, plots.
+tune -> search.json; train -> model.keras, training.json, attempts.json; export -> saved_model/1, tflite/, record.json,
+card.md, plots.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ import keras
 import numpy as np
 
 from zoo import report as reports
+from zoo.attempts import tried, write_attempt
 from zoo.baselines import baselines
 from zoo.collection import folder, load_recipe
 from zoo.conversion import load_keras
@@ -43,7 +45,7 @@ from zoo.layers import LayerLoss
 from zoo.layers import layer_losses as losses
 from zoo.precisions import PRECISIONS
 from zoo.rate_finder import RateCurve, rate_curve
-from zoo.recipe import EXPORT_ONLY, Bounds, Recipe
+from zoo.recipe import NOT_TRAINED, Bounds, Recipe
 from zoo.record import (
     data_record,
     make_record,
@@ -395,7 +397,9 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
             place.mkdir(parents=True, exist_ok=True)
             model = _train(again, dataset, place, (), report, found).model
             scores.append(_scores(seed, _export(again, model, dataset, place, report)))
-        result = dataclasses.replace(result, record=write_record({**result.record, "seeds": scores}, out))
+        attempts = tried(out, result.record["recipe"], dataset.sha256)  # those of the other seeds are among them
+        record = {**result.record, "seeds": scores, "tried": attempts}
+        result = dataclasses.replace(result, record=write_record(record, out))
     return result
 
 
@@ -443,11 +447,7 @@ def _train(
         mixing=recipe.mixing,
         callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
         checkpoint=out / "checkpoint.npz",
-        fingerprint=recipe.fingerprint(
-            dataset.sha256,
-            _versions_key(),
-            without=("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name"),
-        ),
+        fingerprint=recipe.fingerprint(dataset.sha256, _versions_key(), without=NOT_TRAINED),
     )
     seconds = time.monotonic() - start
     diagnosis = diagnose(model, recipe, dataset, task, history, before)
@@ -457,6 +457,7 @@ def _train(
         model.save(temporary)
     gradients = finite({"before": before, "after": gradient_norms(model, *batch)})
     write_training(out, recipe, found, history, seconds, fit=diagnosis.as_dict(), gradients=gradients)
+    write_attempt(out, recipe, dataset.sha256, history, seconds)
     if before:
         with writing(out / "plots" / "gradients.png") as file:
             reports.plot_gradients(gradients, file)
@@ -488,6 +489,9 @@ def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, rep
         calibration={"part": "train", "indices": indices.tolist()},
         files=measured.files,
         latencies=measured.latencies,
+        target=recipe.target,
+        macs=_macs(model),
+        tried=tried(out, training["recipe"], dataset.sha256),
         **recipe_record(recipe, dataset, training, baselines(dataset, task)),
     )
     decided = task.decide(measured.outputs)
@@ -524,7 +528,17 @@ def _contents(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.ndar
 
 
 def _scores(seed: int, result: Export) -> dict[str, Any]:
-    return {"seed": seed, "verified": result.verified, **{file.precision: file.score for file in result.files}}
+    scores = {"seed": seed, "verified": result.verified, **{file.precision: file.score for file in result.files}}
+    aucs = {file.precision: file.auc for file in result.files if file.auc is not None}
+    return {**scores, "auc": aucs} if aucs else scores
+
+
+def _macs(model: keras.Model) -> int | None:
+    """Of one sample; None where they hang on its length, or the model is no graph of layers."""
+    try:
+        return costs(model).macs
+    except ValueError:
+        return None
 
 
 def _reference(recipe: Recipe, dataset: Dataset, place: Path) -> np.ndarray:
