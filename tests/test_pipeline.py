@@ -84,6 +84,11 @@ def test_several_seeds_give_a_mean_and_a_spread_and_the_same_seed_the_same_bytes
     scores = [seed["int8"] for seed in result.record["seeds"]]
     card = (tmp_path / "out" / "card.md").read_text()
     assert f"{np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f} (n=2)" in card
+    (attempt,) = result.record["tried"]
+    validation = [
+        read_json(tmp_path / "out" / place / "training.json")["final"]["val_loss"] for place in ("", "seeds/2")
+    ]
+    assert attempt["n"] == 2 and attempt["final"]["val_loss"] == pytest.approx(np.mean(validation))
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
@@ -120,6 +125,14 @@ def test_the_other_tasks_run_to_the_end(tmp_path, task):
         assert runner.output_name == "value" and answer == pytest.approx(750, abs=60), "in the target's own unit"
     else:
         assert runner.output_name == "probability" and answer > 0.9
+        test = recipe.load_data().test
+        probability = runner.predict(test.x)[:, 0]
+        ones, zeros = probability[test.y == 1], probability[test.y == 0]
+        above = np.mean((ones[:, None] > zeros) + 0.5 * (ones[:, None] == zeros))  # what the area under the curve means
+        assert result.record["files"]["float32"]["auc"] == pytest.approx(above)
+        assert result.record["baselines_auc"]["majority class"] == 0.5 < result.record["baselines_auc"]["SVC"]
+        card = (tmp_path / "card.md").read_text()
+        assert "test AUC" in card and "roc_auc" in card and "probability of class 1" in card
 
 
 def test_a_new_recipe_runs_as_it_is(tmp_path, zoo_command):

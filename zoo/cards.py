@@ -264,8 +264,12 @@ def told(value: Any) -> str:
     """A described value of a recipe (see `zoo.recipe.described`) as one writes it: Rescaling(scale=0.0625)."""
     if isinstance(value, Mapping):
         ((name, settings),) = value.items() if len(value) == 1 else (("", value),)
-        inner = settings.items() if isinstance(settings, Mapping) else ((None, v) for v in settings)
-        return f"{name}({', '.join(told(v) if k is None else f'{k}={told(v)}' for k, v in inner)})"
+        given: Sequence[Any] = ()
+        if isinstance(settings, list) and len(settings) == 2 and isinstance(settings[1], Mapping):
+            given, settings = settings  # of functools.partial
+        if not isinstance(settings, Mapping):
+            name, settings = "", value
+        return f"{name}({', '.join([*map(told, given), *(f'{k}={told(v)}' for k, v in settings.items())])})"
     if isinstance(value, Sequence) and not isinstance(value, str):
         return f"({', '.join(map(told, value))})"
     return "none" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

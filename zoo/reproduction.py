@@ -155,28 +155,25 @@ def as_recorded(recipe: Recipe, record: Mapping[str, Any]) -> Recipe:
     if record["search"]:
         recipe = with_values(recipe, record["search"]["best"])
     now = recipe.describe()
-    names = [name for name in recorded if name in now and name not in ("seed", *NOT_TRAINED)]
-    fields = {name: recorded[name] for name in names if name != "arguments" and _restorable(now, recorded, name)}
+    names = [name for name in recorded if name in now and name not in ("seed", "arguments", *NOT_TRAINED)]
+    fields = {name: recorded[name] for name in names if recorded[name] != now[name]}
+    ours, theirs = now["arguments"], recorded["arguments"]
     arguments = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in recorded["arguments"].items()
-        if _restorable(now["arguments"], recorded["arguments"], name)
+        name: theirs.get(name, ...) for name in {**ours, **theirs} if ours.get(name, ...) != theirs.get(name, ...)
     }
-    export_only = {"precisions": tuple(record["files"]), "strategy": recorded["strategy"], "target": recorded["target"]}
-    recipe = recipe.replace(**fields, **export_only, arguments=arguments)
-    now = recipe.describe()
-    changed = [name for name in names if now[name] != recorded[name]]
+    changed = [name for name, value in fields.items() if name in ("data", "builder", "task") or not _plain(value)]
+    changed += [name for name, value in arguments.items() if not _plain(value)]
     if changed:
         raise ValueError(
             f"recipe {recipe.name} has changed since its release: {', '.join(changed)}; release it anew, "
             f"`make release RECIPES={recipe.name}`"
         )
-    return recipe
+    arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    export_only = {"precisions": tuple(record["files"]), "strategy": recorded["strategy"], "target": recorded["target"]}
+    return recipe.replace(**fields, **export_only, arguments=arguments)
 
 
-def _restorable(now: Mapping[str, Any], recorded: Mapping[str, Any], name: str) -> bool:
-    """Whether a field differs, and its recorded value is that of the field: plain, and no name of a function."""
-    if name in ("data", "builder", "task") or (name in now and now[name] == recorded[name]):
-        return False
-    values = recorded[name] if isinstance(recorded[name], list) else [recorded[name]]
+def _plain(value: Any) -> bool:
+    """Whether a described value is the value itself, rather than the name of a function or a layer's settings."""
+    values = value if isinstance(value, list) else [value]
     return all(value is None or isinstance(value, bool | int | float | str) for value in values)
