@@ -167,9 +167,21 @@ def test_errors_and_folds_fit_into_the_tables(record):
     assert "| mae 1,234 | 1,250 ± 50 (n=3 folds) | trees 950.2 | 364 |" in row
     head = yaml.safe_load(card(record).split("---\n")[1])
     assert head["metrics"] == ["mae"] and head["pipeline_tag"] == "tabular-regression"
-    assert {**record, "score_name": "accuracy"}["score_name"] == "accuracy" and best_baseline(
-        {"score_name": "accuracy", "baselines": {"a": 0.1, "b": 0.9}}
-    ) == ("b", 0.9)
+    older = {"score_name": "accuracy", "baselines": {"a": 0.1, "b": 0.9}}
+    assert best_baseline(older) == ("b", 0.9)
+
+
+def test_auc_has_columns_of_its_own(record):
+    seeds = [
+        {"seed": i, "verified": True, "int8": 0.8, "auc": {"int8": auc}} for i, auc in enumerate((0.9, 0.92, 0.94))
+    ]
+    files = {"int8": {**record["files"]["int8"], "auc": 0.93}}
+    record = {**record, "task": "Binary", "seeds": seeds, "files": files, "baselines_auc": {"SVC": 0.91}}
+    text = card(record)
+    assert "| 0.9200 ± 0.0200 (n=3) |" in section(text, "Files") and "| 0.9300 |" in section(text, "Files")
+    assert cells(text, "method")[-1][-1] == "0.9100"
+    entry = zoo.collection.Entry("x_fnn", folder("recipes") / "x_fnn.py", "", "Binary", record)
+    assert ", AUC 0.9300 |" in results_table([entry])
 
 
 @pytest.mark.parametrize(
