@@ -59,13 +59,14 @@ def test_list_show_and_predict(clean):
 def test_a_released_file_is_found_and_run_by_its_name(clean):
     assert clean("list", "digits*", "--max-bytes", "26000").stdout.splitlines()[1].startswith("digits_cnn")
     program = "import zoo; print(zoo.load_tflite('digits_cnn').path, zoo.load_tflite('digits_cnn', 'float32').labels)"
-    printed = subprocess.check_output([clean.python, "-c", program], text=True)
+    printed = subprocess.check_output([clean.python, "-c", program], text=True, cwd=clean.unpacked.parent)
     assert "site-packages" in printed and "('0', '1'" in printed
 
 
 def test_the_keras_model_is_in_the_wheel(clean):
     """Loaded from the installed package, by the interpreter of these tests, which has TensorFlow."""
-    done = subprocess.run([clean.python, "-c", "import zoo; zoo.load('digits_cnn')"], capture_output=True, text=True)
+    load = [clean.python, "-c", "import zoo; zoo.load('digits_cnn')"]
+    done = subprocess.run(load, capture_output=True, text=True, cwd=clean.unpacked.parent)
     assert "ImportError: zoo.load needs keras: pip install 'keras-zoo[train]'; zoo.load_tflite does" in done.stderr
     program = (
         "import zoo; from zoo.collection import folder; print(zoo.__file__, zoo.load('digits_cnn').count_params(),"
