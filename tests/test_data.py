@@ -221,3 +221,36 @@ def test_padding_gives_lengths_and_values_back(sizes, channels):
 def test_sequences_that_cannot_be_padded(sequences, steps, message):
     with pytest.raises(ValueError, match=message):
         pad(sequences, steps)
+
+
+def test_folds_test_every_sample_once_and_tear_no_duplicates_apart():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 3)).astype("float32")
+    x = np.concatenate([x, x[:10]])  # ten of them doubled
+    y = np.arange(100) % 4 == 0
+    dataset = Dataset.split("mine", x, y.astype("int32"))
+    tested = []
+    for fold in dataset.folds(5, seed=3):
+        sides = [{row.tobytes() for row in part.x} for part in fold.parts.values()]
+        assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+        assert sum(len(part.x) for part in fold.parts.values()) == 100
+        assert abs(fold.test.y.mean() - dataset.train.y.mean()) < 0.1, "stratified"
+        tested.append(fold.test.x)
+    assert sorted(row.tobytes() for row in np.concatenate(tested)) == sorted(row.tobytes() for row in x)
+    again = [fold.test.x for fold in dataset.folds(5, seed=3)]
+    other = [fold.test.x for fold in dataset.folds(5, seed=4)]
+    assert all(np.array_equal(a, b) for a, b in zip(tested, again, strict=True))
+    assert not np.array_equal(tested[0], other[0])
+
+
+def test_folds_keep_groups_whole():
+    x = np.random.default_rng(1).normal(size=(60, 2)).astype("float32")
+    groups = np.repeat(np.arange(12), 5)
+    of = {row.tobytes(): group for row, group in zip(x, groups, strict=True)}
+    dataset = Dataset.split("mine", x, np.arange(60) % 2, groups=groups)
+    for fold in dataset.folds(4):
+        seen = [{of[row.tobytes()] for row in part.x} for part in fold.parts.values()]
+        assert not seen[0] & seen[1] and not seen[0] & seen[2] and not seen[1] & seen[2]
+        assert [set(group) for group in fold.groups] == seen
+    with pytest.raises(ValueError, match="too few"):
+        list(dataset.folds(40))

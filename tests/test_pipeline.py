@@ -135,7 +135,7 @@ def test_the_other_tasks_run_to_the_end(tmp_path, task):
         assert result.record["baselines_auc"]["majority class"] == 0.5 < result.record["baselines_auc"]["SVC"]
         text = card(result.record)
         assert "test AUC" in text and "roc_auc" in text and "probability of class 1" in text
-        assert _scores(1, result)["auc"] == {p: file["auc"] for p, file in result.record["files"].items()}
+        assert _scores(result, seed=1)["auc"] == {p: file["auc"] for p, file in result.record["files"].items()}
 
 
 def test_a_new_recipe_runs_as_it_is(tmp_path, zoo_command):
@@ -162,3 +162,31 @@ def test_verify_refuses_other_data(quick_run, tmp_path):
     (tmp_path / "run" / "record.json").write_text(json.dumps(record))
     with pytest.raises(ValueError, match="the data of quick_fnn are not those of"):
         zoo.verify(tmp_path / "run", quick_run / "quick_fnn.py", report=quiet)
+
+
+def test_folds_are_searched_trained_and_exported_each_by_itself(tmp_path):
+    x = np.random.default_rng(0).normal(size=(300, 4)).astype("float32")
+    recipe = zoo.Recipe(
+        name="signs_fnn",
+        data=lambda: zoo.data.Dataset.split("signs", x, (x.sum(axis=1) > 0).astype("int32")),
+        builder=zoo.fnn,
+        arguments={"units": (4,)},
+        task=zoo.Binary(),
+        precisions=("float32",),
+        epochs=2,
+        trials=1,
+        trial_epochs=1,
+        folds=2,
+        bounds=zoo.Bounds(mean=0.999),
+    )
+    result = zoo.run(recipe, tmp_path, report=quiet)
+    scores = result.record["seeds"]
+    assert [(score["seed"], score["fold"]) for score in scores] == [(1, 0), (1, 1)]
+    hashes = [read_json(tmp_path / "folds" / f"1-{i}" / "record.json")["data"] for i in (0, 1)]
+    assert hashes[0]["sha256"] != hashes[1]["sha256"]
+    assert sum(data["samples"]["test"] for data in hashes) == 300, "all samples are tested"
+    assert (tmp_path / "folds" / "1-0" / "search.json").is_file()
+    mean = np.mean([score["float32"] for score in scores])
+    (check,) = result.means
+    assert not check.held and f"{mean:.4f}" in check.detail and not result.verified
+    assert not result.record["verified"], "two epochs are too few for .999"

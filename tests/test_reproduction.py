@@ -88,8 +88,8 @@ def test_reproduce_tells_whether_it_comes_again(quick_run, tmp_path, monkeypatch
     values = read_json(run / "record.json")["recipe"]
     assert again["recipe"]["learning_rate"] == values["learning_rate"]
     files = [SimpleNamespace(precision=precision, score=file["score"]) for precision, file in again["files"].items()]
-    monkeypatch.setattr(reproduction, "train", lambda *given, **options: None)  # the same once more
-    monkeypatch.setattr(reproduction, "export", lambda *given, **options: SimpleNamespace(files=files))
+    same = SimpleNamespace(files=files)
+    monkeypatch.setattr(reproduction, "train_and_export", lambda *given, **options: same)
     done = reproduce([0.2, 0.21, 0.2], 1)
     assert "quick_fnn is not reproduced: accuracy of 1 new training lies outside" in done.stderr.splitlines()[-1]
     assert f"int8 {again['files']['int8']['score']:.4f}, not in" in done.stderr and "OUTSIDE" in done.stdout

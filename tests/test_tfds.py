@@ -25,6 +25,11 @@ from zoo.data.tfds_builders import prepare_builder
 FASHION = SOURCES["fashion_mnist"].carrier
 DEBIAN = pytest.mark.skipif(not FASHION.files.here, reason=f"its files are absent: {FASHION.files.command}")
 
+# Four to six words of twenty; the last text has one that no other text has.
+TEXTS = [" ".join(f"word{(i * i + 7 * j * i + j) % 20}" for j in range(4 + i % 3)) for i in range(79)] + [
+    "only60 word1"
+]
+
 
 @pytest.fixture
 def empty(tmp_path, monkeypatch):
@@ -82,7 +87,7 @@ def made(tmp_path_factory):
         kinds = {
             "small_images": (tfds.features.Image(shape=(4, 4, 1)), images),
             "small_sequences": (tfds.features.Tensor(shape=(None, 2), dtype=np.float32), sequences),
-            "small_texts": (tfds.features.Text(), [f"text {i}" for i in range(80)]),
+            "small_texts": (tfds.features.Text(), TEXTS),
         }
         for name, (feature, samples) in kinds.items():
             for version in ("1.0.0", "1.10.0", "1.9.0") if name == "small_images" else ("1.0.0",):
@@ -130,8 +135,18 @@ def test_sequences_are_padded_to_the_longest_of_all_splits(small):
     assert dataset.input_shape == (5, 2)
     for x, sequence, length in zip(dataset.test.x, small[2][60:], lengths(dataset.test.x), strict=True):
         np.testing.assert_array_equal(x[:length], sequence)
-    with pytest.raises(ValueError, match="small_texts, input holds Text, not numbers"):
-        zoo.data.tfds("small_texts")
+
+
+def test_texts_become_tokens_of_the_words_of_train(small):
+    dataset = zoo.data.tfds("small_texts", words=40, steps=6)
+    word = np.array(dataset.vocabulary)
+    read = [" ".join(word[row]).replace("[unknown]", "only60").strip() for row in dataset.test.x]
+    assert read == TEXTS[60:], "cut or padded to six words, in their order"
+    trained = {" ".join(word[row]).strip() for row in dataset.train.x}
+    assert trained <= set(TEXTS[:60]), "no word of train is unknown"
+    assert set(dataset.vocabulary[2:]) == {w for text in trained for w in text.split()}
+    held = zoo.data.tfds("small_texts", train="train[:40]", validation="train[40:]", words=40, steps=6)
+    assert {len(held.test.x), len(held.validation.x)} == {20} and held.labels == ("a", "b")
 
 
 def test_arrays_are_kept_and_a_damaged_copy_is_made_anew(small, monkeypatch, tmp_path):

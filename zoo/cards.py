@@ -176,6 +176,8 @@ def _classes(record: Mapping[str, Any]) -> str:
 
 
 def _baselines(record: Mapping[str, Any]) -> str:
+    if not record["baselines"]:  # of a further training
+        return ""
     aucs = record.get("baselines_auc") or {}
     head = ["method", record["score_name"], *["AUC"] * bool(aucs)]
     rows = [

@@ -43,15 +43,20 @@ MICRO_SAMPLES = 50
 
 @dataclass(frozen=True)
 class Export:
-    """What an export or a verification found: one report a file; refused files stand in `refused/`."""
+    """What an export or a verification found: one report a file; refused files stand in `refused/`.
+
+    `means` are the gates that the mean over seeds or folds had to pass.
+    """
 
     folder: Path
     files: tuple[FileReport, ...]
     record: dict[str, Any]
+    means: tuple[Check, ...] = ()
 
     @property
     def verified(self) -> bool:
-        return bool(self.files) and all(file.verified for file in self.files)
+        held = all(check.held for check in self.means)
+        return bool(self.files) and held and all(file.verified for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,7 @@ def _described_and_measured(
     path.write_bytes(_sealed(described, contents, {**about, **measured}))  # the same model part
     file = dataclasses.replace(file, strategy=used, bytes=path.stat().st_size, sha256=sha256(path))
     file = dataclasses.replace(file, checks=(*file.checks, *round_trip(path, contents, file)))
-    return _on_micro(file, path, contents) if target == "micro" and file.verified else file
+    return _on_micro(file, path, contents, bounds.arena) if target == "micro" and file.verified else file
 
 
 def export_model(
@@ -294,27 +299,27 @@ def serve(path: Path, x: np.ndarray) -> np.ndarray:
     return np.concatenate([next(iter(part.values())).numpy() for part in outputs])
 
 
-def _on_micro(file: FileReport, path: Path, contents: Contents) -> FileReport:
+def _on_micro(file: FileReport, path: Path, contents: Contents, allowed: int | None) -> FileReport:
     """With what LiteRT Micro itself says of the file, where it is installed."""
     if importlib.util.find_spec("tflite_micro") is None:
         skipped = Check("LiteRT Micro", True, "not run, for want of it: pip install 'keras-zoo[micro]'")
         return dataclasses.replace(file, checks=(*file.checks, skipped))
     if file.strategy == "streaming":  # several inputs: whether it starts is all that is asked
         arena = arena_bytes(path)
-        return dataclasses.replace(
-            file, arena_bytes=arena, checks=(*file.checks, Check("LiteRT Micro", True, f"runs in {arena:,} bytes"))
-        )
-    x = contents.x[:MICRO_SAMPLES]
-    try:
-        outputs, arena = micro_run(path, x)
-    except CheckFailed as error:
-        return dataclasses.replace(file, checks=(*file.checks, Check("LiteRT Micro", False, str(error))))
-    here = Runner(path, trusted=True).predict(x)
-    difference = float(np.abs(outputs - here).mean()) / max(1.0, float(np.abs(here).max()))
-    check = Check(
-        "LiteRT Micro", difference <= 0.01, f"runs in {arena:,} bytes, {difference:.2g} from LiteRT on average"
-    )
-    return dataclasses.replace(file, arena_bytes=arena, checks=(*file.checks, check))
+        checks = [Check("LiteRT Micro", True, f"runs in {arena:,} bytes")]
+    else:
+        x = contents.x[:MICRO_SAMPLES]
+        try:
+            outputs, arena = micro_run(path, x)
+        except CheckFailed as error:
+            return dataclasses.replace(file, checks=(*file.checks, Check("LiteRT Micro", False, str(error))))
+        here = Runner(path, trusted=True).predict(x)
+        difference = float(np.abs(outputs - here).mean()) / max(1.0, float(np.abs(here).max()))
+        detail = f"runs in {arena:,} bytes, {difference:.2g} from LiteRT on average"
+        checks = [Check("LiteRT Micro", difference <= 0.01, detail)]
+    if allowed is not None:
+        checks.append(Check("arena", arena <= allowed, f"{arena:,} bytes, {allowed:,} allowed"))
+    return dataclasses.replace(file, arena_bytes=arena, checks=(*file.checks, *checks))
 
 
 def refuse(path: Path, out: Path, file: FileReport) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from zoo import report as reports
 from zoo.attempts import tried, write_attempt
 from zoo.baselines import baselines
+from zoo.checks import check_size
 from zoo.collection import folder, load_recipe
 from zoo.conversion import load_keras
 from zoo.cost import FileCost, Summary, costs
@@ -373,10 +374,9 @@ def run(
 
     Args:
         seeds: how many times the winner is trained and exported, each time from another seed, for a mean and a
-            spread; the files of the first one are the result.
+            spread; the files of the first one are the result. Of a recipe with `folds`, how many times these are dealt.
     """
-    if seeds < 1:
-        raise ValueError(f"seeds={seeds} must be at least 1")
+    check_size("seeds", seeds)
     recipe, out, dataset = _prepared(recipe, out)
     with locked(out):
         return _run(recipe, out, dataset, seeds, report)
@@ -389,18 +389,61 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
     tuned = found.recipe if found else recipe
     model = _train(tuned, dataset, out, (), report, found).model
     result = _export(tuned, model, dataset, out, report)
-    if result.verified and seeds > 1:
-        scores = [_scores(tuned.seed, result)]
+    if not result.verified or (seeds == 1 and recipe.folds is None):
+        return result
+    if recipe.folds is None:
+        scores = [_scores(result, seed=tuned.seed)]
         for seed in range(tuned.seed + 1, tuned.seed + seeds):
             again, place = tuned.replace(seed=seed), out / "seeds" / str(seed)
             report(f"again with seed {seed}")
+            scores.append(_scores(train_and_export(again, dataset, place, report, found), seed=seed))
+    else:
+        scores = _cross_validated(recipe, dataset, recipe.folds, out, seeds, report)
+    result = dataclasses.replace(result, means=tuple(_check_means(recipe, scores)))
+    for check in result.means:
+        report(f"mean of {len(scores)}: {check.detail}{'' if check.held else ', refused'}")
+    attempts = tried(out, result.record["recipe"], dataset.sha256)  # those of the other seeds are among them
+    record = {**result.record, "seeds": scores, "tried": attempts, "verified": result.verified}
+    return dataclasses.replace(result, record=write_record(record, out))
+
+
+def train_and_export(
+    recipe: Recipe, dataset: Dataset, out: Path, report: Report, found: Search | None = None
+) -> Export:
+    """Another training of a recipe and the files of it, without what simple methods score."""
+    out.mkdir(parents=True, exist_ok=True)
+    model = _train(recipe, dataset, out, (), report, found).model
+    return _export(recipe, model, dataset, out, report, simple=False)
+
+
+def _cross_validated(
+    recipe: Recipe, dataset: Dataset, folds: int, out: Path, seeds: int, report: Report
+) -> list[dict[str, Any]]:
+    """What the files of every fold score on the part that neither their search nor their training saw."""
+    # A fold is too small to be held to a bound: their mean is.
+    recipe = recipe.replace(bounds=dataclasses.replace(recipe.bounds, score=None))
+    scores = []
+    for seed in range(recipe.seed, recipe.seed + seeds):
+        for number, fold in enumerate(dataset.folds(folds, seed)):
+            again, place = recipe.replace(seed=seed), out / "folds" / f"{seed}-{number}"
+            report(f"fold {number + 1} of {folds}, dealt by seed {seed}")
             place.mkdir(parents=True, exist_ok=True)
-            model = _train(again, dataset, place, (), report, found).model
-            scores.append(_scores(seed, _export(again, model, dataset, place, report)))
-        attempts = tried(out, result.record["recipe"], dataset.sha256)  # those of the other seeds are among them
-        record = {**result.record, "seeds": scores, "tried": attempts}
-        result = dataclasses.replace(result, record=write_record(record, out))
-    return result
+            found = _tune(again, fold, place, report) if recipe.trials else None
+            tuned = found.recipe if found else again
+            scores.append(_scores(train_and_export(tuned, fold, place, report, found), seed=seed, fold=number))
+    return scores
+
+
+def _check_means(recipe: Recipe, scores: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """Whether the mean score of each precision is within `bounds.mean`."""
+    asked, checks = recipe.bounds.mean, []
+    if asked is None:
+        return []
+    for precision in recipe.precisions:
+        mean = float(np.mean([score[precision] for score in scores]))
+        held = recipe.task.better(mean, asked) >= 0
+        checks.append(Check("mean", held, f"{recipe.task.score_name} {mean:.4f} in {precision}, {asked} asked"))
+    return checks
 
 
 def _prepared(recipe: str | Path | Recipe, out: str | Path | None) -> tuple[Recipe, Path, Dataset]:
@@ -466,7 +509,15 @@ def _train(
     return result
 
 
-def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, report: Report) -> Export:
+def _export(
+    recipe: Recipe,
+    model: keras.Model,
+    dataset: Dataset,
+    out: Path,
+    report: Report,
+    simple: bool = True,
+) -> Export:
+    """`simple`: whether what simple methods score is measured too, which on many samples takes minutes."""
     training = read_training(out)
     task = recipe.task.adapted(dataset.train.y)
     # From train only, and written down: which samples int8 was calibrated on is part of what made the file.
@@ -492,7 +543,7 @@ def _export(recipe: Recipe, model: keras.Model, dataset: Dataset, out: Path, rep
         target=recipe.target,
         macs=_macs(model),
         tried=tried(out, training["recipe"], dataset.sha256),
-        **recipe_record(recipe, dataset, training, baselines(dataset, task)),
+        **recipe_record(recipe, dataset, training, baselines(dataset, task) if simple else ({}, {})),
     )
     decided = task.decide(measured.outputs)
     if dataset.labels and task.has_classes:
@@ -527,8 +578,12 @@ def _contents(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.ndar
     )
 
 
-def _scores(seed: int, result: Export) -> dict[str, Any]:
-    scores = {"seed": seed, "verified": result.verified, **{file.precision: file.score for file in result.files}}
+def _scores(result: Export, **which: int) -> dict[str, Any]:
+    scores: dict[str, Any] = {
+        **which,
+        "verified": result.verified,
+        **{file.precision: file.score for file in result.files},
+    }
     aucs = {file.precision: file.auc for file in result.files if file.auc is not None}
     return {**scores, "auc": aucs} if aucs else scores
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from zoo.augment import Mixing
-from zoo.checks import check_choice, is_whole
+from zoo.checks import check_choice, check_number, check_size, is_whole
 from zoo.data import Dataset
 from zoo.optimizer import make_optimizer, optimizer_space
 from zoo.precisions import PRECISIONS
@@ -33,7 +33,7 @@ OPTIMIZER_FIELDS = (
     "ema_momentum",
     "schedule",
 )
-EXPORT_ONLY = ("precisions", "strategy", "target")  # fields that neither search nor training depends on
+EXPORT_ONLY = ("precisions", "strategy", "target", "folds")  # fields that neither search nor training depends on
 NOT_TRAINED = ("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name")
 
 
@@ -43,26 +43,34 @@ class Bounds:
 
     Attributes:
         score: the least accuracy (or the largest error, for a regression) on the test set; None for any.
+        mean: likewise, of the mean over all seeds, or over all folds of a cross-validation.
         drop: how much worse than the Keras model a file may score, by precision, as a fraction of that score.
         difference: how far any single output may be from the Keras model's, by precision, as a fraction of the
             largest output (of 1 where that is smaller, as probabilities are). For int8 the default is a half, which
             a probability can only miss by where the answer changes from one sure class to another.
         mean_difference: likewise, how far the outputs may be on average.
         bytes: the largest size of a file, by precision; any where none is given.
+        arena: the most memory, in bytes, that a file may take for its tensors in LiteRT Micro, with target="micro".
 
     What is not given is the precision's own default, in `zoo/precisions/`.
     """
 
     score: float | None = None
+    mean: float | None = None
     drop: Mapping[str, float] = field(default_factory=dict)
     difference: Mapping[str, float] = field(default_factory=dict)
     mean_difference: Mapping[str, float] = field(default_factory=dict)
     bytes: Mapping[str, int] = field(default_factory=dict)
+    arena: int | None = None
 
     def __post_init__(self) -> None:
+        for name in ("score", "mean", "arena"):
+            if getattr(self, name) is not None:
+                check_number(f"bounds: {name}", getattr(self, name), 0)
         for name in ("drop", "difference", "mean_difference", "bytes"):
-            for precision in getattr(self, name):
+            for precision, value in getattr(self, name).items():
                 check_choice(f"precision in bounds {name}", precision, PRECISIONS)
+                check_number(f"bounds: {name}[{precision!r}]", value, 0)
 
     def of(self, name: str, precision: str) -> float:
         """The bound of this name, as given or else the precision's default."""
@@ -96,6 +104,9 @@ class Recipe:
         trials, trial_epochs: how many candidates the search trains, and for how long. With trials=0 there is no search:
             the recipe's own values stand.
         trial_samples: how many samples of train a trial sees, where all would take too long; drawn by `seed`.
+        folds: of a cross-validation, None for none. Each seed of `zoo.run` then deals all samples anew into so many
+            parts, and each part tests a model that was searched for, trained and exported on the others: where the
+            test set of one split would be too small to tell. The released files are those of the one split.
         precisions: of the exported files, from `zoo/precisions/`.
         strategy: for recurrent layers: "auto", or one of `zoo/conversion/strategy.py`.
         target: where the files must run: "litert", "browser" or "micro".
@@ -132,6 +143,7 @@ class Recipe:
     trials: int = 12
     trial_epochs: int = 12
     trial_samples: int | None = None
+    folds: int | None = None
     precisions: Sequence[str] = ("float32", "int8")
     strategy: str = "auto"
     target: str = "litert"
@@ -157,6 +169,8 @@ class Recipe:
             value = getattr(self, argument)
             if not is_whole(value, least) and not (argument == "trial_samples" and value is None):
                 raise ValueError(f"{argument}={value!r} must be a whole number of at least {least}")
+        if self.folds is not None:
+            check_size("folds", self.folds, minimum=2)
         check_batch_size(self.batch_size)
         check_class_weight(self.class_weight, self.task)
         self._optimizer(steps=1)

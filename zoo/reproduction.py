@@ -11,7 +11,8 @@ from scipy.stats import t as students_t
 
 from zoo.checks import check_size, is_whole
 from zoo.collection import load_recipe, released
-from zoo.pipeline import export, train
+from zoo.files import locked
+from zoo.pipeline import train_and_export
 from zoo.recipe import NOT_TRAINED, Recipe
 from zoo.report import figure, measurements
 from zoo.tuning import with_values
@@ -102,7 +103,8 @@ def reproduce(
     level = 1 - (1 - LEVEL) / len(scores)
     intervals = {p: prediction_interval(values, seeds, level, least) for p, values in scores.items()}
     recipe = as_recorded(load_recipe(name), record)
-    if recipe.load_data().sha256 != record["data"]["sha256"]:
+    dataset = recipe.load_data()
+    if dataset.sha256 != record["data"]["sha256"]:
         raise ValueError(f"the data of {name} are no longer those that it was released with; release it anew")
     used = {record["seed"], *(entry["seed"] for entry in record["seeds"])}
     first = max(used) + 1 if seed is None else seed
@@ -111,11 +113,11 @@ def reproduce(
         report(f"seed {', '.join(map(str, repeated))} is on record: the same training, not an independent one")
     folder = Path(out) if out is not None else Path("runs") / name / "reproduced"
     measured: dict[str, list[float | None]] = {precision: [] for precision in scores}
-    for number in chosen:
-        again = recipe.replace(seed=number)
-        train(again, folder / str(number), report=report)
-        for file in export(again, folder / str(number), report=report).files:
-            measured[file.precision].append(file.score)
+    with locked(folder):
+        for number in chosen:
+            again = recipe.replace(seed=number)
+            for file in train_and_export(again, dataset, folder / str(number), report).files:
+                measured[file.precision].append(file.score)
     files = tuple(
         FileReproduction(precision, tuple(scores[precision]), tuple(measured[precision]), *intervals[precision])
         for precision in scores

@@ -15,7 +15,8 @@ class Augmentation(keras.layers.Layer):
     (keras#19108); inside this layer they are off unless a training step switches them on.
 
     Args:
-        layers: Keras layers that keep the shape of their input and the meaning of its label.
+        layers: Keras layers that keep the meaning of the label and, in the end, the shape of the input; in between
+            `keras.layers.Reshape` may make steps of rows an image again.
 
     Raises:
         ValueError: a layer for images where the input is none, or one that changes the shape, when it is built.
@@ -27,11 +28,18 @@ class Augmentation(keras.layers.Layer):
         self.supports_masking = True  # steps keep their places, so a mask that comes in still holds
 
     def build(self, input_shape):
+        shape = tuple(input_shape)
         for layer in self.layers:
             if hasattr(layer, "transform_images"):
-                _check_image_layer(layer, input_shape)
+                _check_image_layer(layer, shape)
             if not layer.built:
-                layer.build(input_shape)
+                layer.build(shape)
+            shape = tuple(layer.compute_output_shape(shape))
+        if shape != tuple(input_shape):
+            raise ValueError(
+                f"augmentation changes the shape {tuple(input_shape[1:])} to {shape[1:]}, which is not there at "
+                "inference; end with keras.layers.Reshape to the former"
+            )
         self.built = True
 
     def call(self, x, training=False):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zoo.data.sources import Source as Source
     from zoo.data.sources import load as load
     from zoo.data.sources import prepare as prepare
+    from zoo.data.texts import from_texts as from_texts
     from zoo.data.tfds_builders import fashion_mnist as fashion_mnist
     from zoo.data.tfds_builders import tfds as tfds
 
@@ -55,6 +56,7 @@ _NAMES = {
     "Source": "sources",
     "load": "sources",
     "prepare": "sources",
+    "from_texts": "texts",
     "fashion_mnist": "tfds_builders",
     "tfds": "tfds_builders",
 }

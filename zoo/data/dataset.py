@@ -2,14 +2,27 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from zoo.data.splitting import TEST, TRAIN, VALIDATION, apart, content_keys, grouped_sides, sides, sides_by_time
+from zoo.checks import check_size
+from zoo.data.splitting import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    apart,
+    content_keys,
+    grouped_places,
+    grouped_sides,
+    places,
+    salted,
+    sides,
+    sides_by_time,
+)
 
 
 class Part(NamedTuple):
@@ -30,6 +43,7 @@ class Dataset:
         features, units: name and unit of each value of an input's last axis, "" where it has no unit.
         target, target_unit: what y is.
         vocabulary: what each token stands for, of inputs that are tokens.
+        groups: of the samples of train, validation and test, an array each, where groups must not be torn apart.
 
     Raises:
         ValueError: values that are missing (NaN), infinite or not numbers, an empty part, shapes that disagree, a
@@ -49,6 +63,7 @@ class Dataset:
     target: str = ""
     target_unit: str = ""
     vocabulary: tuple[str, ...] = ()
+    groups: tuple[np.ndarray, ...] = ()
 
     def __post_init__(self) -> None:
         for part_name, (x, y) in self.parts.items():
@@ -129,7 +144,40 @@ class Dataset:
         """With as many samples of train at most, drawn by `seed`, in their order; validation and test stay whole."""
         x, y = self.train
         kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:samples])
-        return dataclasses.replace(self, train=Part(x[kept], y[kept]))
+        groups = (self.groups[0][kept], *self.groups[1:]) if self.groups else ()
+        return dataclasses.replace(self, train=Part(x[kept], y[kept]), groups=groups)
+
+    def folds(self, count: int, seed: int = 0) -> Iterator["Dataset"]:
+        """Cross-validation: data sets of these samples, each of which tests on another part, so that all are tested.
+
+        Stratified by class, or by whole groups where the data set has groups; equal inputs never stand on two sides.
+
+        Args:
+            count: how many parts, and so data sets. seed: deals the samples anew.
+
+        Raises:
+            ValueError: too few samples of a class, or too few groups.
+        """
+        check_size("count", count, minimum=2)
+        x, y = (np.concatenate([part[i] for part in self.parts.values()]) for i in (0, 1))
+        keys = salted(content_keys(x), seed)
+        groups = np.concatenate(self.groups) if self.groups else None
+        before = places(keys, _strata(y)) if groups is None else grouped_places(keys, groups)
+        fold = np.floor(before * count).astype(int)
+        held_out = len(self.validation.x) / (len(self.train.x) + len(self.validation.x))
+        for i in range(count):
+            where, rest = f"data set {self.name!r}, fold {i} of {count}", fold != i
+            if rest.all():
+                raise ValueError(f"{where}: there are too few groups to fill it")
+            chosen = np.full(len(keys), TEST)
+            if groups is None:
+                chosen[rest] = sides(where, keys[rest], _strata(y)[rest], 0, held_out)
+            else:
+                chosen[rest] = grouped_sides(where, keys[rest], groups[rest], 0, held_out)
+            train, validation, test = parted(x, y, chosen)
+            yield dataclasses.replace(
+                self, train=train, validation=validation, test=test, groups=_grouped(groups, chosen)
+            )
 
     @classmethod
     def split(
@@ -174,7 +222,10 @@ class Dataset:
             if groups.shape != (len(x),):
                 raise ValueError(f"{where}: groups of shape {groups.shape} for {len(x)} samples; one each is needed")
             chosen = grouped_sides(where, keys, groups, test, validation)
-        return cls(name, *parted(x, y, chosen), labels=tuple(labels), licence=licence, citation=citation)
+        return cls(
+            name, *parted(x, y, chosen), labels=tuple(labels), licence=licence, citation=citation,
+            groups=_grouped(groups, chosen),
+        )  # fmt: skip
 
     @classmethod
     def with_test(
@@ -259,6 +310,10 @@ def parted(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> tuple[Part, Part,
     """Train, validation and test of samples whose sides are known; those of another side are left out."""
     train, validation, test = (Part(x[sides == side], y[sides == side]) for side in (TRAIN, VALIDATION, TEST))
     return train, validation, test
+
+
+def _grouped(groups: np.ndarray | None, sides: np.ndarray) -> tuple[np.ndarray, ...]:
+    return () if groups is None else tuple(groups[sides == side] for side in (TRAIN, VALIDATION, TEST))
 
 
 def _are_classes(y: np.ndarray) -> bool:

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from zoo.checks import check_size
-from zoo.data import texts
 from zoo.data.carriers import Package, SourceArchive
-from zoo.data.dataset import Dataset, parted
+from zoo.data.dataset import Dataset
 from zoo.data.sequences import pad
 from zoo.data.sources import SOURCES
-from zoo.data.splitting import TRAIN, VALIDATION, apart, content_keys, sides
+from zoo.data.texts import from_texts
 
 # Grades of a diamond from the worst to the best, as the data's own page gives them.
 CUTS = ("Fair", "Good", "Very Good", "Premium", "Ideal")
@@ -121,11 +120,11 @@ def diamonds() -> Dataset:
     )
 
 
-def japanese_vowels() -> Dataset:
+def japanese_vowels(validation: float = 0.15) -> Dataset:
     """640 utterances of two vowels by nine men: 7 to 29 steps of 12 coefficients, padded with zeros. Who speaks?
 
-    The test samples are the 370 that the authors chose; validation comes from their 270 others. `zoo.data.lengths`
-    tells how long each was.
+    The test samples are the 370 that the authors chose; validation is a fraction of their 270 others.
+    `zoo.data.lengths` tells how long each was.
 
     Source: M. Kudo et al. (1999), from the package aeon or sktime.
     """
@@ -141,6 +140,7 @@ def japanese_vowels() -> Dataset:
         "japanese_vowels",
         (x[:trains], y[0]),
         (x[trains:], y[1]),
+        validation=validation,
         labels=tuple(f"speaker {i}" for i in range(1, 10)),
     )
     return _described(dataset, features=tuple(f"cepstrum {i}" for i in range(1, 13)), target="speaker")
@@ -239,16 +239,11 @@ def movie_sentences(words: int = 5000, steps: int = 48) -> Dataset:
         "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt",
     ).decode()
     rows = [line.split("\t") for line in content.splitlines()]
-    rated = [(texts.words_of(text), float(rating) > 0) for _, rating, text in rows if float(rating) != 0]
-    sentences, y = [text for text, _ in rated], np.array([liked for _, liked in rated], "int32")
-    side = sides("data set 'movie_sentences'", texts.keys_of(sentences), y, 0.2, 0.15)
-    vocabulary = texts.vocabulary([sentences[i] for i in np.flatnonzero(side == TRAIN)], words)
-    x = texts.tokens(sentences, vocabulary, steps)
-    # Sentences that differ in unknown words alone, or behind the cut, have become equal: those of test stay.
-    keys = content_keys(x)
-    for earlier in (VALIDATION, TRAIN):
-        side[(side == earlier) & ~apart(keys, keys[side > earlier])] = -1
-    dataset = Dataset("movie_sentences", *parted(x, y, side), labels=("disliked", "liked"), vocabulary=vocabulary)
+    rated = [(text, float(rating) > 0) for _, rating, text in rows if float(rating) != 0]
+    y = np.array([liked for _, liked in rated], "int32")
+    dataset = from_texts(
+        "movie_sentences", [text for text, _ in rated], y, words=words, steps=steps, labels=("disliked", "liked")
+    )
     return _described(dataset, target="rating above 0")
 
 

@@ -21,43 +21,58 @@ def sides(where: str, keys: np.ndarray, strata: np.ndarray, test: float, validat
     So the split does not depend on the order of the file, on a seed or on a library's version, and equal keys never
     stand on two sides. With test=0 nothing goes there.
     """
-    # One stratum per distinct key, so that a doubled input with two labels cannot end up on two sides either.
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    strata = strata[first][inverse]
-    chosen = np.empty(len(keys), int)
+    chosen = _cut(places(keys, strata), test, validation)
     for stratum in np.unique(strata):
-        members = np.flatnonzero(strata == stratum)
-        members = members[np.argsort(keys[members], kind="stable")]
-        position = np.searchsorted(keys[members], keys[members])  # equal inputs share the first one's position
-        side = _cut(position / len(members), test, validation)
-        if len(np.unique(side)) < (3 if test else 2):
+        members = strata == stratum
+        if len(np.unique(chosen[members])) < (3 if test else 2):
             raise ValueError(
-                f"{where}: class {stratum} has {len(np.unique(position))} different samples, too few to be in train, "
-                "validation and test; add samples or larger fractions"
+                f"{where}: class {stratum} has {len(np.unique(keys[members]))} different samples, too few to be in "
+                "train, validation and test; add samples or larger fractions"
             )
-        chosen[members] = side
     return chosen
 
 
 def grouped_sides(where: str, keys: np.ndarray, groups: np.ndarray, test: float, validation: float) -> np.ndarray:
-    """Likewise, (n,), with whole groups on one side; groups that share a sample count as one.
+    """Likewise, (n,), with whole groups on one side; groups that share a sample count as one."""
+    before = grouped_places(keys, groups)
+    chosen = _cut(before, test, validation)
+    if len(np.unique(chosen)) < (3 if test else 2):
+        raise ValueError(
+            f"{where}: {len(np.unique(before))} groups that share nothing are too few to be in train, validation and "
+            "test; add groups or larger fractions"
+        )
+    return chosen
 
-    Groups are put in the order of the least key in each and cut by their numbers of samples.
-    """
+
+def places(keys: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """How much of its stratum, in [0, 1), comes before each sample in the order of the keys; the same of equal keys."""
+    # One stratum per distinct key, so that a doubled input with two labels cannot end up on two sides either.
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    strata = strata[first][inverse]
+    found = np.empty(len(keys))
+    for stratum in np.unique(strata):
+        members = np.flatnonzero(strata == stratum)
+        members = members[np.argsort(keys[members], kind="stable")]
+        found[members] = np.searchsorted(keys[members], keys[members]) / len(members)
+    return found
+
+
+def grouped_places(keys: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Likewise with groups in the order of the least key in each; groups that share a sample count as one."""
     linked = _linked(keys, groups)
     order = np.argsort(keys, kind="stable")
     names, first = np.unique(linked[order], return_index=True)
-    chosen, before = np.empty(len(keys), int), 0
+    found, before = np.empty(len(keys)), 0
     for name in names[np.argsort(first)]:  # by the least key
         members = linked == name
-        chosen[members] = _cut(np.array(before / len(keys)), test, validation)
+        found[members] = before / len(keys)
         before += int(members.sum())
-    if len(np.unique(chosen)) < (3 if test else 2):
-        raise ValueError(
-            f"{where}: {len(names)} groups that share nothing are too few to be in train, validation and test; "
-            "add groups or larger fractions"
-        )
-    return chosen
+    return found
+
+
+def salted(keys: np.ndarray, seed: int) -> np.ndarray:
+    """Other keys, in another order for each seed, of which equal ones stay equal."""
+    return np.array([hashlib.sha256(b"%d %s" % (seed, key)).hexdigest().encode() for key in keys])
 
 
 def sides_by_time(

@@ -21,6 +21,7 @@ from zoo.data.dataset import Dataset, Part
 from zoo.data.prepared import Prepared, check_network, data_dir
 from zoo.data.sequences import pad
 from zoo.data.sources import SOURCES
+from zoo.data.texts import from_texts
 from zoo.files import writing
 from zoo.native import silenced
 
@@ -56,10 +57,13 @@ def tfds(
     test: str | float | None = None,
     inputs: str | None = None,
     targets: str | None = None,
+    words: int = 5000,
+    steps: int = 200,
 ) -> Dataset:
     """A data set of TensorFlow Datasets that `zoo data prepare tfds:BUILDER` has prepared.
 
-    Images and tables come as float32 in their own units, images and sounds of different lengths are padded with zeros.
+    Images and tables come as float32 in their own units, sequences and sounds of different lengths are padded with
+    zeros, texts become tokens, see `zoo.data.from_texts`.
 
     Args:
         builder: name, with configuration and version where wanted: "emnist/letters:3.1.0". Without a version, the
@@ -68,12 +72,13 @@ def tfds(
         validation, test: split, or which fraction of train to take instead, by content. By default the splits of these
             names; without them .15 and .2 of train.
         inputs, targets: features, by default those that the builder names for supervised learning.
+        words, steps: of texts: size of the vocabulary, and tokens of an input.
 
     Raises:
         LookupError: it is not prepared: the message has the command; or it has no such split or feature.
         ValueError: damaged files, or inputs that are no numbers or images of different sizes.
     """
-    return _dataset(Prepared(builder), train, validation, test, inputs, targets)
+    return _dataset(Prepared(builder), train, validation, test, inputs, targets, words=words, steps=steps)
 
 
 def prepare_builder(carrier: Prepared, *, wait: bool = False, report: Callable[[str], None] = print) -> None:
@@ -151,6 +156,8 @@ def _dataset(
     targets: str | None,
     licence: str | None = None,
     citation: str | None = None,
+    words: int = 0,
+    steps: int = 0,
 ) -> Dataset:
     carrier.require(carrier.known_as)
     folder = carrier.folder
@@ -168,8 +175,17 @@ def _dataset(
             raise LookupError(f"{carrier.known_as} has no split {split!r}; it has {', '.join(present)}")
     read = {split: _arrays(carrier, folder, split, inputs, targets) for split in named}
     about = read[train].about
-    steps = max(part.x.shape[1] for part in read.values()) if about["padded"] else None
-    pairs = {split: _as_long(part.x, steps, part.y) for split, part in read.items()}
+    if about["texts"]:
+        given = {split: (_texts(part), part.y) for split, part in read.items()}
+        return from_texts(
+            carrier.known_as, *given[train],
+            test=given[test] if isinstance(test, str) else test,
+            validation=given[validation] if isinstance(validation, str) else validation,
+            words=words, steps=steps, labels=tuple(about["labels"]),
+            licence=licence or about["licence"], citation=citation or about["citation"],
+        )  # fmt: skip
+    longest = max(part.x.shape[1] for part in read.values()) if about["padded"] else None
+    pairs = {split: _as_long(part.x, longest, part.y) for split, part in read.items()}
     if isinstance(test, str):
         held = pairs[validation] if isinstance(validation, str) else validation
         dataset = Dataset.with_test(carrier.known_as, pairs[train], pairs[test], validation=held)
@@ -185,6 +201,10 @@ def _dataset(
     )  # fmt: skip
 
 
+def _texts(split: Split) -> list[str]:
+    return split.x.tobytes().decode().split("\0")[: len(split.y)]
+
+
 def _as_long(x: np.ndarray, steps: int | None, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if steps is not None:
         x = np.pad(x, [(0, 0), (0, steps - x.shape[1])] + [(0, 0)] * (x.ndim - 2))
@@ -198,7 +218,7 @@ def _in_full(x: np.ndarray) -> np.ndarray:
 
 def _arrays(carrier: Prepared, folder: Path, split: str, inputs: str | None, targets: str | None) -> Split:
     """A split as arrays, kept in `home()`: decoding 60,000 images takes seconds, reading them again a tenth of one."""
-    digest = hashlib.sha256(json.dumps(["1", split, inputs, targets]).encode())
+    digest = hashlib.sha256(json.dumps(["2", split, inputs, targets]).encode())
     for path in sorted(folder.iterdir()):
         digest.update(f"{path.name} {path.stat().st_size}".encode())
         if path.suffix == ".json":
@@ -229,7 +249,8 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
                     f"{carrier.known_as}: {argument}={name} is not one of its features, {', '.join(sorted(features))}"
                 )
         x_feature, y_feature = features[x_name], features[y_name]
-        padded = _check_feature(carrier, x_feature, x_name, tensorflow_datasets.features)
+        of_texts = isinstance(x_feature, tensorflow_datasets.features.Text)
+        padded = not of_texts and _check_feature(carrier, x_feature, x_name, tensorflow_datasets.features)
         try:
             data = builder.as_dataset(split=split, batch_size=None if padded else -1)
             if padded:
@@ -250,7 +271,10 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
         "licence": " ".join((licence or "").split()),
         "citation": " ".join((builder.info.citation or "").split()),
         "padded": padded,
+        "texts": of_texts,
     }
+    if of_texts:  # one run of bytes: as an array of strings, each would take as much room as the longest
+        x = np.frombuffer(b"".join(text.replace(b"\0", b" ") + b"\0" for text in x), "uint8")
     if x.dtype != np.uint8:
         x = x.astype("float32")
     return Split(x, y.astype("int32" if classes else "float32"), about)
@@ -259,7 +283,7 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
 def _check_feature(carrier: Prepared, feature: Any, name: str, kinds: Any) -> bool:
     """Whether samples differ in length. Raises ValueError where they are no numbers or differ otherwise."""
     where = f"{carrier.known_as}, {name}"
-    if isinstance(feature, kinds.Text) or feature.shape is None or not np.issubdtype(feature.np_dtype, np.number):
+    if feature.shape is None or not np.issubdtype(feature.np_dtype, np.number):
         raise ValueError(f"{where} holds {type(feature).__name__}, not numbers; make a function of your own for it")
     if None in feature.shape[1:]:
         raise ValueError(
