@@ -36,6 +36,7 @@ OPTIMIZER_FIELDS = (
     "schedule",
 )
 EXPORT_ONLY = ("precisions", "strategy", "target", "folds")  # fields that neither search nor training depends on
+NOT_TRAINED = ("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +114,8 @@ class Recipe:
         target: where the files must run: "litert", "browser" or "micro".
         bounds: what they must meet.
         name: file name of the recipe without its suffix, and file: its path, or the name alone where it is of the
-            collection; both are filled in where the recipe is loaded.
+            collection; about: the docstring of that file, which goes into the card, the paragraphs that begin with
+            "For:" and "Not for:" under heads of their own. All three are filled in where the recipe is loaded.
     """
 
     data: Callable[[], Dataset]
@@ -149,6 +151,7 @@ class Recipe:
     target: str = "litert"
     name: str = "recipe"
     file: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         for argument in ("data", "builder", "space"):
@@ -268,7 +271,7 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """The recipe as plain values, for records."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "file"}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("file", "about")}
         return {name: described(value) for name, value in {**fields, **self.resolved}.items()}
 
     def fingerprint(self, *rest: str, without: Collection[str]) -> str:

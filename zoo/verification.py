@@ -45,6 +45,8 @@ class FileReport:
     checks: tuple[Check, ...]
     strategy: str | None = None  # of recurrent layers
     arena_bytes: int | None = None  # that LiteRT Micro needs, where the file is for it and it is installed
+    auc: float | None = None  # area under the ROC curve of the file's probabilities, where the task is Binary
+    confusion: tuple[tuple[int, ...], ...] | None = None  # how often each class (row) was taken for each (column)
 
     @property
     def verified(self) -> bool:
@@ -138,7 +140,10 @@ def check_file(
     if bounds.score is not None:
         enough = task.better(score, bounds.score) >= -1e-9
         check("bound", enough, f"{task.score_name} {score:.4f}, {bounds.score:g} is asked for")
-    return report(score, score_keras, (low, high), difference, runner.sha256, ops)
+    measured = report(score, score_keras, (low, high), difference, runner.sha256, ops)
+    counts = task.confusion(y, outputs)
+    confusion = None if counts is None else tuple(map(tuple, counts.tolist()))
+    return dataclasses.replace(measured, auc=task.auc(y, outputs), confusion=confusion)
 
 
 def _stored(path: Path, precision: str, real: set[str], bounds: Bounds) -> Iterator[Check]:
