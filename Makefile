@@ -38,11 +38,12 @@ release: .venv/.installed  ## train RECIPES with five seeds each and put the res
 	for recipe in $(RECIPES); do $(BIN)/zoo run $$recipe --seeds 5 || exit 1; done
 	$(BIN)/python -m zoo.releasing $(RECIPES)
 
-readme: .venv/.installed  ## write the README's results table anew from the records
+readme: .venv/.installed  ## write cards and the README's results table anew from the records
 	$(BIN)/python -m zoo.releasing
 
 benchmark: .venv/.installed  ## what our loops gain over what a user would write, and what augmentation costs
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.blocks --gigabytes 1
 	$(BIN)/python -m benchmarks.augmentation
 	$(BIN)/python -m benchmarks.predict
 	$(BIN)/python -m benchmarks.runner

@@ -21,7 +21,7 @@ import tensorflow as tf
 import zoo
 from zoo.files import write_json
 from zoo.report import plain_table
-from zoo.training import _compiled, _create_variables
+from zoo.training import _compiled, create_variables
 
 BATCH, ROUNDS, BOUND = 128, 11, 1.15
 EPOCH = 60_000
@@ -32,13 +32,13 @@ def epoch_of(filters: tuple[int, ...], augmentation: list[keras.layers.Layer], d
     keras.utils.set_random_seed(1)
     model = zoo.cnn((28, 28, 1), 10, filters=filters, convolutions=2, units=(128,), augmentation=augmentation)
     model.compile("adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    _create_variables(model, *data)
+    create_variables(model, *data)
     train_epoch, _ = _compiled(model, BATCH)
     x, y, order = *map(tf.constant, data), tf.range(len(data[0]), dtype="int64")
 
     def seconds() -> tuple[float, float]:
         start = time.perf_counter(), time.process_time()
-        train_epoch(x, y, order)
+        train_epoch((x, y), order)
         model.optimizer.iterations.numpy()  # waits for the last step
         return time.perf_counter() - start[0], time.process_time() - start[1]
 

@@ -1,4 +1,11 @@
-"""Handwritten digits, 8x8 grey scans as 64 numbers: two fully connected layers."""
+"""Handwritten digits, 8x8 grey scans as 64 numbers: two fully connected layers.
+
+For: comparing fully connected layers with convolutions on the same scans; targets that have no convolution; a first
+model to convert and run.
+
+Not for: digits that are shifted, turned or of another size, as each weight belongs to one pixel; anything where a wrong
+digit costs.
+"""
 
 from functools import partial
 

@@ -1,4 +1,10 @@
-"""Handwritten digits, 8x8 grey scans as a series of eight rows: one GRU layer."""
+"""Handwritten digits, 8x8 grey scans as a series of eight rows: one GRU layer.
+
+For: proving that a recurrent layer trains, converts to builtin ops and computes in int8, on data that everybody has;
+a pattern for short series of fixed length.
+
+Not for: reading digits in earnest, for which digits_cnn is there; series of any other length than eight.
+"""
 
 from functools import partial
 

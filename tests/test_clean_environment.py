@@ -1,6 +1,8 @@
 """The wheel in an environment of its own, with what deployment needs and no TensorFlow."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -33,7 +35,8 @@ def clean(tmp_path_factory):
         assert done.returncode == check, done.stderr
         return done
 
-    call.python = python
+    call.python, call.unpacked = python, place / "unpacked"
+    shutil.unpack_archive(wheel, call.unpacked, "zip")
     return call
 
 
@@ -53,11 +56,25 @@ def test_list_show_and_predict(clean):
     assert json.loads(clean("benchmark", file, "--seconds", "0.05", "--json").stdout)[0]["median_us"] > 0
 
 
-def test_the_saved_models_are_in_the_wheel(clean):
+def test_a_released_file_is_found_and_run_by_its_name(clean):
+    assert clean("list", "digits*", "--max-bytes", "26000").stdout.splitlines()[1].startswith("digits_cnn")
+    program = "import zoo; print(zoo.load_tflite('digits_cnn').path, zoo.load_tflite('digits_cnn', 'float32').labels)"
+    printed = subprocess.check_output([clean.python, "-c", program], text=True, cwd=clean.unpacked.parent)
+    assert "site-packages" in printed and "('0', '1'" in printed
+
+
+def test_the_keras_model_is_in_the_wheel(clean):
+    """Loaded from the installed package, by the interpreter of these tests, which has TensorFlow."""
+    load = [clean.python, "-c", "import zoo; zoo.load('digits_cnn')"]
+    done = subprocess.run(load, capture_output=True, text=True, cwd=clean.unpacked.parent)
+    assert "ImportError: zoo.load needs keras: pip install 'keras-zoo[train]'; zoo.load_tflite does" in done.stderr
     program = (
-        "from zoo.collection import folder; print((folder('saved_models') / 'digits_cnn/1/saved_model.pb').is_file())"
+        "import zoo; from zoo.collection import folder; print(zoo.__file__, zoo.load('digits_cnn').count_params(),"
+        "(folder('saved_models') / 'digits_cnn/1/saved_model.pb').is_file())"
     )
-    assert subprocess.check_output([clean.python, "-c", program], text=True).strip() == "True"
+    environment = {**os.environ, "PYTHONPATH": str(clean.unpacked)}
+    printed = subprocess.check_output([sys.executable, "-c", program], text=True, env=environment, cwd=clean.unpacked)
+    assert printed.split() == [str(clean.unpacked / "zoo" / "__init__.py"), "16986", "True"]
 
 
 @pytest.mark.parametrize("verb", [["run", "digits_fnn"], ["train", "digits_fnn"], ["verify", "digits_fnn"]])

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from conftest import ROOT
 
-from zoo.data import SOURCES
+from zoo.data import SOURCES, Stored
 
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
 
@@ -22,10 +22,11 @@ def shown():
 
 
 def test_python(shown):
-    first, _, third, fourth = shown
+    first, _, third, fourth, fifth = shown
     assert len(first["cancer"].features) == 30 and first["rows"].input_shape == (8, 8)
     assert len(third["by_person"].labels) == 4 and len(third["by_time"].train.x) > 500
     assert fourth["x"].shape == (2, 5, 2)
+    assert isinstance(fifth["large"].train.x, Stored) and fifth["large"].input_shape == (16, 16, 3)
 
 
 def test_commands(zoo_command):

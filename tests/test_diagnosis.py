@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import report
+from zoo import cards, report
 from zoo.diagnosis import batch_of, diagnose
 from zoo.files import read_json
 from zoo.training import evaluate, fit
@@ -228,7 +228,7 @@ def test_a_run_records_and_shows_it(quick_run):
     assert f"| accuracy | {' | '.join(f'{value:.4f}' for value in row)} |" in card
     assert f"| logits | {record['gradients']['before']['logits']:.1e} |" in card
     assert (run / "plots" / "gradients.png").stat().st_size > 0
-    told = report.card({**record, "fit": {**fit_, "knobs": ["this", "that"]}})
+    told = cards.card({**record, "fit": {**fit_, "knobs": ["this", "that"]}})
     assert "Turn next: this. After that: that." in told
     older = {key: value for key, value in record.items() if key not in ("fit", "gradients")}
-    assert "kept weights" not in report.card(older), "records of earlier versions make the cards that they made"
+    assert "kept weights" not in cards.card(older), "records of earlier versions make the cards that they made"

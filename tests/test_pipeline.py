@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.cards import card
 from zoo.files import read_json
+from zoo.pipeline import _scores
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 
@@ -82,8 +84,13 @@ def test_several_seeds_give_a_mean_and_a_spread_and_the_same_seed_the_same_bytes
     assert other["files"]["int8"]["sha256"] != first["files"]["int8"]["sha256"]
     assert [seed["seed"] for seed in result.record["seeds"]] == [1, 2]
     scores = [seed["int8"] for seed in result.record["seeds"]]
-    card = (tmp_path / "out" / "card.md").read_text()
-    assert f"{np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f} (n=2)" in card
+    text = (tmp_path / "out" / "card.md").read_text()
+    assert f"{np.mean(scores):.4f} ± {np.std(scores, ddof=1):.4f} (n=2)" in text
+    (attempt,) = result.record["tried"]
+    validation = [
+        read_json(tmp_path / "out" / place / "training.json")["final"]["val_loss"] for place in ("", "seeds/2")
+    ]
+    assert attempt["n"] == 2 and attempt["final"]["val_loss"] == pytest.approx(np.mean(validation))
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])
@@ -120,6 +127,15 @@ def test_the_other_tasks_run_to_the_end(tmp_path, task):
         assert runner.output_name == "value" and answer == pytest.approx(750, abs=60), "in the target's own unit"
     else:
         assert runner.output_name == "probability" and answer > 0.9
+        test = recipe.load_data().test
+        probability = runner.predict(test.x)[:, 0]
+        ones, zeros = probability[test.y == 1], probability[test.y == 0]
+        above = np.mean((ones[:, None] > zeros) + 0.5 * (ones[:, None] == zeros))  # what the area under the curve means
+        assert result.record["files"]["float32"]["auc"] == pytest.approx(above)
+        assert result.record["baselines_auc"]["majority class"] == 0.5 < result.record["baselines_auc"]["SVC"]
+        text = card(result.record)
+        assert "test AUC" in text and "roc_auc" in text and "probability of class 1" in text
+        assert _scores(result, seed=1)["auc"] == {p: file["auc"] for p, file in result.record["files"].items()}
 
 
 def test_a_new_recipe_runs_as_it_is(tmp_path, zoo_command):

@@ -159,10 +159,11 @@ def test_simple_methods_are_scored_like_the_model():
     labels = (x[:, :3] > 0.1).astype(int)
     values = x[:, :4].reshape(-1, 2, 2) * 10
     for task, y, best in ((zoo.Multilabel(3), labels, 0.8), (zoo.Multiclass(3), np.eye(3)[x[:, :3].argmax(1)], 0.6)):
-        scores = baselines(Dataset("d", Part(x, y), Part(x, y), Part(x, y)), task)
+        scores, aucs = baselines(Dataset("d", Part(x, y), Part(x, y), Part(x, y)), task)
+        assert not aucs
         assert scores["logistic regression"] > best > scores["majority class"]
     part = Part(x, values)
-    scores = baselines(Dataset("d", part, part, part), zoo.Forecasting(2, 2).adapted(values))
+    scores, _ = baselines(Dataset("d", part, part, part), zoo.Forecasting(2, 2).adapted(values))
     assert scores["ridge regression"] < 2 and scores["mean"] > 6
 
 

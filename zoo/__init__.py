@@ -1,8 +1,8 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
-Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`, `show`, `new`,
-`summary`, `find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`, `predict`, `run`. Names are loaded at
-first use, so `import zoo` does not import TensorFlow.
+Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`, `show`, `load`,
+`load_tflite`, `new`, `summary`, `find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`, `predict`,
+`run`, `reproduce`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
 """
 
 import importlib
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zoo.augment import Augmentation as Augmentation
     from zoo.benchmarking import benchmark as benchmark
     from zoo.collection import list_recipes as list
+    from zoo.collection import load as load
+    from zoo.collection import load_tflite as load_tflite
     from zoo.collection import new as new
     from zoo.collection import show as show
     from zoo.deploy import Runner as Runner
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from zoo.pipeline import verify as verify
     from zoo.recipe import Bounds as Bounds
     from zoo.recipe import Recipe as Recipe
+    from zoo.reproduction import reproduce as reproduce
     from zoo.task import Binary as Binary
     from zoo.task import Forecasting as Forecasting
     from zoo.task import Multiclass as Multiclass
@@ -55,6 +58,8 @@ _NAMES = {
     "augment": "zoo.augment:",
     "benchmark": "zoo.benchmarking",
     "list": "zoo.collection:list_recipes",
+    "load": "zoo.collection",
+    "load_tflite": "zoo.collection",
     "new": "zoo.collection",
     "show": "zoo.collection",
     "data": "zoo.data:",
@@ -82,6 +87,7 @@ _NAMES = {
     "verify": "zoo.pipeline",
     "Bounds": "zoo.recipe",
     "Recipe": "zoo.recipe",
+    "reproduce": "zoo.reproduction",
     "schedules": "zoo.schedules:",
     "Binary": "zoo.task",
     "Forecasting": "zoo.task",

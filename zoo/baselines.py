@@ -5,23 +5,28 @@ from typing import Any
 
 import numpy as np
 
-from zoo.data import Dataset
-from zoo.task import Multilabel, Task, Values
+from zoo.data import Dataset, Stored
+from zoo.task import Binary, Multilabel, Task, Values
 
 LARGEST_FOR_KERNELS = 5_000  # samples: what a support vector machine takes grows with their square
-WIDEST_FOR_TREES = 200  # values of an input: a table; of pixels, trees take hours and are poor
+WIDEST_FOR_TREES = 40  # values of an input: a table; of pixels, trees take minutes to hours and are poor
 
 
-def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
-    """Test scores of scikit-learn's estimators with their defaults, fitted on train.
+def baselines(dataset: Dataset, task: Task) -> tuple[dict[str, float], dict[str, float]]:
+    """Test scores of scikit-learn's estimators with their defaults, fitted on train; and their AUC where it is Binary.
 
     The mean or the majority, a linear model, gradient boosting on tables, and a support vector machine where train is
-    small enough for one. The scaler is there because linear models and kernels presume inputs of one size.
+    small enough for one. The scaler is there because linear models and kernels presume inputs of one size. Of data on
+    disk there are none: these estimators want all of train in memory at once.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
+
+    x_train, x_test = dataset.train.x, dataset.test.x
+    if isinstance(x_train, Stored) or isinstance(x_test, Stored):
+        return {}, {}
 
     def targets(y: np.ndarray) -> np.ndarray:
         if task.has_classes:
@@ -34,18 +39,24 @@ def baselines(dataset: Dataset, task: Task) -> dict[str, float]:
     models = _estimators(dataset, task)
     if isinstance(task, Multilabel):  # one for each label, as those that know only classes would have it
         models = {name: OneVsRestClassifier(model) for name, model in models.items()}
-    scores = {}
+    scores, aucs = {}, {}
     for name, model in models.items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
-            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(dataset.train.x), targets(dataset.train.y))
-        answers = fitted.predict(flat(dataset.test.x))
+            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(x_train), targets(dataset.train.y))
+        answers = fitted.predict(flat(x_test))
         if task.has_classes:
             scores[name] = float(np.mean(answers == targets(dataset.test.y)))
         else:
             scores[name] = task.score(dataset.test.y, answers)
-    return scores
+        if isinstance(task, Binary):
+            x = flat(x_test)
+            linear = hasattr(fitted, "decision_function")  # the majority has none
+            aucs[name] = task.auc(
+                dataset.test.y, fitted.decision_function(x) if linear else fitted.predict_proba(x)[:, 1]
+            )
+    return scores, {name: auc for name, auc in aucs.items() if auc is not None}
 
 
 def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:

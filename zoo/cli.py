@@ -112,22 +112,35 @@ def _overridden(recipe: str, **fields: Any) -> Any:
 
 
 @cli.command("list")
+@click.argument("pattern", default="*")
+@click.option("--task", help="Binary, Multiclass, Multilabel, Regression or Forecasting.")
+@click.option("--max-bytes", type=int, help="Only those that are released in a file of at most so many bytes.")
+@click.option(
+    "--sort", default="name", show_default=True,
+    help="name, task, accuracy, auc, mae, bytes, latency or parameters; the best or the least first.",
+)  # fmt: skip
 @_json_option
-def list_command(as_json: bool) -> None:
-    """List the recipes of the collection, with what their released int8 files reach."""
-    entries = zoo.list()
+def list_command(pattern: str, task: str | None, max_bytes: int | None, sort: str, as_json: bool) -> None:
+    """List the recipes of the collection, with what their released int8 files reach, or else the smallest ones.
+
+    PATTERN may have * and ? in it: zoo list "digits*" --sort accuracy
+    """
+    entries = zoo.list(pattern, task=task, max_bytes=max_bytes, sort=sort)
     if as_json:
         _print_json([{"name": e.name, "summary": e.summary, "path": str(e.path), "record": e.record} for e in entries])
         return
-    from zoo.report import plain_table
+    from zoo.report import figure, plain_table
 
-    rows = [["RECIPE", "INT8", "BYTES", "SUMMARY"]]
+    rows = [["RECIPE", "TASK", "FILE", "BYTES", "SCORE", "SUMMARY"]]
     for entry in entries:
-        file = (entry.record or {}).get("files", {}).get("int8")
-        rows.append(
-            [entry.name, f"{file['score']:.4f}" if file else "-", f"{file['bytes']:,}" if file else "-", entry.summary]
-        )
-    click.echo(plain_table(rows))
+        told = ["-"] * 3
+        if entry.record and (file := entry.file):
+            score = f"{entry.record['score_name']} {figure(file['score'])}"
+            told = [file["precision"], f"{file['bytes']:,}", score]
+        rows.append([entry.name, entry.task, *told, entry.summary])
+    click.echo(plain_table(rows, right=(3,)))
+    if not entries:
+        _progress("no recipe is like that; `zoo list` shows all")
 
 
 @cli.command()
@@ -396,6 +409,44 @@ def run(recipe: str, out: Path | None, seed: int | None, seeds: int, as_json: bo
     """Do it all: data, search, training, export and proof. Ends with the files and how to try them."""
     chosen = _overridden(recipe, seed=seed)
     _print_export(zoo.run(chosen, out, seeds=seeds, report=_progress), as_json)
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder, a run a seed [default: runs/NAME/reproduced].")
+@click.option("--seeds", type=int, default=1, show_default=True, help="How many trainings to compare by their mean.")
+@click.option("--seed", type=int, help="Of the first one [default: one past all that are on record].")
+@_json_option
+def reproduce(name: str, out: Path | None, seeds: int, seed: int | None, as_json: bool) -> None:
+    """Train a released recipe again, export and measure it, and say whether the recorded result comes again.
+
+    It does where the mean score of k new trainings lies in the 95 % prediction interval of the n recorded ones: mean ±
+    t sd sqrt(1/n + 1/k), by Student's t with n - 1 degrees of freedom, in each file, at a level such that all of them
+    hold together in 95 of 100 cases. Else the exit code is 1. The search is not run again: its winner stands in the
+    record.
+    """
+    from zoo.collection import released
+
+    released(name)  # before the seconds that TensorFlow takes
+    _load_tensorflow()
+    found = zoo.reproduce(name, out, seeds=seeds, seed=seed, report=_progress)
+    if as_json:
+        files = [{**vars(file), "mean": file.mean, "holds": file.holds} for file in found.files]
+        _print_json({"name": name, "seeds": found.seeds, "holds": found.holds, "files": files})
+    else:
+        from zoo.report import figure, plain_table
+
+        rows = [["FILE", "RECORDED", "EXPECTED", f"MEASURED {found.score_name.upper()}", ""]]
+        for file in found.files:
+            recorded = " ".join(map(figure, file.recorded))
+            measured = " ".join(map(figure, file.measured))
+            within = "within" if file.holds else "OUTSIDE"
+            rows.append([file.precision, recorded, f"{figure(file.low)} to {figure(file.high)}", measured, within])
+        click.echo(plain_table(rows))
+    if not found.holds:
+        raise CheckFailed(str(found))
+    if not as_json:
+        click.echo(str(found))
 
 
 def _print_export(result: Any, as_json: bool) -> None:

@@ -203,7 +203,7 @@ def gradient_norms(
 
 
 def batch_of(dataset: Dataset, task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A batch for `gradient_norms`: the samples of train that the first epoch begins with, in a number of its own."""
+    """A batch for `gradient_norms`: what the first epoch of data in memory begins with, in a number of its own."""
     first = shuffled(seed)(0, len(dataset.train.x))[:GRADIENT_SAMPLES]
     return dataset.train.x[first], task.encode(dataset.train.y)[first]
 

@@ -24,6 +24,7 @@ from zoo import targets
 from zoo.benchmarking import latency
 from zoo.checks import check_choice
 from zoo.conversion import choose, convert
+from zoo.data.blocks import Array, slices
 from zoo.data.files import Samples
 from zoo.deploy import Runner
 from zoo.errors import CheckFailed
@@ -77,7 +78,7 @@ class Contents:
     task: Task
     output: keras.layers.Layer | None
     output_name: str
-    x: np.ndarray
+    x: Array
     y: np.ndarray | None
     calibration: np.ndarray
     labels: Sequence[str] = ()
@@ -145,7 +146,7 @@ def export_files(
             report(line(file))
             if file.verified:
                 runner = Runner(path)
-                outputs = runner.predict(contents.x)
+                outputs = np.concatenate([runner.predict(values) for values in slices(contents.x)])
                 write_json(staging / f"{path.stem}.golden.json", _golden(runner, contents, outputs))
                 latencies[precision] = round(float(np.median(latency(runner, 0.3))) * 1e6, 1)
             else:
@@ -285,18 +286,19 @@ def reference_outputs(model: keras.Model, contents: Contents) -> np.ndarray:
     return outputs if contents.output is None else np.asarray(contents.output(outputs))
 
 
-def check_saved_model(path: Path, x: np.ndarray, reference: np.ndarray) -> Check:
+def check_saved_model(path: Path, x: Array, reference: np.ndarray) -> Check:
     largest = max(1.0, float(np.abs(reference).max()))
     difference = float(np.abs(serve(path, x) - reference).max()) / largest
     return Check("SavedModel", difference <= 1e-4, f"largest difference {difference:.2g}, 0.0001 allowed")
 
 
-def serve(path: Path, x: np.ndarray) -> np.ndarray:
+def serve(path: Path, x: Array) -> np.ndarray:
     """The outputs of a SavedModel's `serve` signature."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(path))  # kept by name: its functions do not keep its variables
-    outputs = [loaded.serve(tf.constant(x[i : i + 256])) for i in range(0, len(x), 256)]
+    wanted = loaded.signatures["serve"].structured_input_signature[1]["input"].dtype
+    outputs = [loaded.serve(tf.constant(x[i : i + 256], wanted)) for i in range(0, len(x), 256)]
     return np.concatenate([next(iter(part.values())).numpy() for part in outputs])
 
 

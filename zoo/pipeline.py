@@ -1,7 +1,8 @@
 """The verbs over a recipe: tune, train, export, verify, and run, which is all of them in a chain.
 
 Each leaves its result in the run's folder (`runs/<recipe>/`), where the next one finds it:
-tune -> search.json; train -> model.keras, training.json; export -> saved_model/1, tflite/, record.json, card.md, plots.
+tune -> search.json; train -> model.keras, training.json, attempts.json; export -> saved_model/1, tflite/, record.json,
+card.md, plots.
 """
 
 import dataclasses
@@ -17,6 +18,7 @@ import keras
 import numpy as np
 
 from zoo import report as reports
+from zoo.attempts import tried, write_attempt
 from zoo.baselines import baselines
 from zoo.checks import check_size
 from zoo.collection import folder, load_recipe
@@ -44,7 +46,7 @@ from zoo.layers import LayerLoss
 from zoo.layers import layer_losses as losses
 from zoo.precisions import PRECISIONS
 from zoo.rate_finder import RateCurve, rate_curve
-from zoo.recipe import EXPORT_ONLY, Bounds, Recipe
+from zoo.recipe import NOT_TRAINED, Bounds, Recipe
 from zoo.record import (
     data_record,
     make_record,
@@ -400,16 +402,24 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
         for seed in range(tuned.seed + 1, tuned.seed + seeds):
             again, place = tuned.replace(seed=seed), out / "seeds" / str(seed)
             report(f"again with seed {seed}")
-            place.mkdir(parents=True, exist_ok=True)
-            model = _train(again, dataset, place, (), report, found).model
-            scores.append(_scores(_export(again, model, dataset, place, report, {}), seed=seed))
+            scores.append(_scores(train_and_export(again, dataset, place, report, found), seed=seed))
     else:
         scores = _cross_validated(recipe, dataset, recipe.folds, out, seeds, report)
     result = dataclasses.replace(result, means=tuple(_check_means(recipe, scores)))
     for check in result.means:
         report(f"mean of {len(scores)}: {check.detail}{'' if check.held else ', refused'}")
-    record = {**result.record, "seeds": scores, "verified": result.verified}
+    attempts = tried(out, result.record["recipe"], dataset.sha256)  # those of the other seeds are among them
+    record = {**result.record, "seeds": scores, "tried": attempts, "verified": result.verified}
     return dataclasses.replace(result, record=write_record(record, out))
+
+
+def train_and_export(
+    recipe: Recipe, dataset: Dataset, out: Path, report: Report, found: Search | None = None
+) -> Export:
+    """Another training of a recipe and the files of it, without what simple methods score."""
+    out.mkdir(parents=True, exist_ok=True)
+    model = _train(recipe, dataset, out, (), report, found).model
+    return _export(recipe, model, dataset, out, report, simple=False)
 
 
 def _cross_validated(
@@ -426,8 +436,7 @@ def _cross_validated(
             place.mkdir(parents=True, exist_ok=True)
             found = _tune(again, fold, place, report) if recipe.trials else None
             tuned = found.recipe if found else again
-            model = _train(tuned, fold, place, (), report, found).model
-            scores.append(_scores(_export(tuned, model, fold, place, report, {}), seed=seed, fold=number))
+            scores.append(_scores(train_and_export(tuned, fold, place, report, found), seed=seed, fold=number))
     return scores
 
 
@@ -487,11 +496,7 @@ def _train(
         mixing=recipe.mixing,
         callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
         checkpoint=out / "checkpoint.npz",
-        fingerprint=recipe.fingerprint(
-            dataset.sha256,
-            _versions_key(),
-            without=("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name"),
-        ),
+        fingerprint=recipe.fingerprint(dataset.sha256, _versions_key(), without=NOT_TRAINED),
     )
     seconds = time.monotonic() - start
     diagnosis = diagnose(model, recipe, dataset, task, history, before)
@@ -501,6 +506,7 @@ def _train(
         model.save(temporary)
     gradients = finite({"before": before, "after": gradient_norms(model, *batch)})
     write_training(out, recipe, found, history, seconds, fit=diagnosis.as_dict(), gradients=gradients)
+    write_attempt(out, recipe, dataset.sha256, history, seconds)
     if before:
         with writing(out / "plots" / "gradients.png") as file:
             reports.plot_gradients(gradients, file)
@@ -515,9 +521,9 @@ def _export(
     dataset: Dataset,
     out: Path,
     report: Report,
-    simple: Mapping[str, float] | None = None,
+    simple: bool = True,
 ) -> Export:
-    """`simple`: what simple methods score; measured here by default, which on many samples takes minutes."""
+    """`simple`: whether what simple methods score is measured too, which on many samples takes minutes."""
     training = read_training(out)
     task = recipe.task.adapted(dataset.train.y)
     # From train only, and written down: which samples int8 was calibrated on is part of what made the file.
@@ -540,7 +546,10 @@ def _export(
         calibration={"part": "train", "indices": indices.tolist()},
         files=measured.files,
         latencies=measured.latencies,
-        **recipe_record(recipe, dataset, training, baselines(dataset, task) if simple is None else simple),
+        target=recipe.target,
+        macs=_macs(model),
+        tried=tried(out, training["recipe"], dataset.sha256),
+        **recipe_record(recipe, dataset, training, baselines(dataset, task) if simple else ({}, {})),
     )
     decided = task.decide(measured.outputs)
     if dataset.labels and task.has_classes:
@@ -576,7 +585,21 @@ def _contents(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.ndar
 
 
 def _scores(result: Export, **which: int) -> dict[str, Any]:
-    return {**which, "verified": result.verified, **{file.precision: file.score for file in result.files}}
+    scores: dict[str, Any] = {
+        **which,
+        "verified": result.verified,
+        **{file.precision: file.score for file in result.files},
+    }
+    aucs = {file.precision: file.auc for file in result.files if file.auc is not None}
+    return {**scores, "auc": aucs} if aucs else scores
+
+
+def _macs(model: keras.Model) -> int | None:
+    """Of one sample; None where they hang on its length, or the model is no graph of layers."""
+    try:
+        return costs(model).macs
+    except ValueError:
+        return None
 
 
 def _reference(recipe: Recipe, dataset: Dataset, place: Path) -> np.ndarray:

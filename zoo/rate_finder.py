@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.files import writing
-from zoo.training import BatchSize, batch_of, check_batch_size, create_variables, shuffled
+from zoo.training import BatchSize, Data, batch_of, check_batch_size, create_variables, shuffled
 
 AVERAGE = 0.9  # of the running average that tells a leap
 LEAP = 4.0  # an average of this many times the least one ends the search
@@ -46,7 +46,7 @@ class RateCurve:
 
 def rate_curve(
     model: keras.Model,
-    train: tuple[np.ndarray, np.ndarray],
+    train: Data,
     *,
     batch_size: BatchSize = 32,
     sample_weight: np.ndarray | None = None,
@@ -76,7 +76,8 @@ def rate_curve(
     samples = len(train[0])
     size = min(batch_of(samples, batch_size), samples)
     order = np.concatenate([shuffled(seed)(epoch, samples) for epoch in range(-(-steps * size // samples))])
-    batches = order[: steps * size].reshape(steps, size)
+    seen, batches = np.unique(order[: steps * size], return_inverse=True)  # no others go into memory
+    batches = batches.reshape(steps, size)
 
     create_variables(model, *train)
     theirs, variables = model.optimizer, [*model.variables, *model.optimizer.variables]
@@ -85,7 +86,7 @@ def rate_curve(
     try:
         model.optimizer = type(theirs).from_config({**theirs.get_config(), "learning_rate": rate})
         model.optimizer.build(model.trainable_variables)
-        data = tuple(map(tf.constant, train if sample_weight is None else (*train, sample_weight)))
+        data = tuple(tf.constant(v[seen]) for v in (train if sample_weight is None else (*train, sample_weight)))
         losses = _sweep(model, data, tf.constant(batches, "int64")).numpy()
     finally:
         model.optimizer = theirs

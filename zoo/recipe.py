@@ -10,10 +10,12 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from zoo.augment import Mixing
 from zoo.checks import check_choice, check_number, check_size, is_whole
 from zoo.data import Dataset
+from zoo.data.blocks import Array, Stored, slices
 from zoo.optimizer import make_optimizer, optimizer_space
 from zoo.precisions import PRECISIONS
 from zoo.schedules import Schedule, schedule_of
@@ -34,6 +36,7 @@ OPTIMIZER_FIELDS = (
     "schedule",
 )
 EXPORT_ONLY = ("precisions", "strategy", "target", "folds")  # fields that neither search nor training depends on
+NOT_TRAINED = ("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +114,8 @@ class Recipe:
         target: where the files must run: "litert", "browser" or "micro".
         bounds: what they must meet.
         name: file name of the recipe without its suffix, and file: its path, or the name alone where it is of the
-            collection; both are filled in where the recipe is loaded.
+            collection; about: the docstring of that file, which goes into the card, the paragraphs that begin with
+            "For:" and "Not for:" under heads of their own. All three are filled in where the recipe is loaded.
     """
 
     data: Callable[[], Dataset]
@@ -147,6 +151,7 @@ class Recipe:
     target: str = "litert"
     name: str = "recipe"
     file: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         for argument in ("data", "builder", "space"):
@@ -266,7 +271,7 @@ class Recipe:
 
     def describe(self) -> dict[str, Any]:
         """The recipe as plain values, for records."""
-        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "file"}
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("file", "about")}
         return {name: described(value) for name, value in {**fields, **self.resolved}.items()}
 
     def fingerprint(self, *rest: str, without: Collection[str]) -> str:
@@ -299,14 +304,27 @@ def usual_space(recipe: Recipe, hp: Any) -> dict[str, Any]:
     return fields
 
 
-def adapt(layer: keras.layers.Layer, model: keras.Model, x: np.ndarray) -> None:
+def adapt(layer: keras.layers.Layer, model: keras.Model, x: Array) -> None:
     """Lets a preprocessing layer learn its statistics from what reaches it in the model; padded steps are left out."""
     reaches = keras.Model(model.inputs[0], layer.input)
-    values = np.concatenate([np.asarray(reaches(x[i : i + 4096])) for i in range(0, len(x), 4096)])
-    for masking in model.layers:
-        if isinstance(masking, keras.layers.Masking):
-            values = values[(x != masking.mask_value).any(axis=-1)][None]  # (1, steps of all samples, features)
-    layer.adapt(values)
+    masks = [inner.mask_value for inner in model.layers if isinstance(inner, keras.layers.Masking)]
+
+    def reached(x: np.ndarray) -> np.ndarray:
+        values = np.concatenate([np.asarray(reaches(x[i : i + 4096])) for i in range(0, len(x), 4096)])
+        for mask in masks:
+            values = values[(x != mask).any(axis=-1)][None]  # (1, steps of all samples, features)
+        return values
+
+    if isinstance(x, Stored):  # a piece at a time
+        shape = (None, None, *layer.input.shape[2:]) if masks else layer.input.shape
+        layer.adapt(
+            tf.data.Dataset.from_generator(
+                lambda: filter(np.size, map(reached, slices(x))),
+                output_signature=tf.TensorSpec(shape, layer.input.dtype),
+            )
+        )
+    else:
+        layer.adapt(reached(x))
 
 
 def described(value: Any) -> Any:  # noqa: PLR0911

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import zoo
+from zoo.cards import card
 from zoo.data import Dataset
 from zoo.files import read_json, write_json, write_text
 from zoo.recipe import Recipe
-from zoo.report import card
 from zoo.task import Task
 from zoo.tuning import Search
 from zoo.verification import FileReport
@@ -104,6 +104,7 @@ def make_record(
         "date": date.today().isoformat(),
         "task": type(task).__name__,
         "score_name": task.score_name,
+        "larger_is_better": task.larger_is_better,
         "parameters": parameters,
         "data": dict(data),
         "calibration": dict(calibration),
@@ -116,10 +117,15 @@ def make_record(
 
 
 def recipe_record(
-    recipe: Recipe, dataset: Dataset, training: Mapping[str, Any], baselines: Mapping[str, float]
+    recipe: Recipe,
+    dataset: Dataset,
+    training: Mapping[str, Any],
+    baselines: tuple[Mapping[str, float], Mapping[str, float]],
 ) -> dict[str, Any]:
     """The fields that a recipe adds: `training` is that of the model that was exported, from `read_training`."""
+    scores, aucs = baselines
     return {
+        "about": recipe.about,
         "recipe_file": recipe.file,
         "seed": training["recipe"]["seed"],
         "recipe": training["recipe"],
@@ -127,7 +133,8 @@ def recipe_record(
         "training": {"epochs": len(training["history"]["loss"]), **training["final"]},
         "fit": training.get("fit"),  # a model that was trained before these were written has none
         "gradients": training.get("gradients"),
-        "baselines": dict(baselines),
+        "baselines": dict(scores),
+        "baselines_auc": dict(aucs),
     }
 
 

@@ -1,7 +1,8 @@
-"""From records to what people read: cards, tables, plots. No figure is typed here; each comes from a record."""
+"""From records to what people read: tables and plots. No figure is typed here; each comes from a record."""
 
+import math
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,152 +18,77 @@ if TYPE_CHECKING:
 
 def results_table(entries: Sequence["Entry"]) -> str:
     """The README's table: a row for each released file, from the records."""
+    head = ["recipe", "precision", "bytes", "test score of the file", "mean ± sd", "best simple method", "test samples"]
     rows = []
     for entry in entries:
         record = entry.record
         if record is None:
             continue
+        name, score = best_baseline(record)
         for precision, file in record["files"].items():
+            auc = "" if file.get("auc") is None else f", AUC {figure(file['auc'])}"
             rows.append(
                 [
                     f"[{entry.name}](recipes/{entry.name}.py)",
                     precision,
                     f"{file['bytes']:,}",
-                    f"{file['score']:.4f}",
+                    f"{record['score_name']} {figure(file['score'])}{auc}",
                     spread(record, precision),
-                    *(f"{record['baselines'].get(name, float('nan')):.4f}" for name in ("logistic regression", "SVC")),
+                    f"{name} {figure(score)}",
+                    f"{record['data']['samples']['test']:,}",
                 ]
             )
-    head = [
-        "recipe",
-        "precision",
-        "bytes",
-        "test accuracy of the file",
-        "mean ± sd over seeds",
-        "logistic regression",
-        "SVC",
-    ]
     return markdown_table(head, rows)
 
 
-def spread(record: Mapping[str, Any], precision: str) -> str:
-    """Mean, standard deviation and number of seeds of a precision's score."""
-    scores = [seed[precision] for seed in record["seeds"] if seed.get(precision) is not None]
-    if len(scores) < 2:
+def best_baseline(record: Mapping[str, Any]) -> tuple[str, float | None]:
+    """Name and score of the simple method that does best: by the largest score, or the smallest error."""
+    scores = record["baselines"]
+    if not scores:
+        return "-", None
+    best = (max if larger_is_better(record) else min)(scores, key=scores.__getitem__)
+    return best, scores[best]
+
+
+def larger_is_better(record: Mapping[str, Any]) -> bool:
+    return record.get("larger_is_better", record["score_name"].endswith("accuracy"))  # older records do not tell
+
+
+def measurements(record: Mapping[str, Any], precision: str, figure_of: str = "score") -> list[float]:
+    """A precision's score, or its "auc", of each training from another seed or on another fold."""
+    seeds = record["seeds"]
+    values = [seed.get(precision) if figure_of == "score" else seed.get("auc", {}).get(precision) for seed in seeds]
+    return [value for value in values if value is not None]
+
+
+def spread(record: Mapping[str, Any], precision: str, figure_of: str = "score") -> str:
+    """Mean, standard deviation and number of seeds or folds of a precision's score, or of its "auc"."""
+    values = measurements(record, precision, figure_of)
+    if len(values) < 2:
         return "one seed"
+    kind = " folds" if any("fold" in seed for seed in record["seeds"]) else ""
     refused = sum(not seed["verified"] for seed in record["seeds"])
     note = f", {refused} refused" if refused else ""
-    return f"{statistics.mean(scores):.4f} ± {statistics.stdev(scores):.4f} (n={len(scores)}{note})"
+    mean = statistics.mean(values)
+    return f"{figure(mean)} ± {figure(statistics.stdev(values), like=mean)} (n={len(values)}{kind}{note})"
 
 
 def files_table(record: Mapping[str, Any]) -> list[list[str]]:
     """Head and rows of what a run ends with: one row a file."""
-    rows = [["precision", "bytes", f"test {record['score_name']}", "largest difference to Keras", "latency, 1 thread"]]
-    for precision, file in record["files"].items():
-        rows.append(
-            [
-                precision,
-                f"{file['bytes']:,}",
-                _figure(file["score"]),
-                "-" if file["difference"] is None else f"{file['difference']:.1e}",
-                f"{file['latency_us']:.1f} us" if file["latency_us"] else "refused",
-            ]
-        )
-    return rows
-
-
-def card(record: Mapping[str, Any]) -> str:
-    """A model card in Markdown, from the record alone."""
-    data, name = record["data"], record["name"]
-    head, *rows = files_table(record)
-    for row, precision in zip(rows, record["files"], strict=True):
-        row.append(spread(record, precision))
-        row.append(record["files"][precision]["sha256"][:12])
-    search = record["search"]
-    found = "The recipe's own values were used; no search was run."
-    if search:
-        values = ", ".join(f"{k} {_figure(v)}" for k, v in search["best"].items())
-        found = f"Best of {search['trials']} trials by {search['objective']} ({search['value']:.4f}): {values}."
-    samples = ", ".join(f"{count} {part}" for part, count in data["samples"].items())
-    best = next(iter(reversed(record["files"].values())))
-    return f"""# {name}
-
-{record["task"]}, {record["parameters"]:,} parameters, made by `zoo run {record["recipe_file"]}` on {record["date"]}.
-
-## Files
-
-{markdown_table([*head, "mean ± sd over seeds", "SHA-256"], rows)}
-
-Every figure was measured on the file itself, on the whole test set ({data["samples"]["test"]} samples, one invoke after
-the other), seed {record["seed"]}, {record["machine"]}.{"" if record["verified"] else " **Not every file passed.**"}
-
-## Run it
-
-```python
-from zoo import Runner
-
-runner = Runner("{best["file"]}")
-runner.predict(x)  # x: (n, {", ".join(map(str, data["input_shape"]))}) -> {best_output(record)}
-```
-
-## Against simple methods, on the same split
-
-{markdown_table(["method", record["score_name"]], [[k, _figure(v)] for k, v in record["baselines"].items()])}
-
-## Data
-
-{data["name"]}: {samples}; SHA-256 {data["sha256"][:12]}. Licence: {data["licence"] or "not given"}. {data["citation"]}
-Classes: {", ".join(data["labels"]) or "none"}.
-
-## Training
-
-{found}{_fit(record)}
-int8 was calibrated on {len(record["calibration"]["indices"])} samples of train, whose indices stand in record.json.
-Versions: {", ".join(f"{k} {v}" for k, v in record["versions"].items())}.
-"""
-
-
-def _fit(record: Mapping[str, Any]) -> str:
-    """The gap between train and validation, what to turn next, and the gradients: of records that have them."""
-    fit = record.get("fit")
-    if not fit:
-        return ""
-    rows = [
-        [name, _figure(train), _figure(fit["validation"][name]), _figure(_difference(fit["validation"][name], train))]
-        for name, train in fit["train"].items()
-    ]
-    knobs = fit["knobs"]
-    then = f" After that: {'; '.join(knobs[1:])}." if knobs[1:] else ""
-    advice = f"Turn next: {knobs[0]}.{then}" if knobs else "Nothing needs to be turned."
-    gradients = record["gradients"]
-    norms = [[layer, *(_norm(gradients[when][layer]) for when in GRADIENTS)] for layer in gradients["before"]]
-    return f"""
-
-{markdown_table(["the kept weights", "train", "validation", "gap"], rows)}
-
-**{fit["verdict"].capitalize()}**: {fit["why"]}. {advice}
-
-The gradient of the loss by layer, as the root mean square over its weights, on one batch of train:
-
-{markdown_table(["layer", *(f"{when} training" for when in GRADIENTS)], norms)}
-"""
-
-
-def _norm(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1e}"
-
-
-def _difference(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else a - b
-
-
-def best_output(record: Mapping[str, Any]) -> str:
-    count = len(record["data"]["labels"]) or "classes"
-    return {
-        "Multiclass": f"(n, {count}) probabilities",
-        "Binary": "(n, 1) probability of class 1",
-        "Multilabel": "(n, labels) probabilities, each by itself",
-    }.get(record["task"], "(n, outputs) values")
+    files = record["files"].values()
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
+        "precision": lambda file: file["precision"],
+        "bytes": lambda file: f"{file['bytes']:,}",
+        f"test {record['score_name']}": lambda file: figure(file["score"]),
+        "test AUC": lambda file: figure(file.get("auc")),
+        "largest difference to Keras": lambda file: "-" if file["difference"] is None else f"{file['difference']:.1e}",
+        "latency, 1 thread": lambda file: f"{file['latency_us']:.1f} us" if file["latency_us"] else "refused",
+        "arena, LiteRT Micro": lambda file: "-" if file.get("arena_bytes") is None else f"{file['arena_bytes']:,}",
+    }
+    for name, key in (("test AUC", "auc"), ("arena, LiteRT Micro", "arena_bytes")):  # where any file has it
+        if all(file.get(key) is None for file in files):
+            del columns[name]
+    return [list(columns), *([cell(file) for cell in columns.values()] for file in files)]
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -182,7 +108,7 @@ def plain_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> s
 def plot_history(history: Mapping[str, Sequence[float]], file: Path) -> None:
     """Learning curves: the loss and the first metric, train and validation."""
     names = [name for name in history if not name.startswith("val_") and name != "learning_rate"]
-    figure, panels = _figure_with(len(names))
+    figure, panels = _panels(len(names))
     for panel, name in zip(panels, names, strict=True):
         for label, key in (("train", name), ("validation", f"val_{name}")):
             if key in history:
@@ -197,7 +123,7 @@ def plot_gradients(gradients: Mapping[str, Mapping[str, float | None]], file: Pa
     layers = list(gradients[GRADIENTS[0]])
     seen = [norm for norms in gradients.values() for norm in norms.values() if norm]
     floor = min(seen, default=1.0) / 10
-    figure, (panel,) = _figure_with(1)
+    figure, (panel,) = _panels(1)
     for when, norms in gradients.items():
         values = [float("nan") if norms[layer] is None else norms[layer] or floor for layer in layers]
         (drawn,) = panel.plot(range(len(layers)), values, "o-", label=f"{when} training")
@@ -216,7 +142,7 @@ def plot_search(search: "Search", file: Path) -> None:
     from zoo.tuning import WORST, direction
 
     trials = [t for t in search.trials if abs(t.metrics[search.objective]) < WORST]
-    figure, (left, right) = _figure_with(2)
+    figure, (left, right) = _panels(2)
     values = [t.metrics[search.objective] for t in trials]
     pick = min if direction(search.objective) == "min" else max
     left.plot(range(1, len(values) + 1), values, "o", label="trial")
@@ -234,7 +160,7 @@ def plot_search(search: "Search", file: Path) -> None:
 
 def plot_rates(curve: "RateCurve", file: Path) -> None:
     """The loss against the learning rate, and where it falls fastest."""
-    figure, (panel,) = _figure_with(1)
+    figure, (panel,) = _panels(1)
     panel.plot(curve.rates, curve.losses, ".", color="0.7", label="loss of a batch")
     panel.plot(curve.rates, curve.smoothed, label="smoothed")
     panel.axvline(curve.suggestion, color="0.3", linestyle="--", label=f"suggested: {curve.suggestion:.2g}")
@@ -256,26 +182,23 @@ def plot_confusion(y: "np.ndarray", decided: "np.ndarray", labels: Sequence[str]
     """How often each class was taken for each other one."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
-    figure, (panel,) = _figure_with(1, height=5)
+    figure, (panel,) = _panels(1, height=5)
     ConfusionMatrixDisplay.from_predictions(
         y.reshape(-1), decided.reshape(-1), labels=range(len(labels)), display_labels=labels, ax=panel, colorbar=False
     )
     _save(figure, file)
 
 
-def _figure(value: Any) -> str:
-    if value is None:
-        return "-"
-    return (
-        f"{value:.4g}"
-        if isinstance(value, float) and abs(value) > 1
-        else f"{value:.4f}"
-        if isinstance(value, float)
-        else str(value)
-    )
+def figure(value: Any, like: float | None = None) -> str:
+    """A number with four decimals, or four digits where it is larger; `like`: as many decimals as that one."""
+    if not isinstance(value, float):
+        return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    size = abs(value if like is None else like)
+    decimals = 4 if size <= 1 or not math.isfinite(size) else max(0, 3 - math.floor(math.log10(size)))
+    return f"{value:,.{decimals}f}"
 
 
-def _figure_with(panels: int, height: float = 4.0) -> tuple[Any, Any]:
+def _panels(panels: int, height: float = 4.0) -> tuple[Any, Any]:
     """A figure that needs no display and leaves pyplot's state alone."""
     from matplotlib.figure import Figure
 

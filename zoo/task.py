@@ -69,6 +69,18 @@ class Task(abc.ABC):
         """The class number of each sample, (n,), where `has_classes`."""
         raise ValueError(f"{type(self).__name__} has no classes: a sample is not of exactly one")
 
+    def auc(self, y: np.ndarray, outputs: np.ndarray) -> float | None:
+        """Area under the ROC curve: how often a sample of class 1 gets more than one of class 0. None but in Binary."""
+        return None
+
+    def confusion(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray | None:
+        """How often each class, by row, was taken for each, by column; (classes, classes), where `has_classes`."""
+        if not self.has_classes:
+            return None
+        counts = np.zeros((max(2, self.num_outputs),) * 2, int)
+        np.add.at(counts, (self.classes(y), self.decide(outputs)), 1)
+        return counts
+
     def better(self, a: float, b: float) -> float:
         """By how much score `a` is better than `b`."""
         return a - b if self.larger_is_better else b - a
@@ -190,6 +202,12 @@ class Binary(Task):
 
     def classes(self, y):
         return y.reshape(-1).astype(int)
+
+    def auc(self, y, outputs):
+        from sklearn.metrics import roc_auc_score
+
+        y = self.classes(y)
+        return float(roc_auc_score(y, outputs.reshape(-1))) if 0 < y.sum() < len(y) else None
 
     def check(self, y):
         if y.size != len(y) or not np.isin(y, (0, 1)).all():

@@ -4,6 +4,9 @@
 TensorFlow runs the whole epoch: batches are gathered from arrays that stay in its memory, in an order drawn by numpy.
 The step is Keras' own `train_step`, so losses, penalties, metrics, optimizers and weights are those of `fit`, to the
 last bit under the same order of samples.
+
+Data on disk, `zoo.data.stored`, take their turn in memory in blocks, of which a thread reads the next one meanwhile:
+an epoch is then a call a block, and weights are still those of one block, to the last bit under the same order.
 """
 
 import contextlib
@@ -11,7 +14,8 @@ import inspect
 import json
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ import tensorflow as tf
 
 from zoo.augment import Mixing
 from zoo.checks import is_whole
+from zoo.data.blocks import Array, Stored
 from zoo.files import writing
 
 # Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
@@ -29,7 +34,11 @@ tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
 
 Order = Callable[[int, int], np.ndarray]
 BatchSize = int | str  # "all" is the one word
+Data = tuple[Array, np.ndarray]  # (x, y), n samples each
+Block = tuple[tuple[tf.Tensor, ...], tf.Tensor]  # (x, y) or (x, y, weights), and the order of samples in it
 EVALUATION_BATCH = 1024
+BLOCK_BYTES = 1 << 28  # of data on disk that are in memory at a time, and as much again where the next block is read
+CHUNKS = 1024  # places on disk that a block is drawn from
 CHECKPOINT_SECONDS = 5.0  # at most this much training is lost to a kill
 
 
@@ -38,10 +47,30 @@ def shuffled(seed: int) -> Order:
     return lambda epoch, n: np.random.default_rng([seed, epoch]).permutation(n)
 
 
+def shuffled_in_blocks(seed: int, block: int) -> Order:
+    """Likewise for data on disk, of which `block` samples are in memory at a time: reads chunks, not single samples.
+
+    Chunks of neighbours are put in a random order, which is cut into blocks, and each block is shuffled in itself. A
+    block is drawn from `CHUNKS` places, so that data which are sorted on disk, by class say, are still well mixed: two
+    samples of a batch are from one chunk with a probability of 1 / `CHUNKS`.
+    """
+
+    def order(epoch: int, n: int) -> np.ndarray:
+        random = np.random.default_rng([seed, epoch])
+        chunk = max(1, block // CHUNKS)
+        places = (random.permutation(-(-n // chunk))[:, None] * chunk + np.arange(chunk)).reshape(-1)
+        places = places[places < n]  # the last chunk may be a smaller one
+        for first in range(0, n, block):
+            random.shuffle(places[first : first + block])
+        return places
+
+    return order
+
+
 def fit(
     model: keras.Model,
-    train: tuple[np.ndarray, np.ndarray],
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    train: Data,
+    validation: Data | None = None,
     *,
     epochs: int,
     batch_size: BatchSize = 32,
@@ -57,11 +86,13 @@ def fit(
 
     Args:
         model: compiled, on Keras' TensorFlow backend.
-        train, validation: (x, y), n samples each; both stay in memory. The last batch of an epoch may be smaller.
+        train, validation: (x, y), n samples each; both stay in memory, unless x is `zoo.data.stored` and larger than
+            a block. The last batch of an epoch may be smaller.
         batch_size: samples a step, or "all": one step an epoch.
         sample_weight: (n,), of each training sample's loss. As in Keras, a batch's loss is the sum of its weighted
             losses by the number of its samples, whatever the weights sum to.
-        order: gives the order of samples by (epoch, n); by default shuffled by `seed`.
+        order: gives the order of samples by (epoch, n); by default shuffled by `seed`, see `shuffled_in_blocks` for
+            data in blocks.
         mixing: `zoo.augment.MixUp` or `CutMix`, of each batch before its step; targets must be one-hot or real values.
         callbacks: Keras callbacks; those that act on epochs work (EarlyStopping, ReduceLROnPlateau, TensorBoard,
             ModelCheckpoint, LearningRateScheduler, ...). Batches never return to Python, so batch hooks are refused.
@@ -82,15 +113,19 @@ def fit(
     _check_weights(sample_weight, len(train[0]))
     if mixing is not None:
         mixing.check(model, np.asarray(train[1]))
-    order = order or shuffled(seed)
-    steps = -(-len(train[0]) // batch_of(len(train[0]), batch_size))
+    samples = len(train[0])
+    batch = batch_of(samples, batch_size)
+    block = block_of(train[0], batch)
+    order = order or (shuffled(seed) if block >= samples else shuffled_in_blocks(seed, block))
     last = _Last()
-    callback_list = keras.callbacks.CallbackList([*callbacks, last], model=model, epochs=epochs, steps=steps, verbose=0)
+    callback_list = keras.callbacks.CallbackList(
+        [*callbacks, last], model=model, epochs=epochs, steps=-(-samples // batch), verbose=0
+    )
     create_variables(model, *train)
     generator = keras.random.SeedGenerator(0) if mixing is not None else None
-    train_epoch, evaluate_epoch = _compiled(model, batch_of(len(train[0]), batch_size), mixing, generator)
-    data = tuple(map(tf.constant, train if sample_weight is None else (*train, sample_weight)))
-    held_out = tuple(map(tf.constant, validation)) if validation is not None else None
+    train_epoch, evaluate_epoch = _compiled(model, batch, mixing, generator)
+    blocks = _in_blocks(train if sample_weight is None else (*train, sample_weight), block)
+    held_out = _in_blocks(validation, block_of(validation[0], batch)) if validation is not None else None
 
     model.stop_training = False
     history: dict[str, list[float]] = {}
@@ -104,12 +139,12 @@ def fit(
         model.reset_metrics()
         if generator is not None:  # of seed and epoch alone, like the order, so that it can be resumed
             generator.state.assign([np.random.default_rng([seed, epoch, 1]).integers(2**31), 0])
-        train_epoch(data, tf.constant(order(epoch, len(train[0])), "int64"))
+        _over(blocks(order(epoch, samples)), train_epoch)
         logs = _results(model)
         with _averaged(model):
-            if held_out is not None:
+            if validation is not None and held_out is not None:
                 model.reset_metrics()
-                evaluate_epoch(*held_out)
+                _over(held_out(np.arange(len(validation[0]))), evaluate_epoch)
                 logs |= {f"val_{name}": value for name, value in _results(model).items()}
             callback_list.on_epoch_end(epoch, logs)
         for name, value in last.logs.items():
@@ -145,16 +180,16 @@ def _averaged(model: keras.Model) -> Iterator[None]:
         variable.assign(value)
 
 
-def evaluate(model: keras.Model, data: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+def evaluate(model: keras.Model, data: Data) -> dict[str, float]:
     """Loss and metrics of a compiled model, like `model.evaluate(..., return_dict=True)`."""
     create_variables(model, *data)
     _, evaluate_epoch = _compiled(model, EVALUATION_BATCH)
     model.reset_metrics()
-    evaluate_epoch(*map(tf.constant, data))
+    _over(_in_blocks(data, block_of(data[0], EVALUATION_BATCH))(np.arange(len(data[0]))), evaluate_epoch)
     return _results(model)
 
 
-def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+def predict(model: keras.Model, x: Array) -> np.ndarray:
     """The model's outputs for x, (n, outputs), as `model.predict` gives, in batches of a fixed size."""
     call = tf.function(lambda batch: model(batch, training=False))
     return np.concatenate(
@@ -172,6 +207,11 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
     if not is_whole(epochs, 1):
         raise ValueError(f"epochs={epochs!r} must be a whole number of at least 1")
     check_batch_size(batch_size)
+    if batch_size == "all" and isinstance(train[0], Stored) and train[0].nbytes > BLOCK_BYTES:
+        raise ValueError(
+            f"batch_size='all' would take the {train[0].nbytes / 1e9:.1f} GB of {train[0].path} into memory at once; "
+            "give a number of samples"
+        )
     for callback in callbacks:
         for hook in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):
             overridden = getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
@@ -203,6 +243,50 @@ def batch_of(samples: int, batch_size: BatchSize) -> int:
     return samples if batch_size == "all" else int(batch_size)
 
 
+def block_of(x: Array, batch: int) -> int:
+    """How many samples are in memory at a time: all, or as many whole batches of data on disk as go into a block."""
+    if not isinstance(x, Stored) or x.nbytes <= BLOCK_BYTES:
+        return len(x)
+    return max(1, BLOCK_BYTES // (batch * x.sample_bytes)) * batch
+
+
+def _in_blocks(data: Sequence[Array], block: int) -> Callable[[np.ndarray], Iterable[Block]]:
+    """A function of the order of samples: gives blocks in TensorFlow's memory, each with the order of what is in it.
+
+    The next block is read while the caller is at work on this one, as compiled functions leave Python to others.
+    """
+    if block >= len(data[0]):
+        whole = tuple(_tensor(v[:]) if isinstance(v, Stored) else tf.constant(v) for v in data)
+        return lambda order: [(whole, tf.constant(order, "int64"))]
+
+    def read(order: np.ndarray) -> Block:
+        there = np.sort(order)  # as they come on disk
+        block = tuple(_tensor(v[there]) if isinstance(v, Stored) else tf.constant(v[there]) for v in data)
+        return block, tf.constant(np.searchsorted(there, order), "int64")
+
+    def blocks(order: np.ndarray) -> Iterator[Block]:
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(read, order[:block])
+            for first in range(block, len(order) + block, block):
+                read_already = ahead.result()
+                if first < len(order):
+                    ahead = reader.submit(read, order[first : first + block])
+                yield read_already
+
+    return blocks
+
+
+def _over(blocks: Iterable[Block], function: Callable[..., None]) -> None:
+    """Calls a compiled function on each block, and keeps none: two of them are in memory, this one and the next."""
+    for data, order in blocks:
+        function(data, order)
+
+
+def _tensor(values: np.ndarray) -> tf.Tensor:
+    """The same memory as a tensor, which nobody else writes to; `tf.constant` would copy it twice."""
+    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
+
+
 # Keras' own callbacks that define batch hooks but do their work at the end of an epoch.
 _EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, keras.callbacks.LambdaCallback)
 
@@ -232,7 +316,8 @@ def _compiled(model: keras.Model, batch_size: int, mixing: Mixing | None = None,
         over_batches(tf.size(order, out_type=tf.int64), step)
 
     @tf.function(autograph=False)
-    def evaluate_epoch(x, y):
+    def evaluate_epoch(data, order):  # (x, y), as they come
+        x, y = data
         over_batches(
             tf.shape(x, out_type=tf.int64)[0], lambda first, end: model.test_step((x[first:end], y[first:end]))
         )
@@ -240,7 +325,7 @@ def _compiled(model: keras.Model, batch_size: int, mixing: Mixing | None = None,
     return train_epoch, evaluate_epoch
 
 
-def create_variables(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
+def create_variables(model: keras.Model, x: Array, y: np.ndarray) -> None:
     """Metrics and optimizers make their variables at first use, which a loop inside TensorFlow does not allow."""
     before = [variable.numpy() for variable in model.variables]
     model.test_step((tf.constant(x[:1]), tf.constant(y[:1])))

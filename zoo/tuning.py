@@ -201,6 +201,11 @@ def _best(recipe: Recipe, trials: Sequence[Trial]) -> Trial:
     return min(trials, key=lambda trial: sign * trial.metrics[recipe.objective])
 
 
+def with_values(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    """The recipe with the fields that its space makes of a trial's values."""
+    return recipe.replace(**_draw(recipe, _drawn(values)))
+
+
 def _read(recipe: Recipe, file: Path | None, fingerprint: str) -> list[Trial]:
     """Trials on file, with their fields drawn again from their values: a field may be no plain JSON."""
     if file is None or not file.exists():

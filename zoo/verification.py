@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo import targets
+from zoo.data.blocks import Array, slices
 from zoo.deploy import Runner
 from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
@@ -44,6 +45,8 @@ class FileReport:
     checks: tuple[Check, ...]
     strategy: str | None = None  # of recurrent layers
     arena_bytes: int | None = None  # that LiteRT Micro needs, where the file is for it and it is installed
+    auc: float | None = None  # area under the ROC curve of the file's probabilities, where the task is Binary
+    confusion: tuple[tuple[int, ...], ...] | None = None  # how often each class (row) was taken for each (column)
 
     @property
     def verified(self) -> bool:
@@ -61,7 +64,7 @@ class FileReport:
 def check_file(
     path: Path,
     precision: str,
-    x: np.ndarray,
+    x: Array,
     y: np.ndarray | None,
     reference: np.ndarray,
     task: Task,
@@ -100,7 +103,7 @@ def check_file(
     checks += _stored(path, precision, task, bounds)
 
     try:
-        outputs = runner.predict(x)
+        outputs = np.concatenate([runner.predict(values) for values in slices(x)])
     except ValueError as error:  # an op stops on values that it cannot compute with
         check("runs", False, str(error))
         return report(sha256=runner.sha256, ops=ops)
@@ -137,7 +140,10 @@ def check_file(
     if bounds.score is not None:
         enough = task.better(score, bounds.score) >= -1e-9
         check("bound", enough, f"{task.score_name} {score:.4f}, {bounds.score:g} is asked for")
-    return report(score, score_keras, (low, high), difference, runner.sha256, ops)
+    measured = report(score, score_keras, (low, high), difference, runner.sha256, ops)
+    counts = task.confusion(y, outputs)
+    confusion = None if counts is None else tuple(map(tuple, counts.tolist()))
+    return dataclasses.replace(measured, auc=task.auc(y, outputs), confusion=confusion)
 
 
 def _stored(path: Path, precision: str, task: Task, bounds: Bounds) -> Iterator[Check]:

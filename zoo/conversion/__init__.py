@@ -62,6 +62,8 @@ def convert(
         "values": values,
         "compare": compare,
     }
+    if getattr(model, "inputs", None):  # as Keras reads bytes of images, which the converter does not
+        calibration = np.asarray(calibration, model.inputs[0].dtype)
     if _can_be_loaded_elsewhere(model):
         model.save(folder / "model.keras")
     else:

@@ -14,6 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.data.blocks import Stored as Stored
+    from zoo.data.blocks import stored as stored
     from zoo.data.dataset import Dataset as Dataset
     from zoo.data.dataset import Part as Part
     from zoo.data.packages import breast_cancer as breast_cancer
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 # Public name -> where it is. No module here bears the name of a function: importing it would replace the function.
 _NAMES = {
+    "Stored": "blocks",
+    "stored": "blocks",
     "Dataset": "dataset",
     "Part": "dataset",
     "breast_cancer": "packages",

@@ -1,4 +1,4 @@
-"""Whole arrays, split once, without leaks, with a hash that tells whether two runs saw the same data."""
+"""Data split once, without leaks, with a hash that tells whether two runs saw the same data."""
 
 import dataclasses
 import hashlib
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.checks import check_size
+from zoo.data.blocks import Array, as_array, not_finite, slices, subset
 from zoo.data.splitting import (
     TEST,
     TRAIN,
@@ -26,17 +27,18 @@ from zoo.data.splitting import (
 
 
 class Part(NamedTuple):
-    """One part of a data set: `x` (n, *input_shape), `y` (n,) or (n, outputs)."""
+    """One part of a data set: `x` (n, *input_shape), in memory or `Stored`; `y` (n,) or (n, outputs), in memory."""
 
-    x: np.ndarray
+    x: Array
     y: np.ndarray
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Arrays in memory: `train` to fit and to calibrate, `validation` to choose, `test` to be read once.
+    """`train` to fit and to calibrate, `validation` to choose, `test` to be read once.
 
-    `split`, `with_test` and `by_time` make the parts without leaks.
+    `split`, `with_test` and `by_time` make the parts without leaks. Inputs are arrays in memory, or, where they are
+    larger than it, on disk: `zoo.data.stored`.
 
     Attributes:
         labels: names of the classes; integer targets count from 0 in their order.
@@ -72,7 +74,7 @@ class Dataset:
             if x.shape[1:] != self.input_shape:
                 raise ValueError(f"{where}: inputs of shape {x.shape[1:]}, train has {self.input_shape}")
             for what, values in (("x", x), ("y", y)):
-                bad = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(axis=1))
+                bad = not_finite(values)
                 if bad.size:
                     raise ValueError(
                         f"{where}: {what} has NaN or infinite values in {bad.size} of {len(values)} samples, "
@@ -122,7 +124,8 @@ class Dataset:
         for part in self.parts.values():
             for values in part:
                 digest.update(f"{values.dtype.str}{values.shape}".encode())
-                digest.update(np.ascontiguousarray(values).data)
+                for piece in slices(values):
+                    digest.update(np.ascontiguousarray(piece).data)
         return digest.hexdigest()
 
     def reshaped(self, shape: Sequence[int]) -> "Dataset":
@@ -145,7 +148,7 @@ class Dataset:
         x, y = self.train
         kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:samples])
         groups = (self.groups[0][kept], *self.groups[1:]) if self.groups else ()
-        return dataclasses.replace(self, train=Part(x[kept], y[kept]), groups=groups)
+        return dataclasses.replace(self, train=Part(subset(x, kept), y[kept]), groups=groups)
 
     def folds(self, count: int, seed: int = 0) -> Iterator["Dataset"]:
         """Cross-validation: data sets of these samples, each of which tests on another part, so that all are tested.
@@ -183,7 +186,7 @@ class Dataset:
     def split(
         cls,
         name: str,
-        x: np.ndarray,
+        x: Array,
         y: np.ndarray,
         *,
         test: float = 0.2,
@@ -209,7 +212,7 @@ class Dataset:
             ValueError: fractions outside (0, 1) or that leave nothing to train on; too few samples of a class, or
                 too few groups.
         """
-        x, y, where = np.asarray(x), np.asarray(y), f"data set {name!r}"
+        x, y, where = as_array(x), np.asarray(y), f"data set {name!r}"
         if y.dtype == bool:
             y = y.astype("int32")
         _check_fractions(test, validation)
@@ -231,10 +234,10 @@ class Dataset:
     def with_test(
         cls,
         name: str,
-        train: tuple[np.ndarray, np.ndarray],
-        test: tuple[np.ndarray, np.ndarray],
+        train: tuple[Array, np.ndarray],
+        test: tuple[Array, np.ndarray],
         *,
-        validation: float | tuple[np.ndarray, np.ndarray] = 0.15,
+        validation: float | tuple[Array, np.ndarray] = 0.15,
         labels: tuple[str, ...] = (),
         licence: str = "",
         citation: str = "",
@@ -247,32 +250,32 @@ class Dataset:
             validation: the samples, or which fraction of `train` to take, by content and stratified as in `split`.
         """
         where = f"data set {name!r}"
-        (x, y), (x_test, y_test) = (tuple(map(np.asarray, pair)) for pair in (train, test))
+        (x, y), (x_test, y_test) = ((as_array(x), np.asarray(y)) for x, y in (train, test))
         _check_pairs(f"{where}, train", x, y)
         _check_pairs(f"{where}, test", x_test, y_test)
         tested, keys = content_keys(x_test), content_keys(x)
         kept = apart(keys, tested)
         if not kept.all():  # most sets have none, and need no copy
-            x, y, keys = x[kept], y[kept], keys[kept]
+            x, y, keys = subset(x, kept), y[kept], keys[kept]
         if isinstance(validation, tuple):
-            x_held, y_held = map(np.asarray, validation)
+            x_held, y_held = as_array(validation[0]), np.asarray(validation[1])
             _check_pairs(f"{where}, validation", x_held, y_held)
             held = content_keys(x_held)
             only = apart(held, tested)
-            held_out, trains = Part(x_held[only], y_held[only]), apart(keys, held)
+            held_out, trains = Part(subset(x_held, only), y_held[only]), apart(keys, held)
         else:
             if not 0 < validation < 1:
                 raise ValueError(f"validation={validation} must lie in (0, 1) and leave samples to train on")
             trains = sides(where, keys, _strata(y), 0, validation) == TRAIN
-            held_out = Part(x[~trains], y[~trains])
-        part, tests = Part(x[trains], y[trains]), Part(x_test, y_test)
+            held_out = Part(subset(x, ~trains), y[~trains])
+        part, tests = Part(subset(x, trains), y[trains]), Part(x_test, y_test)
         return cls(name, part, held_out, tests, labels=tuple(labels), licence=licence, citation=citation)
 
     @classmethod
     def by_time(
         cls,
         name: str,
-        x: np.ndarray,
+        x: Array,
         y: np.ndarray,
         times: np.ndarray,
         *,
@@ -293,22 +296,22 @@ class Dataset:
             span: how long a sample lasts, its target included, in the unit of `times`.
             test, validation: fractions of all samples.
         """
-        x, y, times, where = np.asarray(x), np.asarray(y), np.asarray(times), f"data set {name!r}"
+        x, y, times, where = as_array(x), np.asarray(y), np.asarray(times), f"data set {name!r}"
         _check_fractions(test, validation)
         _check_pairs(where, x, y)
         if times.shape != (len(x),) or not np.isfinite(times).all():
             raise ValueError(f"{where}: times of shape {times.shape} for {len(x)} samples; one number each is needed")
         order, chosen = sides_by_time(where, times, span, test, validation)
-        x, y, keys = x[order], y[order], content_keys(x[order])
+        x, y, keys = subset(x, order), y[order], content_keys(x)[order]
         for earlier in (VALIDATION, TRAIN):
             again = (chosen == earlier) & np.isin(keys, keys[chosen > earlier])
             chosen[again] = -1
         return cls(name, *parted(x, y, chosen), labels=tuple(labels), licence=licence, citation=citation)
 
 
-def parted(x: np.ndarray, y: np.ndarray, sides: np.ndarray) -> tuple[Part, Part, Part]:
+def parted(x: Array, y: np.ndarray, sides: np.ndarray) -> tuple[Part, Part, Part]:
     """Train, validation and test of samples whose sides are known; those of another side are left out."""
-    train, validation, test = (Part(x[sides == side], y[sides == side]) for side in (TRAIN, VALIDATION, TEST))
+    train, validation, test = (Part(subset(x, sides == side), y[sides == side]) for side in (TRAIN, VALIDATION, TEST))
     return train, validation, test
 
 
@@ -329,7 +332,7 @@ def _check_fractions(test: float, validation: float) -> None:
         raise ValueError(f"test={test} and validation={validation} must lie in (0, 1) and leave samples to train on")
 
 
-def _check_pairs(where: str, x: np.ndarray, y: np.ndarray) -> None:
+def _check_pairs(where: str, x: Array, y: np.ndarray) -> None:
     if len(x) == 0 or len(x) != len(y):
         raise ValueError(f"{where}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
     for what, values in (("x", x), ("y", y)):

@@ -4,11 +4,17 @@ import hashlib
 
 import numpy as np
 
+from zoo.data.blocks import Array, slices
+
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
-def content_keys(x: np.ndarray) -> np.ndarray:
+def content_keys(x: Array) -> np.ndarray:
     """A key for each sample, (n,): equal inputs have equal keys."""
+    return np.concatenate([_keys(values) for values in slices(x)])
+
+
+def _keys(x: np.ndarray) -> np.ndarray:
     if np.issubdtype(x.dtype, np.floating):
         x = x + x.dtype.type(0)  # -0.0 equals 0.0, but not in its bytes
     x = np.ascontiguousarray(x)

@@ -193,7 +193,7 @@ def _dataset(
         raise ValueError(f"test={test} of train with validation={validation!r}: name the split that is to be test, too")
     else:
         dataset = Dataset.split(carrier.known_as, *pairs[train], test=test, validation=validation)
-    trains, held_out, tested = (Part(_in_full(x), y) for x, y in dataset.parts.values())
+    trains, held_out, tested = (Part(_in_full(np.asarray(x)), y) for x, y in dataset.parts.values())
     return dataclasses.replace(
         dataset, train=trains, validation=held_out, test=tested,
         labels=tuple(about["labels"]), licence=licence or about["licence"],

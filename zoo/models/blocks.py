@@ -272,6 +272,16 @@ def prepared(x: keras.KerasTensor, preprocessing: Layers, augmentation: Layers) 
     return Augmentation(augmentation, name="augmentation")(x) if augmentation else x
 
 
+def spatial_axes(x: keras.KerasTensor) -> Axes:
+    """The layers for what is behind preprocessing, which may have made a picture of sound."""
+    if len(x.shape) - 2 not in AXES:
+        raise ValueError(
+            f"preprocessing gives samples of shape {tuple(x.shape[1:])}; (height, width, channels) or (steps, "
+            "channels) is needed"
+        )
+    return AXES[len(x.shape) - 2]
+
+
 def with_logits(inputs: keras.KerasTensor, x: keras.KerasTensor, num_outputs: int, hidden: Hidden, name: str):
     """Closes a model with its linear layer, `logits` (n, num_outputs)."""
     logits = keras.layers.Dense(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
-from zoo.models.blocks import AXES, Activation, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
+from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
 
 
 def cnn(
@@ -41,7 +41,8 @@ def cnn(
     """Stages of convolutions, each half as large as the one before: `zoo.cnn((28, 28, 1), 10, filters=(32, 64, 128))`.
 
     Args:
-        input_shape: of one sample: (height, width, channels) of an image or (steps, channels) of a series.
+        input_shape: of one sample: (height, width, channels) of an image, or (steps, channels) of a series or a sound,
+            of which `preprocessing` may make a picture.
         num_outputs: size of the logits.
         filters: one number a stage; between two stages each spatial axis is halved.
         kernel_size: in pixels or steps, of every kernel; one number, or one for each axis.
@@ -63,9 +64,11 @@ def cnn(
         ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
+    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    axes = spatial_axes(x)
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
-    kernel_size = check_size_for_each("kernel_size", kernel_size, len(input_shape) - 1)
+    kernel_size = check_size_for_each("kernel_size", kernel_size, len(x.shape) - 2)
     convolutions = check_size_for_each("convolutions", convolutions, len(filters), "stage")
     check_choice("downsampling", downsampling, ("pool", "stride"))
     check_choice("head", head, ("pool", "flatten"))
@@ -75,10 +78,8 @@ def cnn(
         regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
         max_norm=max_norm, dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
     )  # fmt: skip
-    check_halvings("filters", filters, input_shape)
+    check_halvings("filters", filters, x.shape[1:])
 
-    axes = AXES[len(input_shape) - 1]
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
     for stage, (size, count) in enumerate(zip(filters, convolutions, strict=True)):
         if stage and downsampling == "pool":
             x = axes.max_pooling()(x)  # (B, H/2, W/2, C)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo.checks import check_input_shape, check_number, check_rate, check_size, check_size_for_each, check_sizes
-from zoo.models.blocks import AXES, Activation, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
+from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
 
 
 def ds_cnn(
@@ -39,7 +39,8 @@ def ds_cnn(
     """A convolution, then depthwise-separable ones: `zoo.ds_cnn((49, 10, 1), 12)` is MLPerf Tiny's keyword spotter.
 
     Args:
-        input_shape: of one sample: (height, width, channels) of a picture, or (steps, channels) of a series.
+        input_shape: of one sample: (height, width, channels) of a picture, or (steps, channels) of a series or a sound,
+            of which `preprocessing` may make a picture.
         num_outputs: size of the logits.
         filters: of the first convolution, and of each separable one after it.
         strides: one number for each of `filters`.
@@ -59,7 +60,8 @@ def ds_cnn(
         ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
-    rank = len(input_shape) - 1
+    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    axes, rank = spatial_axes(x), len(x.shape) - 2
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     strides = check_sizes("strides", strides)
@@ -77,9 +79,7 @@ def ds_cnn(
         max_norm=max_norm, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
     )  # fmt: skip
 
-    axes = AXES[rank]
     first, *others = (max(1, round(size * width_multiplier)) for size in filters)
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
     x = axes.convolution(
         first, first_kernel_size, strides=strides[0], padding="same", **hidden.linear(use_bias=True)
     )(x)  # fmt: skip
