@@ -96,7 +96,7 @@ def _print_json(value: Any) -> None:
 def _load_tensorflow() -> None:
     try:
         with silenced():
-            importlib.import_module("tensorflow")
+            importlib.import_module("tensorflow").get_logger().setLevel("ERROR")  # its advice is not for users of ours
     except ModuleNotFoundError as error:
         raise ImportError(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
 
