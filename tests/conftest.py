@@ -160,7 +160,7 @@ def randomized():
     return draw
 
 
-def converted_here(model, folder, strategies, x, output=None, output_name="probabilities"):
+def converted_here(model, folder, strategies, x, output=None, output_name="probabilities", values=False):
     """What `convert` does in a process of its own, in this one: a second, where TensorFlow's import takes six."""
     import keras
     import numpy as np
@@ -173,7 +173,7 @@ def converted_here(model, folder, strategies, x, output=None, output_name="proba
     np.save(folder / "calibration.npy", x)
     job = {
         "precisions": strategies, "output": output and keras.saving.serialize_keras_object(output),
-        "output_name": output_name, "compare": False,
+        "output_name": output_name, "values": values, "compare": False,
     }  # fmt: skip
     write_json(folder / "job.json", job)
     with warnings.catch_warnings():  # the child's own stderr is read where it fails

@@ -12,7 +12,7 @@ from zoo.conversion import choose, convert, load_keras
 from zoo.conversion.inference import inference_model
 from zoo.deploy import Runner
 from zoo.precisions import PRECISIONS
-from zoo.verification import operators
+from zoo.verification import operators, real_parts
 
 pytestmark = pytest.mark.usefixtures("converter_process")
 
@@ -78,8 +78,8 @@ def test_the_int8_file_computes_in_integers_and_is_close(converted):
     expected = keras.ops.softmax(model.predict(x, verbose=0)).numpy()
     outputs = Runner(folder / "int8.tflite").predict(x)
     assert np.abs(outputs - expected).mean() < 0.03  # untrained weights; recipes hold their own bounds
-    _, real = operators(folder / "int8.tflite")
-    assert real <= PRECISIONS["int8"].real_ops
+    _, real, _ = real_parts(folder / "int8.tflite", "int8", False)
+    assert set(real) <= PRECISIONS["int8"].real_ops
     assert "DEQUANTIZE" in real, "the output is given back as float32"
 
 
@@ -110,10 +110,12 @@ def test_the_same_weights_give_the_same_bytes_whatever_was_built_before(tmp_path
         x = np.linspace(-1, 1, 90, dtype="float32").reshape(10, 3, 3)
         (tmp_path / name).mkdir()
         convert(
-            model, tmp_path / name, output=None, output_name="value", strategies={"int8": "unrolled"}, calibration=x
-        )
-        hashes.add(hashlib.sha256((tmp_path / name / "int8.tflite").read_bytes()).hexdigest())
-    assert len(hashes) == 1
+            model, tmp_path / name, output=None, output_name="value", calibration=x, values=True,
+            strategies={"int8": "unrolled", "int8_io": "unrolled"},  # in parts, and in one
+        )  # fmt: skip
+        assert not (tmp_path / name / "strategies").exists()
+        hashes.update(hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / name).glob("*.tflite"))
+    assert len(hashes) == 2
 
 
 def test_inference_model_keeps_what_preprocessing_learnt():

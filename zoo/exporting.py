@@ -34,7 +34,7 @@ from zoo.micro import arena_bytes, micro_run
 from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
 from zoo.record import make_record, versions, write_record
-from zoo.task import Binary, Multiclass, Regression, Task
+from zoo.task import Binary, Multiclass, Regression, Task, Values
 from zoo.training import predict
 from zoo.verification import Check, FileReport, check_file
 
@@ -131,6 +131,7 @@ def export_files(
             output_name=contents.output_name,
             strategies=strategies,
             calibration=contents.calibration,
+            values=isinstance(contents.task, Values),
         )
         reference = reference_outputs(model, contents)
         saved_model = check_saved_model(staging / "saved_model", contents.x, reference)

@@ -26,9 +26,16 @@ class LayerLoss:
 
 
 def layer_losses(
-    model: keras.Model, calibration: np.ndarray, *, output: keras.layers.Layer | None, strategy: str
+    model: keras.Model,
+    calibration: np.ndarray,
+    *,
+    output: keras.layers.Layer | None,
+    strategy: str,
+    values: bool = False,
 ) -> list[LayerLoss]:
     """The layers of a model in int8, the worst first, on the samples it is calibrated with, (n, *input_shape).
+
+    What stays in float32 is not among them; with `values`, the last one.
 
     Raises ValueError or CheckFailed where the model has no int8 form with this strategy.
     """
@@ -46,6 +53,7 @@ def layer_losses(
             output_name="output",
             strategies={"int8": chosen},
             calibration=calibration,
+            values=values,
             compare=True,
         )
         rows = read_json(folder / "layers.json")

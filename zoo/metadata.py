@@ -168,8 +168,14 @@ def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:
                 tensor.name = None  # nobody reads it, and in an unrolled model names are a quarter of the file
             if tensor.quantization is not None:  # the ranges that scales were made of: in small files a tenth
                 tensor.quantization.min = tensor.quantization.max = None
-    content.buffers = [_Aligned(buffer) for buffer in (*content.buffers, buffer)]
-    builder = flatbuffers.Builder(len(model))
+    content.buffers.append(buffer)
+    return packed(content, len(model))
+
+
+def packed(content: schema.ModelT, size: int = 0) -> bytes:
+    """The file of a `ModelT`, of about this size. The same content gives the same bytes."""
+    content.buffers = [_Aligned(buffer) for buffer in content.buffers]
+    builder = flatbuffers.Builder(size)
     builder.Finish(content.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

@@ -56,7 +56,7 @@ from zoo.record import (
     write_record,
     write_training,
 )
-from zoo.task import Task
+from zoo.task import Task, Values
 from zoo.training import fit, predict
 from zoo.tuning import Search, read_search, search
 from zoo.verification import Check, FileReport, check_file
@@ -364,7 +364,13 @@ def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) 
     recipe = load_recipe(recipe or record["recipe_file"])
     contents, _, _ = _of_recipe(recipe, record, place)
     model = load_keras(place / "model.keras")
-    return losses(model, contents.calibration, output=contents.output, strategy=recipe.strategy)
+    return losses(
+        model,
+        contents.calibration,
+        output=contents.output,
+        strategy=recipe.strategy,
+        values=isinstance(contents.task, Values),
+    )
 
 
 def run(

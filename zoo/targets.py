@@ -24,6 +24,15 @@ MICRO_OPS = frozenset(
     TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
     """.split()  # noqa: SIM905  (a list of strings would take a hundred lines)
 )
+# What may be real at the start of an integer file: each output hangs on one feature, or, of a mask, on one step.
+FEATURE_BY_FEATURE = frozenset(
+    """
+    ADD CAST CONCATENATION DIV GATHER GREATER LESS MAXIMUM MINIMUM MUL NOT_EQUAL REDUCE_ANY REDUCE_MAX RELU RELU6
+    RELU_0_TO_1 RESHAPE SELECT SELECT_V2 SIGN SLICE SQUARE STRIDED_SLICE SUB TRANSPOSE
+    """.split()  # noqa: SIM905
+)
+PRODUCT = "FULLY_CONNECTED"
+Operator = tuple[str, list[Any], list[Any]]  # its name, its input tensors, its output tensors
 WEIGHTS = {"INT4", "INT8"}  # types of quantized weights
 CONTROL = {"WHILE", "IF", "CALL_ONCE"}  # hand tensors on to other graphs, whatever their types
 
@@ -108,7 +117,7 @@ def read_model(source: str | Path | bytes) -> Any:
     return model
 
 
-def operators(model: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
+def operators(model: Any) -> Iterator[Operator]:
     """Of every operator in every graph: its name, its input tensors and its output tensors."""
     names = {code: name for name, code in _constants("BuiltinOperator").items()}
     for graph in model.subgraphs:
@@ -121,6 +130,34 @@ def operators(model: Any) -> Iterator[tuple[str, list[Any], list[Any]]]:
                 _at(graph.tensors, operator.inputs),
                 _at(graph.tensors, operator.outputs),
             )
+
+
+def parts(model: Any, start: bool, end: bool) -> tuple[list[Operator], list[Operator], list[Operator]]:
+    """The operators of an integer file in three: its start, what is between, and its end; both ends may be real.
+
+    The start is what an input goes through, feature by feature, before anything is computed of several features; the
+    end is the last matrix product, and what goes feature by feature behind it. See zoo/conversion/parts.py.
+
+    Args:
+        start, end: whether the file may have one; otherwise it is empty.
+    """
+    given, read = inputs_and_outputs(model)
+    reached = {id(tensor) for tensor in given if start}
+    wanted = {id(tensor) for tensor in read if end}
+    first, between, last = [], [], []
+    for name, inputs, outputs in operators(model):
+        variable = [tensor for tensor in inputs if not _is_constant(model, tensor)]
+        if variable and name in FEATURE_BY_FEATURE and all(id(tensor) in reached for tensor in variable):
+            reached |= {id(tensor) for tensor in outputs}
+            first.append((name, inputs, outputs))
+        else:
+            between.append((name, inputs, outputs))
+    for operator in reversed(between):
+        name, inputs, outputs = operator
+        if (name in FEATURE_BY_FEATURE or name == PRODUCT) and any(id(tensor) in wanted for tensor in outputs):
+            wanted |= {id(tensor) for tensor in inputs if name != PRODUCT}
+            last.append(operator)
+    return first, [operator for operator in between if operator not in last], last
 
 
 def inputs_and_outputs(model: Any) -> tuple[list[Any], list[Any]]:
@@ -175,6 +212,11 @@ def _reasons(model: Any, target: Target) -> Iterator[str]:
 def _at(tensors: list[Any], places: Iterable[int] | None) -> list[Any]:
     """The tensors at these places; -1 stands for an optional one that was left out."""
     return [] if places is None else [tensors[i] for i in places if i >= 0]
+
+
+def _is_constant(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
 
 
 def _is_hybrid(tensors: list[Any]) -> bool:

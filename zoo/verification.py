@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from zoo.data.blocks import Array, slices
 from zoo.deploy import Runner
 from zoo.precisions import PRECISIONS
 from zoo.recipe import Bounds
-from zoo.task import Task
+from zoo.task import Task, Values
 
 RESAMPLES = 2000  # of the bootstrap
 
@@ -89,7 +89,7 @@ def check_file(
 
     try:
         refusal = targets.refusal(path, targets.TARGETS[target])
-        ops, real = operators(path)
+        ops, _ = operators(path)
         check(
             "target", refusal is None, refusal or f"{targets.TARGETS[target].title} has all of {len(ops)} kinds of ops"
         )
@@ -100,7 +100,7 @@ def check_file(
         check("loads", False, str(error))
         return report()
     check("loads", True, "in a plain LiteRT interpreter")
-    checks += _stored(path, precision, real, bounds)
+    checks += _stored(path, precision, task, bounds)
 
     try:
         outputs = np.concatenate([runner.predict(values) for values in slices(x)])
@@ -146,12 +146,16 @@ def check_file(
     return dataclasses.replace(measured, auc=task.auc(y, outputs), confusion=confusion)
 
 
-def _stored(path: Path, precision: str, real: set[str], bounds: Bounds) -> Iterator[Check]:
-    """What can be seen of a file without running it. `real`: its operators that write real numbers."""
-    allowed_real = PRECISIONS[precision].real_ops
-    if allowed_real is not None:
-        computing = sorted(real - set(allowed_real))
-        detail = f"computes in float: {', '.join(computing)}" if computing else "all operators compute in integers"
+def _stored(path: Path, precision: str, task: Task, bounds: Bounds) -> Iterator[Check]:
+    """What can be seen of a file without running it."""
+    kind = PRECISIONS[precision]
+    if kind.real_ops is not None:
+        start, between, end = real_parts(path, precision, isinstance(task, Values))
+        computing = [name for name in between if name not in kind.real_ops]
+        detail = "all operators compute in integers"
+        detail += f" behind {', '.join(start)}, which treat each feature by itself" if start else ""
+        detail += f" but for the last, {', '.join(end)}, which give values" if end else ""
+        detail = f"computes in float: {', '.join(computing)}" if computing else detail
         yield Check(f"{precision} throughout", not computing, detail)
     weights = PRECISIONS[precision].weights
     if weights:
@@ -185,10 +189,16 @@ def weight_types(path: Path) -> set[str]:
 
 def operators(path: Path) -> tuple[dict[str, int], set[str]]:
     """How often each operator stands in a file, and which operators write real numbers. Raises ValueError."""
-    counts: Counter[str] = Counter()
-    real: set[str] = set()
-    for name, _, outputs in targets.operators(targets.read_model(path)):
-        counts[name] += 1
-        if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs):
-            real.add(name)
-    return dict(counts), real
+    found = list(targets.operators(targets.read_model(path)))
+    return dict(Counter(name for name, _, _ in found)), _real(found)
+
+
+def real_parts(path: Path, precision: str, values: bool) -> list[list[str]]:
+    """The operators that write real numbers: at the start of an integer file, between, and at the end of `values`."""
+    kind = PRECISIONS[precision]
+    parts = targets.parts(targets.read_model(path), kind.real_start, kind.real_end and values)
+    return [sorted(_real(part)) for part in parts]
+
+
+def _real(found: Iterable[targets.Operator]) -> set[str]:
+    return {name for name, _, outputs in found if any(targets.type_name(tensor) == "FLOAT32" for tensor in outputs)}

@@ -36,6 +36,7 @@ def convert(
     output_name: str,
     strategies: Mapping[str, str | None],
     calibration: np.ndarray,
+    values: bool = False,
     compare: bool = False,
 ) -> None:
     """Writes `saved_model/` and one `<precision>.tflite` a precision into `folder`, which must exist.
@@ -44,6 +45,7 @@ def convert(
         model: of one input and one output; `output` is put behind it, and what acts in training alone is left out.
         strategies: the recurrent strategy for each precision that is wanted, see `choose`.
         calibration: samples of train from which the range of every tensor is learnt, (n, *input_shape).
+        values: whether the outputs are values, of which int8 would tell too few apart, see zoo/conversion/parts.py.
         compare: instead of files, write layers.json: how far the int8 layers are from the float ones.
 
     Raises:
@@ -57,6 +59,7 @@ def convert(
         "precisions": dict(strategies),
         "output": None if output is None else keras.saving.serialize_keras_object(output),
         "output_name": output_name,
+        "values": values,
         "compare": compare,
     }
     if getattr(model, "inputs", None):  # as Keras reads bytes of images, which the converter does not

@@ -57,14 +57,11 @@ class StreamingModel:
         self.state_sizes = [size for layer in self.layers for size in layer.sizes]
 
     def __call__(self, x, states):
-        """(B, features), the states (B, units) -> outputs (B, n), the next states."""
+        """(B, 1, features), the states (B, units) -> outputs (B, n) or (B, 1, n), the next states."""
         states = iter(states)
         for layer in self.layers:
             layer.state = [next(states) for _ in layer.sizes]
-        outputs = self.model(x[:, None], training=False)
-        if len(outputs.shape) == 3:  # an answer at every step
-            outputs = outputs[:, 0]
-        return outputs, [state for layer in self.layers for state in layer.state]
+        return self.model(x, training=False), [state for layer in self.layers for state in layer.state]
 
 
 def _step(layer: keras.layers.Layer) -> "Step":

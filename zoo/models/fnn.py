@@ -125,10 +125,12 @@ class Columns(keras.layers.Layer):
 
     def call(self, x):
         x = ops.take(x, self.columns, axis=1)
-        return x if self.last is None else ops.clip(x, 0, self.last)
+        # Whole numbers before anything rounds them: an int8 file looks its embeddings up with the codes themselves.
+        return x if self.last is None else ops.cast(ops.clip(x, 0, self.last), "int32")
 
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], len(self.columns))
+    def compute_output_spec(self, x):
+        dtype = self.compute_dtype if self.last is None else "int32"
+        return keras.KerasTensor((x.shape[0], len(self.columns)), dtype)
 
     def get_config(self):
         return {**super().get_config(), "columns": self.columns, "last": self.last}

@@ -13,5 +13,6 @@ def configure(converter, samples):
 
 PRECISION = Precision(
     "weights in int8, activations in int16, float32 input and output", configure,
-    drop=0.005, difference=0.25, mean_difference=0.005, calibrated=True, real_ops={"QUANTIZE", "DEQUANTIZE"},
+    drop=0.005, difference=0.25, mean_difference=0.005, calibrated=True,
+    real_start=True, integer_codes=False, real_ops={"QUANTIZE", "DEQUANTIZE"},
 )  # fmt: skip

@@ -1,4 +1,8 @@
-"""int8: computes in integers throughout, takes and gives float32. The portable one: every LiteRT, browsers too."""
+"""int8: computes in integers, takes and gives float32. The portable one: every LiteRT, browsers too.
+
+Float32 too is what treats each feature by itself at the start, where one scale for all would ruin it, and the last
+layer of values, of which integers would tell but 256 apart.
+"""
 
 from zoo.precisions.precision import Precision
 
@@ -16,7 +20,7 @@ def configure(converter, samples):
 
 
 PRECISION = Precision(
-    "int8 throughout, float32 input and output", configure,
+    "int8, float32 input and output", configure,
     drop=0.01, difference=0.5, mean_difference=0.01, calibrated=True, older_quantizer=True,
-    real_ops={*EDGES, *MASK},
+    real_start=True, real_end=True, real_ops={*EDGES, *MASK},
 )  # fmt: skip
