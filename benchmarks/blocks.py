@@ -1,10 +1,11 @@
 """Training from disk against training from memory: samples a second of both, and the memory that the disk's takes.
 
 `python -m benchmarks.blocks [--gigabytes N] [--rounds N] [--folder DIR] [--json FILE]`: writes a set of images that is
-sorted by class, trains a CNN on all of it where it lies, in turn with the same CNN on as many of its samples as stay in
-memory, each in a process of its own. Ratios are medians over rounds, of an epoch from disk and the epochs from memory
-before and after it, because what else runs here slows both. What the system keeps of the file in memory is dropped
-before each epoch, and the first epoch from disk counts with its tracing. The last line is JSON.
+sorted by class and trains a CNN on it where it lies, four blocks a round, until each sample has come once; in turn with
+the same CNN on 20,000 of its samples, which stay in memory. Each is in a process of its own. Ratios are medians over
+rounds, of one from disk and those from memory before and after it, because what else runs here slows both. What the
+system keeps of the file in memory is dropped before each round, whose first block nothing reads ahead. The last line is
+JSON.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from zoo.report import plain_table
 SHAPE, CLASSES, BATCH = (64, 64, 3), 10, 32
 SAMPLE_BYTES = 4 * 64 * 64 * 3
 RESIDENT_SAMPLES = 20_000  # 1 GB
+ROUND_BLOCKS, LEAST_ROUNDS = 4, 3
 RATIO, GIGABYTES = 0.9, 2.0  # what is to be held
 
 
@@ -63,18 +65,28 @@ def forget(file: Path) -> None:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def train(file: Path, resident: bool, epochs: int, turns: Connection) -> None:
-    """Trains an epoch for each message, and answers with samples a second, by the wall and on cores, and memory."""
+def train(file: Path, resident: bool, rounds: int | None, turns: Connection) -> None:
+    """Trains a round for each message, and answers with samples a second, by the wall and on cores, memory and loss."""
     import keras
 
     import zoo
-    from zoo.training import fit
+    from zoo.training import block_of, fit, shuffled_in_blocks
 
     x = stored(file)
     y = classes_of(len(x))
+    block = block_of(x, BATCH)
+    size = min(ROUND_BLOCKS * block, len(x))
+    rounds = rounds or max(LEAST_ROUNDS, -(-len(x) // size))
+    turns.send(rounds)
     if resident:
         chosen = np.linspace(0, len(x) - 1, min(RESIDENT_SAMPLES, len(x))).astype(int)
-        x, y = x[chosen], y[chosen]
+        x, y, order, size, rounds = x[chosen], y[chosen], None, len(chosen), rounds + 2
+    else:
+        shuffle = shuffled_in_blocks(0, block)
+        each = np.concatenate([shuffle(epoch, len(x)) for epoch in range(-(-rounds * size // len(x)))])
+
+        def order(turn: int, n: int) -> np.ndarray:
+            return each[turn * size : (turn + 1) * size]
 
     class Turns(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -83,19 +95,20 @@ def train(file: Path, resident: bool, epochs: int, turns: Connection) -> None:
 
         def on_epoch_end(self, epoch, logs=None):
             wall, cores = (now - then for now, then in zip(clocks(), self.start, strict=True))
+            trained = size if order is None else len(order(epoch, len(x)))
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-            turns.send((len(x) / wall, len(x) / cores, memory, logs["loss"]))
+            turns.send((trained / wall, trained / cores, memory, logs["loss"]))
 
     keras.utils.set_random_seed(1)
     model = zoo.cnn(SHAPE, CLASSES, filters=(8, 16, 32), convolutions=1)
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    fit(model, (x, y), epochs=epochs, batch_size=BATCH, callbacks=[Turns()])
+    fit(model, (x, y), epochs=rounds, batch_size=BATCH, order=order, callbacks=[Turns()])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--gigabytes", type=float, default=1, help="of the set on disk")
-    parser.add_argument("--rounds", type=int, default=3, help="epochs from disk")
+    parser.add_argument("--rounds", type=int, help="by default until each sample has come")
     parser.add_argument("--folder", help="where to write the set, on a disk; the system's temporary one by default")
     parser.add_argument("--json", metavar="FILE", help="where to write the result")
     options = parser.parse_args()
@@ -112,7 +125,7 @@ def main() -> None:
     ratio, on_cores = (statistics.median(both[i] for both in rounds) for i in (2, 3))
     result = {
         "gigabytes": samples * SAMPLE_BYTES / 1e9, "samples": samples, "sample_bytes": SAMPLE_BYTES, "batch": BATCH,
-        "resident_samples": min(RESIDENT_SAMPLES, samples), "rounds": options.rounds, "disk_samples_per_s": disk,
+        "resident_samples": min(RESIDENT_SAMPLES, samples), "rounds": len(rounds), "disk_samples_per_s": disk,
         "resident_samples_per_s": here, "ratio": ratio, "ratio_on_cores": on_cores, "max_rss_gb": memory,
         "losses": losses, "bounds": {"ratio": RATIO, "max_rss_gb": GIGABYTES},
         "within": ratio >= RATIO and memory <= GIGABYTES,
@@ -133,30 +146,36 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def measured(file: Path, rounds: int) -> tuple[list[tuple[float, float, float, float]], float, list[float]]:
+def measured(file: Path, rounds: int | None) -> tuple[list[tuple[float, float, float, float]], float, list[float]]:
     """Of each round samples a second from disk and from memory and their ratios, by the wall and on cores.
 
     Also GB that the training from disk took, and its losses.
     """
     spawn, sides, processes = multiprocessing.get_context("spawn"), [], []
-    for resident, epochs in ((False, rounds), (True, rounds + 2)):
+    for resident in (False, True):
         mine, theirs = spawn.Pipe()
         sides.append(mine)
-        processes.append(spawn.Process(target=train, args=(file, resident, epochs, theirs), daemon=True))
+        processes.append(spawn.Process(target=train, args=(file, resident, rounds, theirs), daemon=True))
         processes[-1].start()
         theirs.close()
+    disk, memory = sides
+    rounds = disk.recv()
+    memory.recv()
 
-    def epoch(side: Connection) -> tuple[float, float, float, float]:
+    def turn(side: Connection) -> tuple[float, float, float, float]:
         forget(file)
         side.send("go")
         return side.recv()
 
-    disk, memory = sides
-    epoch(memory)  # traces
-    here, there = [epoch(memory)], []
+    turn(memory)  # traces
+    here, there = [turn(memory)], []
     for _ in range(rounds):
-        there.append(epoch(disk))
-        here.append(epoch(memory))
+        there.append(turn(disk))
+        here.append(turn(memory))
+        print(
+            f"round {len(there)}/{rounds}: {there[-1][0]:,.0f}/s from disk, {here[-1][0]:,.0f}/s from memory",
+            flush=True,
+        )
     for process in processes:
         process.join()
     found = []

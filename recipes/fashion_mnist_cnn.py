@@ -9,7 +9,6 @@ import keras
 
 import zoo
 
-
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.fashion_mnist, validation=0.05),
     builder=zoo.cnn,

@@ -15,7 +15,7 @@ from zoo.optimizer import narrow_space
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.japanese_vowels, validation=0.1),
     builder=zoo.gru,
-    arguments={"units": (64,), "head": "pool", "mask_value": 0.0, "dropout": 0.3, "spatial_dropout": 0.1},
+    arguments={"units": (48,), "bidirectional": True, "mask_value": 0.0, "dropout": 0.3, "spatial_dropout": 0.1},
     task=zoo.Multiclass(9, label_smoothing=0.1),
     preprocessing=[keras.layers.Normalization()],
     augmentation=zoo.augment.for_sequences("light"),
