@@ -46,5 +46,5 @@ RECIPE = zoo.Recipe(
     trials=6,
     trial_epochs=12,
     trial_samples=16_000,
-    bounds=zoo.Bounds(score=290, drop={"int8": 0.03}),
+    bounds=zoo.Bounds(score=290),
 )
