@@ -3,8 +3,8 @@
 For: the price of a round cut diamond from the figures that its certificate gives, where boosted trees would take
 more memory; a pattern for tables of numbers and grades whose target is a value.
 
-Not for: selling or buying today, because the prices are those of one website long ago; other cuts; stones of more than 5 carat, or with
-figures that do not go together, for which a net makes up a price without a word.
+Not for: selling or buying today, because the prices are those of one shop, long ago; other cuts than round ones; stones
+of more than 5 carat, or figures that do not go together, for which a net makes up a price without a word.
 """
 
 import keras
@@ -33,11 +33,11 @@ def space(hp):
 RECIPE = zoo.Recipe(
     data=zoo.data.diamonds,
     builder=zoo.fnn,
-    arguments={"units": (96,) * 5, "activation": "gelu"},
+    arguments={"units": (96,) * 5},  # with ReLU: GELU learns more, and loses more in int8
     task=zoo.Regression(loss="mae"),
     preprocessing=[keras.layers.Normalization()],
     optimizer="adamw",
-    learning_rate=8e-3,
+    learning_rate=1e-2,
     weight_decay=0.1,
     ema_momentum=0.99,
     batch_size=512,
@@ -46,5 +46,5 @@ RECIPE = zoo.Recipe(
     trials=6,
     trial_epochs=12,
     trial_samples=16_000,
-    bounds=zoo.Bounds(score=290),
+    bounds=zoo.Bounds(score=290, drop={"int8": 0.03}),
 )
