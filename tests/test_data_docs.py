@@ -22,11 +22,13 @@ def shown():
 
 
 def test_python(shown):
-    first, _, third, fourth, fifth = shown
-    assert len(first["cancer"].features) == 30 and first["rows"].input_shape == (8, 8)
-    assert len(third["by_person"].labels) == 4 and len(third["by_time"].train.x) > 500
-    assert fourth["x"].shape == (2, 5, 2)
-    assert isinstance(fifth["large"].train.x, Stored) and fifth["large"].input_shape == (16, 16, 3)
+    at_hand, _, splits, folds, texts, sequences, large = shown
+    assert len(at_hand["cancer"].features) == 30 and at_hand["rows"].input_shape == (8, 8)
+    assert len(splits["by_person"].labels) == 4 and len(splits["by_time"].train.x) > 500
+    assert len(folds["fold"].test.x) in (113, 114)
+    assert texts["reviews"].input_shape == (6,) and "film" in texts["reviews"].vocabulary
+    assert sequences["x"].shape == (2, 5, 2)
+    assert isinstance(large["large"].train.x, Stored) and large["large"].input_shape == (16, 16, 3)
 
 
 def test_commands(zoo_command):
