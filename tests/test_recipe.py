@@ -194,7 +194,10 @@ def test_every_recipe_of_the_collection_builds_and_says_what_it_is(name):
     entry = zoo.show(name)
     assert entry.summary.endswith(".")
     recipe = load_recipe(name)
-    dataset = recipe.load_data()
+    try:
+        dataset = recipe.load_data()
+    except LookupError as error:
+        pytest.skip(str(error))  # it names the command that brings the data
     assert recipe.build(dataset).output_shape == (None, recipe.task.num_outputs)
 
 
