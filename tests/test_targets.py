@@ -15,7 +15,7 @@ from zoo.targets import TARGETS, operators, read_model, refusal
 
 ROOT = Path(__file__).parent.parent
 RELEASED = sorted((ROOT / "tflite").glob("*/*.tflite"))
-DIGITS = next(path for path in RELEASED if path.name == "digits_cnn.int8.tflite")
+EXAMPLE = next(path for path in RELEASED if path.name == "digits_cnn.int8.tflite")
 
 
 def one_op(name="ADD", inputs=("FLOAT32",), outputs=("FLOAT32",), custom=None, variable=(), signature=None) -> bytes:
@@ -148,7 +148,7 @@ def test_foreign_and_damaged_files_are_refused_as_such(tmp_path):
     with pytest.raises(ValueError, match="this is not a TFLite file"):
         refusal(b"no", TARGETS["litert"])
     damaged = tmp_path / "damaged.tflite"
-    damaged.write_bytes(DIGITS.read_bytes()[:200])
+    damaged.write_bytes(EXAMPLE.read_bytes()[:200])
     with pytest.raises(ValueError, match=r"damaged.tflite is damaged: its operators cannot be read"):
         refusal(damaged, TARGETS["litert"])
     with pytest.raises(FileNotFoundError):
@@ -158,14 +158,14 @@ def test_foreign_and_damaged_files_are_refused_as_such(tmp_path):
 def test_without_tflite_micro_the_user_is_told_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install 'keras-zoo\[micro\]'"):
-        micro.arena_bytes(DIGITS)
+        micro.arena_bytes(EXAMPLE)
 
 
 def test_the_model_part_ends_where_the_archive_starts(tmp_path):
-    with zipfile.ZipFile(DIGITS) as archive:
+    with zipfile.ZipFile(EXAMPLE) as archive:
         start = archive.infolist()[0].header_offset
-    content = micro.model_part(DIGITS)
-    assert content == DIGITS.read_bytes()[:start] and start < DIGITS.stat().st_size
+    content = micro.model_part(EXAMPLE)
+    assert content == EXAMPLE.read_bytes()[:start] and start < EXAMPLE.stat().st_size
     (tmp_path / "bare.tflite").write_bytes(content.replace(b"zoo.json", b"no.other"))
     assert micro.model_part(tmp_path / "bare.tflite") == (tmp_path / "bare.tflite").read_bytes()
 
