@@ -18,7 +18,7 @@ RECIPE = zoo.Recipe(
     augmentation=zoo.augment.for_images("light"),
     batch_size=128,
     epochs=24,
-    # A search of a few short trials takes far too high a rate for a training of many epochs; these are usual values.
+    # Usual values, without a search: one of a few short trials takes rates that are too high for many epochs.
     optimizer="adamw",
     learning_rate=4e-3,
     weight_decay=0.05,

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.baselines import baselines
 from zoo.cards import card
 from zoo.files import read_json
-from zoo.pipeline import _scores
+from zoo.pipeline import _check_means, _scores
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 
@@ -190,3 +191,19 @@ def test_folds_are_searched_trained_and_exported_each_by_itself(tmp_path):
     (check,) = result.means
     assert not check.held and f"{mean:.4f}" in check.detail and not result.verified
     assert not result.record["verified"], "two epochs are too few for .999"
+    linear = [baselines(fold, zoo.Binary())[0]["logistic regression"] for fold in folds(recipe)]
+    assert result.record["baselines"]["logistic regression"] == pytest.approx(np.mean(linear))
+
+
+def folds(recipe):
+    return recipe.load_data().folds(recipe.folds, seed=recipe.seed)
+
+
+def test_a_fold_whose_file_could_not_be_measured_fails_the_mean():
+    recipe = zoo.Recipe(
+        data=lambda: None, builder=zoo.fnn, task=zoo.Binary(), precisions=("int8",), bounds=zoo.Bounds(mean=0.9)
+    )
+    assert _check_means(recipe, [{"int8": 0.95}, {"int8": 0.91}])[0].held
+    (check,) = _check_means(recipe, [{"int8": 0.95}, {"int8": None}])
+    assert not check.held and check.detail.endswith("1 not measured")
+    assert not _check_means(recipe, [{"int8": None}])[0].held

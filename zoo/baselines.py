@@ -1,6 +1,8 @@
 """What simple methods reach on the same split: a network that does not beat them is not worth its bytes."""
 
 import warnings
+from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -57,6 +59,15 @@ def baselines(dataset: Dataset, task: Task) -> tuple[dict[str, float], dict[str,
                 dataset.test.y, fitted.decision_function(x) if linear else fitted.predict_proba(x)[:, 1]
             )
     return scores, {name: auc for name, auc in aucs.items() if auc is not None}
+
+
+def mean_baselines(measured: Sequence[tuple[dict[str, float], dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Means over folds, as a record's "baselines" and "baselines_auc", of the methods that every fold had."""
+    kinds = {"baselines": [scores for scores, _ in measured], "baselines_auc": [aucs for _, aucs in measured]}
+    return {
+        kind: {name: fmean(fold[name] for fold in folds) for name in folds[0] if all(name in fold for fold in folds)}
+        for kind, folds in kinds.items()
+    }
 
 
 def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:

@@ -35,12 +35,13 @@ HUB_TASKS = {
 def card(record: Mapping[str, Any]) -> str:
     """The card of a record. What an older record does not hold is left out."""
     summary, purposes = _about(record)
+    parts_of = "folds" if any("fold" in entry for entry in record["seeds"]) else "split"
     sections = {
         **purposes,
         "Run it": f"```python\n{example(record)}```",
         "Files": _files(record),
         "By class": _classes(record),
-        "Against simple methods, on the same split": _baselines(record),
+        f"Against simple methods, on the same {parts_of}": _baselines(record),
         "Data": _data(record),
         "Training": _training(record),
         "What was tried, and what validation gave": _tried(record),

@@ -21,8 +21,9 @@ from test_targets import EXAMPLE, RELEASED, one_op
 from zoo import micro
 from zoo.conversion.fused import FusedLSTM
 from zoo.errors import CheckFailed
+from zoo.files import read_json
 from zoo.micro import arena_bytes, micro_run
-from zoo.targets import MICRO_OPS, inputs_and_outputs, read_model
+from zoo.targets import MICRO_OPS, TARGETS, inputs_and_outputs, read_model, refusal
 
 DIGITS = load_digits().images[:50].astype("float32")
 OWN_KERNELS = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES  # without XNNPACK, whose int8 kernels round otherwise
@@ -94,6 +95,17 @@ def assert_agrees(path, quantum):
 )
 def test_released_files_answer_as_in_litert(path):
     assert_agrees(path, 1e-5 if "float32" in path.name else 1 / 256)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in RELEASED if refusal(path, TARGETS["micro"]) is None], ids=lambda path: path.stem
+)
+def test_released_files_give_their_golden_answers(path):
+    golden = read_json(path.with_name(f"{path.stem}.golden.json"))
+    expected = np.array(golden["outputs"])
+    outputs, _ = micro_run(path, np.array(golden["inputs"], "float32"))
+    tolerance = 1e-5 if "float32" in path.name else 2.01 / 256
+    np.testing.assert_allclose(outputs, expected, atol=tolerance * max(1, np.abs(expected).max()), rtol=0)
 
 
 @pytest.mark.parametrize("family", MODELS)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.checks import check_size
-from zoo.data.blocks import Array, as_array, not_finite, slices, subset
+from zoo.data.blocks import Array, Stored, as_array, not_finite, slices, subset
 from zoo.data.splitting import (
     TEST,
     TRAIN,
@@ -159,9 +159,12 @@ class Dataset:
             count: how many parts, and so data sets. seed: deals the samples anew.
 
         Raises:
-            ValueError: too few samples of a class, or too few groups.
+            ValueError: too few samples of a class, or too few groups; or samples on disk, where one split of so many
+                tells enough.
         """
         check_size("count", count, minimum=2)
+        if any(isinstance(part.x, Stored) for part in self.parts.values()):
+            raise ValueError(f"data set {self.name!r} is on disk; folds are for what is small: train on its one split")
         x, y = (np.concatenate([part[i] for part in self.parts.values()]) for i in (0, 1))
         keys = salted(content_keys(x), seed)
         groups = np.concatenate(self.groups) if self.groups else None
