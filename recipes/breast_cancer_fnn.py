@@ -26,6 +26,7 @@ RECIPE = zoo.Recipe(
     learning_rate=5e-3,
     epochs=50,
     space=narrow_space,
+    oracle="random",
     trials=6,
     trial_epochs=20,
     folds=5,

@@ -43,6 +43,7 @@ RECIPE = zoo.Recipe(
     batch_size=512,
     epochs=100,
     space=space,
+    oracle="random",
     trials=6,
     trial_epochs=12,
     trial_samples=16_000,

@@ -23,6 +23,7 @@ RECIPE = zoo.Recipe(
     batch_size=128,
     epochs=40,
     space=narrow_space,
+    oracle="random",
     trials=8,
     trial_epochs=6,
     trial_samples=12_000,

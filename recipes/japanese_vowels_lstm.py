@@ -21,6 +21,7 @@ RECIPE = zoo.Recipe(
     augmentation=zoo.augment.for_sequences("light"),
     epochs=80,
     space=narrow_space,
+    oracle="random",
     trials=8,
     trial_epochs=20,
     bounds=zoo.Bounds(score=0.96, mean=0.97),

@@ -106,6 +106,7 @@ RECIPE = zoo.Recipe(
     learning_rate=1e-2,
     epochs=4,
     trials=2,
+    finalists=1,
     trial_epochs=1,
     bounds=zoo.Bounds(score={score}),
     {more}

@@ -211,9 +211,9 @@ def test_interrupt_gives_one_line_and_the_same_command_goes_on(tmp_path, moment,
     assert re.search(r"^zoo: interrupted; what was finished is kept", stderr, re.MULTILINE), stderr
     assert "Traceback" not in stderr
     assert not list((tmp_path / "out").rglob("*.tflite"))
-    assert (tmp_path / "out" / "search.json").exists()
+    assert (tmp_path / "out" / "search.db").exists()
     done = zoo_command("tune", recipe, "--out", tmp_path / "out", check=0)
-    assert "(kept)" in done.stderr
+    assert "trials are there already" in done.stderr
 
 
 def test_kill_at_any_moment_and_the_same_command_comes_to_the_same_files(quick_run, tmp_path):

@@ -22,7 +22,7 @@ def quiet(line):
 def test_a_run_leaves_what_the_readme_says(quick_run):
     run = quick_run / "run"
     for name in (
-        "model.keras", "saved_model/1/saved_model.pb", "record.json", "card.md", "search.json", "training.json",
+        "model.keras", "saved_model/1/saved_model.pb", "record.json", "card.md", "search.db", "training.json",
         "tflite/quick_fnn.float32.tflite", "tflite/quick_fnn.int8.tflite", "example.npy",
         "plots/learning_curves.png", "plots/confusion_matrix.png", "plots/search.png", "plots/gradients.png",
     ):  # fmt: skip
@@ -186,7 +186,7 @@ def test_folds_are_searched_trained_and_exported_each_by_itself(tmp_path):
     hashes = [read_json(tmp_path / "folds" / f"1-{i}" / "record.json")["data"] for i in (0, 1)]
     assert hashes[0]["sha256"] != hashes[1]["sha256"]
     assert sum(data["samples"]["test"] for data in hashes) == 300, "all samples are tested"
-    assert (tmp_path / "folds" / "1-0" / "search.json").is_file()
+    assert (tmp_path / "folds" / "1-0" / "search.db").is_file()
     mean = np.mean([score["float32"] for score in scores])
     (check,) = result.means
     assert not check.held and f"{mean:.4f}" in check.detail and not result.verified

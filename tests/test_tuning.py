@@ -9,8 +9,8 @@ from conftest import write_recipe
 import zoo
 from zoo.collection import load_recipe
 from zoo.data import Dataset
-from zoo.files import read_json
 from zoo.tuning import WORST, read_search, search
+from zoo.tuning.history import History
 
 
 @pytest.fixture
@@ -32,35 +32,36 @@ def quiet(line):
     pass
 
 
-def test_a_killed_search_comes_to_the_same_end_and_trains_no_trial_twice(recipe, dataset, tmp_path, monkeypatch):
-    recipe = recipe.replace(trials=4)
-    whole = search(recipe, dataset, tmp_path / "whole.json", quiet, "v")
-
-    import zoo.tuning
+@pytest.mark.parametrize("oracle", ["asha", "random", "grid", "bayesian", "hyperband"])
+def test_a_killed_search_comes_to_the_same_end_and_trains_no_trial_twice(
+    recipe, dataset, tmp_path, monkeypatch, oracle
+):
+    recipe = recipe.replace(trials=4, oracle=oracle, trial_epochs=3 if oracle == "hyperband" else 2)
+    whole = search(recipe, dataset, tmp_path / "whole", quiet, "v")
 
     trained = []
-    real = zoo.tuning._run
+    real = zoo.tuning.candidates.fit
 
-    def dies_in_the_third(recipe, dataset, values):
+    def dies_in_the_third(*args, **options):
         if len(trained) == 2:
             raise KeyboardInterrupt
-        trained.append(values)
-        return real(recipe, dataset, values)
+        trained.append(1)
+        return real(*args, **options)
 
-    monkeypatch.setattr("zoo.tuning._run", dies_in_the_third)
-    file = tmp_path / "cut.json"
+    monkeypatch.setattr("zoo.tuning.candidates.fit", dies_in_the_third)
+    cut = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
-        search(recipe, dataset, file, quiet, "v")
-    assert len(read_json(file)["trials"]) == 2
+        search(recipe, dataset, cut, quiet, "v")
+    assert len(History(cut / "search.db", "quick", "val_loss").trials()) == 2
 
-    monkeypatch.setattr("zoo.tuning._run", lambda *a: trained.append(a[2]) or real(*a))
-    resumed = search(recipe, dataset, file, quiet, "v")
-    assert len(trained) == 4
+    monkeypatch.setattr("zoo.tuning.candidates.fit", lambda *a, **o: trained.append(1) or real(*a, **o))
+    resumed = search(recipe, dataset, cut, quiet, "v")
+    assert len(trained) == len(resumed.trials) == len(whole.trials)
     assert [t.values for t in resumed.trials] == [t.values for t in whole.trials]
     assert [t.metrics for t in resumed.trials] == [t.metrics for t in whole.trials]
     assert resumed.recipe.learning_rate == whole.recipe.learning_rate
-    assert read_search(recipe.replace(seed=9), dataset, file, "v").recipe.learning_rate == whole.recipe.learning_rate
-    assert read_search(recipe.replace(batch_size=9), dataset, file, "v") is None
+    assert read_search(recipe.replace(seed=9), dataset, cut, "v").recipe.learning_rate == whole.recipe.learning_rate
+    assert read_search(recipe.replace(batch_size=9), dataset, cut, "v") is None
 
 
 def test_the_best_trial_is_the_one_with_the_least_loss(recipe, dataset):
@@ -93,7 +94,7 @@ def test_a_loss_that_is_not_finite_is_bad_and_a_failed_trial_does_not_end_the_se
             raise RuntimeError("out of luck")
         return {"val_loss": [0.5]}
 
-    monkeypatch.setattr("zoo.tuning.fit", fit)
+    monkeypatch.setattr("zoo.tuning.candidates.fit", fit)
     found = search(recipe.replace(trials=6), dataset, None, quiet, "v")
     assert len(found.trials) == 6
     assert [t.metrics["val_loss"] for t in found.trials[:3]] == [WORST] * 3
@@ -105,7 +106,7 @@ def test_when_every_trial_fails_the_first_cause_is_told(recipe, dataset, monkeyp
     def fit(*arguments, **options):
         raise RuntimeError("no memory\nand a long trace")
 
-    monkeypatch.setattr("zoo.tuning.fit", fit)
+    monkeypatch.setattr("zoo.tuning.candidates.fit", fit)
     with pytest.raises(
         zoo.CheckFailed, match="every one of 5 trials failed; the first one with: RuntimeError: no memory$"
     ):
@@ -144,19 +145,30 @@ def test_an_empty_space_is_refused_before_the_first_trial(recipe, dataset, space
 
 
 def test_a_damaged_history_is_named(recipe, dataset, tmp_path):
-    file = tmp_path / "search.json"
-    file.write_text('{"fingerprint": "x", "tri')
-    with pytest.raises(ValueError, match=r"search.json is not valid JSON"):
-        search(recipe, dataset, file, quiet, "v")
-    file.write_text("[]")
-    with pytest.raises(ValueError, match=r"search.json is no search of ours"):
-        search(recipe, dataset, file, quiet, "v")
+    search(recipe.replace(trials=1), dataset, tmp_path, quiet, "v")
+    file = tmp_path / "search.db"
+    for content in (file.read_bytes()[:1500], b"no database at all, but as long as the head of one " * 9):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"search.db is damaged or no search of ours .*; remove it"):
+            search(recipe, dataset, tmp_path, quiet, "v")
+
+
+def test_another_search_in_the_same_folder_is_refused_with_the_difference(recipe, dataset, tmp_path):
+    recipe = recipe.replace(trials=1)
+    search(recipe, dataset, tmp_path, quiet, "v")
+    other = recipe.replace(space=lambda hp: {"learning_rate": hp.Float("rate", 1e-3, 2e-1, sampling="log")})
+    with pytest.raises(ValueError, match=r"holds 1 trials of another search: space: rate was .*0\.1.*, is .*0\.2"):
+        search(other, dataset, tmp_path, quiet, "v")
+    with pytest.raises(ValueError, match=r"batch_size was 32, is 64; undo that, or search anew with overwrite"):
+        search(recipe.replace(batch_size=64), dataset, tmp_path, quiet, "v")
+    assert len(search(recipe.replace(batch_size=64), dataset, tmp_path, quiet, "v", overwrite=True).trials) == 1
+    assert len(search(recipe.replace(batch_size=64, trials=2), dataset, tmp_path, quiet, "v").trials) == 2
 
 
 def test_the_parts_that_a_trial_sees(recipe, dataset, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "zoo.tuning.fit", lambda model, train, held, **o: seen.append((train, held)) or {"val_loss": [1.0]}
+        "zoo.tuning.candidates.fit", lambda model, train, held, **o: seen.append((train, held)) or {"val_loss": [1.0]}
     )
     search(recipe.replace(trials=1), dataset, None, quiet, "v")
     ((train, held),) = seen

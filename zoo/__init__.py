@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from zoo.pipeline import tune as tune
     from zoo.pipeline import verify as verify
     from zoo.recipe import Bounds as Bounds
+    from zoo.recipe import Limits as Limits
     from zoo.recipe import Recipe as Recipe
     from zoo.reproduction import reproduce as reproduce
     from zoo.task import Binary as Binary
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from zoo.task import Multiclass as Multiclass
     from zoo.task import Multilabel as Multilabel
     from zoo.task import Regression as Regression
+    from zoo.tuning import Tuner as Tuner
 
 # Public name -> where it is. No submodule bears the name of a verb: importing it would replace the function here.
 _NAMES = {
@@ -86,6 +88,7 @@ _NAMES = {
     "tune": "zoo.pipeline",
     "verify": "zoo.pipeline",
     "Bounds": "zoo.recipe",
+    "Limits": "zoo.recipe",
     "Recipe": "zoo.recipe",
     "reproduce": "zoo.reproduction",
     "schedules": "zoo.schedules:",
@@ -94,6 +97,7 @@ _NAMES = {
     "Multiclass": "zoo.task",
     "Multilabel": "zoo.task",
     "Regression": "zoo.task",
+    "Tuner": "zoo.tuning",
 }
 __all__ = [*_NAMES]  # noqa: PLE0604
 
@@ -105,7 +109,7 @@ def __getattr__(name: str) -> Any:
     try:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name in ("tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib"):
+        if error.name in ("tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "optuna"):
             raise ImportError(
                 f"zoo.{name} needs {error.name}, which the base install leaves out: pip install 'keras-zoo[train]'",
                 name=error.name,

@@ -236,15 +236,36 @@ def summary(model: str, folder: Path | None, steps: int | None, as_json: bool) -
 @click.argument("recipe")
 @_out_option
 @click.option("--trials", type=int, help="How many candidates to train.")
-@click.option("--objective", help="What to look at, such as val_loss or val_accuracy.")
+@click.option("--objective", help="What to look at: val_loss, val_accuracy, or int8_accuracy, of the exported file.")
+@click.option("--oracle", help="How to choose: asha, random, grid, bayesian or hyperband.")
 @click.option("--seed", type=int, help="Draws the candidates and their weights.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes on this machine.")
+@click.option("--storage", help="URL of a database, for workers on several machines.")
+@click.option("--max-bytes", type=int, help="Of the exported file; larger candidates are not trained.")
+@click.option("--max-macs", type=int, help="Multiply-accumulates of a sample, likewise.")
+@click.option("--max-latency", type=float, help="Microseconds of a sample on this machine, likewise.")
+@click.option("--overwrite", is_flag=True, help="Forget what was searched in the folder before.")
 @_json_option
 def tune(
-    recipe: str, out: Path | None, trials: int | None, objective: str | None, seed: int | None, as_json: bool
+    recipe: str,
+    out: Path | None,
+    workers: int,
+    storage: str | None,
+    max_bytes: int | None,
+    max_macs: int | None,
+    max_latency: float | None,
+    overwrite: bool,
+    as_json: bool,
+    **fields: Any,
 ) -> None:
-    """Search learning rate, momentum, optimizer and whatever else the recipe's space holds."""
-    chosen = _overridden(recipe, trials=trials, objective=objective, seed=seed)
-    found = zoo.tune(chosen, out, report=_progress)
+    """Search learning rate, momentum, optimizer and whatever else the recipe's space holds.
+
+    What was found so far survives a kill: the same command goes on.
+    """
+    chosen = _overridden(recipe, **fields)
+    if (max_bytes, max_macs, max_latency) != (None, None, None):
+        chosen = chosen.replace(limits=zoo.Limits(bytes=max_bytes, macs=max_macs, latency_us=max_latency))
+    found = zoo.tune(chosen, out, workers=workers, storage=storage, overwrite=overwrite, report=_progress)
     if as_json:
         _print_json({"objective": found.objective, "best": vars(found.best), "trials": [vars(t) for t in found.trials]})
 

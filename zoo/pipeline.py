@@ -1,7 +1,7 @@
 """The verbs over a recipe: tune, train, export, verify, and run, which is all of them in a chain.
 
 Each leaves its result in the run's folder (`runs/<recipe>/`), where the next one finds it:
-tune -> search.json; train -> model.keras, training.json, attempts.json; export -> saved_model/1, tflite/, record.json,
+tune -> search.db; train -> model.keras, training.json, attempts.json; export -> saved_model/1, tflite/, record.json,
 card.md, plots.
 """
 
@@ -60,6 +60,7 @@ from zoo.record import (
 from zoo.task import Task, Values
 from zoo.training import fit, predict
 from zoo.tuning import Search, read_search, search
+from zoo.tuning.outcome import write_outcome
 from zoo.verification import Check, FileReport, check_file
 
 Report = Callable[[str], None]
@@ -81,18 +82,40 @@ class Training:
         return {name: values[-1] for name, values in self.history.items()}
 
 
-def tune(recipe: str | Path | Recipe, out: str | Path | None = None, *, report: Report = print) -> Search:
-    """Searches the recipe's space on train and validation; a search that was cut short goes on."""
+def tune(
+    recipe: str | Path | Recipe,
+    out: str | Path | None = None,
+    *,
+    workers: int = 1,
+    storage: str | None = None,
+    overwrite: bool = False,
+    report: Report = print,
+) -> Search:
+    """Searches the recipe's space on train and validation; a search that was cut short goes on.
+
+    Leaves search.db, search.csv, best.py (the winner as a recipe) and plots in `out`.
+
+    Args:
+        workers: processes on this machine, where the oracle is "asha".
+        storage: URL of a database that several machines search with, "postgresql+psycopg://user@host/name" say;
+            without it, `out/search.db`.
+        overwrite: forgets what was searched in `out` before.
+
+    Raises:
+        ValueError: `out` has a search for something else, with the difference. CheckFailed: every trial failed.
+    """
     recipe, out, dataset = _prepared(recipe, out)
-    return _tune(recipe, dataset, out, report)
+    with locked(out):
+        return _tune(recipe, dataset, out, report, workers=workers, storage=storage, overwrite=overwrite)
 
 
-def _tune(recipe: Recipe, dataset: Dataset, out: Path, report: Report) -> Search:
-    result = search(recipe, dataset, out / "search.json", report, _versions_key())
+def _tune(recipe: Recipe, dataset: Dataset, out: Path, report: Report, **how: Any) -> Search:
+    result = search(recipe, dataset, out, report, _versions_key(), **how)
     values = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.best.values.items())
     report(f"best of {len(result.trials)} trials: {values}")
     with writing(out / "plots" / "search.png") as file:
         reports.plot_search(result, file)
+    write_outcome(recipe, result, out)
     return result
 
 
@@ -474,10 +497,10 @@ def _prepared(recipe: str | Path | Recipe, out: str | Path | None) -> tuple[Reci
 
 def _search_in(out: Path, recipe: Recipe, dataset: Dataset, report: Report) -> Search | None:
     """The search that stands in a run's folder, if it is one for this recipe."""
-    file = out / "search.json"
+    file = out / "search.db"
     if not file.exists():
         return None
-    found = read_search(recipe, dataset, file, _versions_key())
+    found = read_search(recipe, dataset, out, _versions_key())
     if found is None:
         report(f"{file} is of another recipe, data set or version and is not used; the recipe's own values are")
     else:

@@ -36,7 +36,18 @@ OPTIMIZER_FIELDS = (
     "schedule",
 )
 EXPORT_ONLY = ("precisions", "strategy", "target", "folds")  # fields that neither search nor training depends on
-NOT_TRAINED = ("space", "objective", "trials", "trial_epochs", "trial_samples", "bounds", *EXPORT_ONLY, "name")
+SEARCH_ONLY = (
+    "space",
+    "objective",
+    "oracle",
+    "trials",
+    "trial_epochs",
+    "trial_samples",
+    "finalists",
+    "finalist_seeds",
+    "limits",
+)
+NOT_TRAINED = (*SEARCH_ONLY, "bounds", *EXPORT_ONLY, "name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +91,26 @@ class Bounds:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a candidate of a search must keep to; one that does not is not trained.
+
+    Attributes:
+        bytes: of its file, in the last of the recipe's precisions: it is exported untrained, which takes seconds.
+        macs: multiply-accumulates of one sample, by formula, see zoo/cost.py.
+        latency_us: microseconds of one sample in that file, on this machine.
+    """
+
+    bytes: int | None = None
+    macs: int | None = None
+    latency_us: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("bytes", "macs", "latency_us"):
+            if getattr(self, name) is not None:
+                check_number(f"limits: {name}", getattr(self, name), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Data, model, training, search and the bounds to meet. `recipes/` holds one a file, as `RECIPE`.
 
@@ -102,9 +133,14 @@ class Recipe:
             count alike, or {class: weight}, 1 for those left out.
         space: function from `keras_tuner.HyperParameters` to the fields that a trial replaces; "arguments" in it are
             merged into those above. None is the usual one, `usual_space`.
-        objective: what the search looks at after each trial: "val_loss" or a metric such as "val_accuracy".
+        objective: what the search looks at after each trial: "val_loss", a metric such as "val_accuracy", or what an
+            exported file scores on validation, such as "int8_accuracy": seconds more a trial.
+        oracle: how the search chooses: "asha", "random", "grid", "bayesian" or "hyperband", see zoo/tuning/oracles.py.
         trials, trial_epochs: how many candidates the search trains, and for how long. With trials=0 there is no search:
             the recipe's own values stand.
+        finalists, finalist_seeds: how many of the best trials are trained again, from how many other seeds each: the
+            best mean over these wins. With finalists=1 the best trial does.
+        limits: which candidates are not worth training, see `Limits`.
         trial_samples: how many samples of train a trial sees, where all would take too long; drawn by `seed`.
         folds: of a cross-validation, None for none. Each seed of `zoo.run` then deals all samples anew into so many
             parts, and each part tests a model that was searched for, trained and exported on the others: where the
@@ -142,9 +178,13 @@ class Recipe:
     seed: int = 1
     space: Callable[[Any], dict[str, Any]] | None = None
     objective: str = "val_loss"
-    trials: int = 12
+    oracle: str = "asha"
+    trials: int = 30
     trial_epochs: int = 12
     trial_samples: int | None = None
+    finalists: int = 3
+    finalist_seeds: int = 2
+    limits: Limits | None = None
     folds: int | None = None
     precisions: Sequence[str] = ("float32", "int8")
     strategy: str = "auto"
@@ -153,7 +193,7 @@ class Recipe:
     file: str = ""
     about: str = ""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self) -> None:  # noqa: PLR0912
         for argument in ("data", "builder", "space"):
             if not callable(getattr(self, argument)) and not (argument == "space" and self.space is None):
                 raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
@@ -167,7 +207,15 @@ class Recipe:
             if argument in ("preprocessing", "augmentation"):
                 raise ValueError(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
             check_choice(f"argument of {described(self.builder)}", argument, knobs)
-        for argument, least in (("epochs", 1), ("trials", 0), ("trial_epochs", 1), ("trial_samples", 1)):
+        least_of = {
+            "epochs": 1,
+            "trials": 0,
+            "trial_epochs": 1,
+            "trial_samples": 1,
+            "finalists": 1,
+            "finalist_seeds": 1,
+        }
+        for argument, least in least_of.items():
             value = getattr(self, argument)
             if not is_whole(value, least) and not (argument == "trial_samples" and value is None):
                 raise ValueError(f"{argument}={value!r} must be a whole number of at least {least}")
@@ -185,6 +233,8 @@ class Recipe:
         check_choice("target", self.target, TARGETS)
         check_choice("strategy", self.strategy, ("auto", "unrolled", "fused", "while", "streaming"))
         _objective_is_measured(self.objective, self.task)
+        if not isinstance(self.limits, Limits | None):
+            raise TypeError(f"limits={self.limits!r} must be zoo.Limits(bytes=..., macs=..., latency_us=...)")
 
     def _check_mixing(self) -> None:
         if not isinstance(self.mixing, Mixing | None):
@@ -360,9 +410,23 @@ def _fresh(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:
     return [type(layer).from_config({**layer.get_config(), "name": None}) for layer in layers]
 
 
+def file_objective(objective: str, task: Task) -> tuple[str, str] | None:
+    """Precision and metric, where an objective such as "int8_accuracy" is measured on the exported file."""
+    for precision in PRECISIONS:
+        if objective == f"{precision}_{_score(task)}":
+            return precision, _score(task)
+    return None
+
+
+def _score(task: Task) -> str:
+    return task.score_name.replace(" ", "_")
+
+
 def _objective_is_measured(objective: str, task: Task) -> None:
+    if file_objective(objective, task):
+        return
     measured = [f"{prefix}{name}" for prefix in ("val_", "") for name in ("loss", *(m.name for m in task.metrics()))]
-    check_choice("objective", objective, measured)
+    check_choice("objective", objective, [*measured, *(f"{p}_{_score(task)}" for p in PRECISIONS)])
 
 
 def _knobs(builder: Callable) -> list[str]:

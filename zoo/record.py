@@ -21,7 +21,7 @@ from zoo.task import Task
 from zoo.tuning import Search
 from zoo.verification import FileReport
 
-PACKAGES = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "numpy", "scikit-learn")
+PACKAGES = ("tensorflow", "keras", "keras-tuner", "ai-edge-litert", "numpy", "scikit-learn", "optuna")
 
 
 def versions() -> dict[str, str]:
@@ -53,7 +53,14 @@ def write_training(
         "objective": found.objective,
         "best": found.best.values,
         "value": found.best.metrics[found.objective],
-        "history": [{**trial.values, found.objective: trial.metrics[found.objective]} for trial in found.trials],
+        "history": [
+            {
+                **trial.values,
+                found.objective: trial.metrics[found.objective],
+                **({"given_up_after": trial.epochs} if trial.pruned else {}),
+            }
+            for trial in found.trials
+        ],
     }
     training = {
         "model_sha256": sha256(out / "model.keras"),

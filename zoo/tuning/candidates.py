@@ -1,0 +1,125 @@
+"""A recipe's candidates, in the form that the tuner takes: how one is built, trained, and measured as a file."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+from zoo.conversion import choose, convert
+from zoo.cost import costs
+from zoo.data import Dataset
+from zoo.data.files import chosen
+from zoo.deploy import Runner
+from zoo.recipe import Limits, Recipe, file_objective
+from zoo.task import Task, Values
+from zoo.training import fit
+from zoo.tuning.space import Space, draw
+
+
+class Candidates(keras_tuner.HyperModel):
+    """Models of a recipe with values from its space. Reads train and validation, never test.
+
+    Attributes:
+        space: draws without building.
+        watched: the metric that a trial is judged by while it trains.
+    """
+
+    def __init__(self, recipe: Recipe, dataset: Dataset):
+        super().__init__()
+        if recipe.trial_samples is not None:
+            dataset = dataset.thinned(recipe.trial_samples, recipe.seed)
+        self.recipe, self.dataset, self.space = recipe, dataset, Space(recipe)
+        self.on_file = file_objective(recipe.objective, recipe.task)
+        self.watched = f"val_{self.on_file[1]}" if self.on_file else recipe.objective
+
+    def build(self, hp):
+        self.candidate = self.recipe.replace(**draw(self.recipe, hp)).replace(epochs=self.recipe.trial_epochs)
+        self.task = self.candidate.task.adapted(self.dataset.train.y)  # the space may have changed it
+        model = self.candidate.build(self.dataset)
+        if self.recipe.limits is not None:
+            self._check(model, self.recipe.limits)
+        return model
+
+    def _check(self, model: keras.Model, limits: Limits) -> None:
+        """Refuses a candidate that is too large or slow, before it is trained. What costs least is looked at first."""
+        if limits.macs is not None and (macs := costs(model).macs or 0) > limits.macs:
+            raise TooLarge(f"{macs:,} MACs, {limits.macs:,} are allowed")
+        if limits.bytes is None and limits.latency_us is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = self._file(model, self.recipe.precisions[-1], Path(folder))
+            size = file.stat().st_size
+            if limits.bytes is not None and size > limits.bytes:
+                raise TooLarge(f"{size:,} bytes in {self.recipe.precisions[-1]}, {limits.bytes:,} are allowed")
+            if limits.latency_us is not None:
+                took = _microseconds(Runner(file, trusted=True), self.dataset.validation.x[:1])
+                if took > limits.latency_us:
+                    raise TooLarge(f"{took:.0f} us a sample, {limits.latency_us:.0f} are allowed")
+
+    def fit(self, hp, model, *, callbacks, epochs, checkpoint=None, **_):
+        train, validation, candidate = self.dataset.train, self.dataset.validation, self.candidate
+        return fit(
+            model,
+            (train.x, self.task.encode(train.y)),
+            (validation.x, self.task.encode(validation.y)),
+            epochs=epochs,
+            batch_size=candidate.batch_size,
+            sample_weight=candidate.sample_weights(self.dataset),
+            seed=candidate.seed,
+            mixing=candidate.mixing,
+            callbacks=[*candidate.callbacks(), *callbacks],
+            checkpoint=checkpoint,
+        )
+
+    def measured(self, model: keras.Model) -> dict[str, float]:
+        """The objective, where it is that of a file: what the exported file scores on validation."""
+        if self.on_file is None:
+            return {}
+        x, y = self.dataset.validation
+        with tempfile.TemporaryDirectory() as folder:
+            runner = Runner(self._file(model, self.on_file[0], Path(folder)), trusted=True)
+            return {self.recipe.objective: float(self.task.score(y, runner.predict(np.asarray(x))))}
+
+    def _file(self, model: keras.Model, precision: str, folder: Path) -> Path:
+        train, task = self.dataset.train, self.task
+        convert(
+            model,
+            folder,
+            output=task.output(),
+            output_name=task.output_name,
+            strategies={precision: choose(model, precision, self.candidate.strategy, self.candidate.target)},
+            calibration=train.x[chosen(len(train.x), self.candidate.seed)],
+            values=isinstance(task, Values),
+        )
+        return folder / f"{precision}.tflite"
+
+
+class TooLarge(ValueError):
+    """A candidate is over a limit. Its name is what the history tells."""
+
+
+def _microseconds(runner: Runner, x: np.ndarray, calls: int = 30) -> float:
+    times = []
+    for _ in range(calls):
+        start = time.perf_counter()
+        runner.predict(x)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1e6
+
+
+def score_again(recipe: Recipe, dataset: Dataset, values: dict[str, Any], seed: int) -> float:
+    """The objective of a trial's values from another seed, trained to the end."""
+    again = Candidates(recipe.replace(seed=seed), dataset)
+    hp = keras_tuner.HyperParameters()
+    hp.values = dict(values)
+    model = again.build(hp)
+    history = again.fit(hp, model, callbacks=[], epochs=recipe.trial_epochs)
+    logs = {name: v[-1] for name, v in history.items()} | again.measured(model)
+    return float(logs[recipe.objective])
+
+
+__all__ = ["Candidates", "Task", "TooLarge", "score_again"]

@@ -1,0 +1,77 @@
+"""A trial and a search, as plain values."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+WORST = 1e9  # stands for a loss that is not finite, which KerasTuner would skip or take for the best
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One candidate and what came out.
+
+    Attributes:
+        values: what was drawn, by hyperparameter.
+        fields: of the recipe that these values replace.
+        metrics: at the end of its training; one that is not finite is +-1e9, whichever is worst.
+        seconds: it took. epochs: it was trained; pruned: whether it was given up before its last one.
+        error: why it failed; its objective then is the worst.
+        again: the objective from other seeds, by seed, where the trial was among the best.
+        number: in the order of drawing; a trial that was lost with its worker leaves a gap.
+    """
+
+    values: dict[str, Any]
+    metrics: dict[str, float]
+    seconds: float
+    epochs: int = 0
+    pruned: bool = False
+    error: str = ""
+    number: int = 0
+    again: dict[str, float] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search: its trials in the order of drawing, the best one, and the recipe with its values."""
+
+    trials: tuple[Trial, ...]
+    best: Trial
+    recipe: Any  # Recipe, or None where a model of the caller's own was tuned
+    objective: str
+    seconds: float  # of this call; nothing where it was read
+    file: Path | str | None = None
+
+
+def direction(objective: str) -> str:
+    """Losses and errors are to be small, everything else large."""
+    return "min" if objective.endswith(("loss", "mae", "error")) else "max"
+
+
+def finite(name: str, value: float) -> float:
+    return value if math.isfinite(value) and abs(value) < WORST else worst(name)
+
+
+def worst(objective: str) -> float:
+    return WORST if direction(objective) == "min" else -WORST
+
+
+def ranked(trials: Sequence[Trial], objective: str) -> list[Trial]:
+    """The best first. What was given up early comes after all that was trained to the end."""
+    sign = 1 if direction(objective) == "min" else -1
+    return sorted(trials, key=lambda t: (t.pruned, sign * t.metrics[objective], t.number))
+
+
+def best_of(trials: Sequence[Trial], objective: str) -> Trial:
+    """The trial with the best mean over the seeds that it was trained again from, or else the best one.
+
+    The seed of the search itself does not count there: it is what a lucky trial was chosen by.
+    """
+    sign = 1 if direction(objective) == "min" else -1
+    finalists = [t for t in trials if t.again]
+    if not finalists:
+        return ranked(trials, objective)[0]
+    return min(finalists, key=lambda t: sign * sum(t.again.values()) / len(t.again))

@@ -1,0 +1,382 @@
+"""The one tuner: KerasTuner's loop over trials, each of them trained by `zoo.training.fit`."""
+
+import contextlib
+import inspect
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import keras_tuner
+import numpy as np
+
+from zoo.checks import check_size
+from zoo.files import locked, writing
+from zoo.training import fit
+from zoo.tuning.history import History
+from zoo.tuning.oracles import Asha, make_oracle
+from zoo.tuning.space import check_ranges, parameters
+from zoo.tuning.trials import Search, Trial, best_of, finite, ranked, worst
+
+Report = Callable[[str], None]
+CLEARED_EVERY = 10  # trials; Keras' own state grows with every model
+
+
+class Tuner(keras_tuner.Tuner):
+    """Searches hyperparameters of a KerasTuner HyperModel; what it found so far survives any kill.
+
+    The calls are KerasTuner's: `Tuner(build, "val_loss", max_trials=30, directory="search")`, then
+    `.search(x, y, epochs=20, validation_data=(x_val, y_val))`, `.get_best_hyperparameters()`, `.get_best_models()`.
+    A model that `HyperModel.fit` trains in its own way is trained so, others by `zoo.training.fit`, which is faster
+    and takes arrays. The same call goes on where a killed one was.
+
+    Args:
+        hypermodel: a HyperModel, or a function from `keras_tuner.HyperParameters` to a compiled model.
+        objective: "val_loss", or a metric of the model, "val_accuracy" say; of a trial's last epoch.
+        oracle: how to choose: "asha", "random", "grid", "bayesian" or "hyperband", see zoo/tuning/oracles.py.
+        max_trials: how many candidates; Hyperband counts its own.
+        max_epochs: of a trial, where `search` gets no `epochs`.
+        seed: draws the candidates, and the order of samples in training.
+        directory: of the history, `search.db`, and of the best models' weights.
+        storage: a database's URL for workers on several machines, instead of that file; with "asha" only.
+        keep: of how many of the best trials to keep the weights.
+        overwrite: forgets what is there.
+        report: gets a line a trial.
+
+    Raises:
+        ValueError: something else was searched for in `directory`, with the difference; a bad argument; an objective
+            that is not measured. RuntimeError: every trial failed, with the first cause.
+    """
+
+    def __init__(
+        self,
+        hypermodel: keras_tuner.HyperModel | Callable[[Any], keras.Model],
+        objective: str = "val_loss",
+        *,
+        oracle: str = "asha",
+        max_trials: int = 30,
+        max_epochs: int = 12,
+        seed: int = 1,
+        directory: str | Path = "search",
+        storage: str | None = None,
+        keep: int = 3,
+        overwrite: bool = False,
+        report: Report = print,
+        asked: Mapping[str, Any] | None = None,
+        name: str = "search",
+    ):
+        check_size("max_trials", max_trials)
+        check_size("max_epochs", max_epochs)
+        if storage is not None and oracle != "asha":
+            raise ValueError(
+                f"storage={storage!r} is for several workers, which oracle='asha' can have, not {oracle!r}"
+            )
+        self.folder, self.keep, self._report = Path(directory), keep, report
+        self.max_trials, self.max_epochs, self.seed = max_trials, max_epochs, seed
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.history = History(storage or self.folder / "search.db", name, objective)
+        self._shared, self._asked, self._overwrite = storage is not None, asked, overwrite
+        self._scratch = tempfile.mkdtemp(prefix="zoo-tuning-")  # for what KerasTuner writes, and nobody reads
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+        watched = getattr(hypermodel, "watched", objective)
+        chosen = make_oracle(oracle, self.history, objective, max_trials, max_epochs, seed, watched)
+        self._kind, self._watched = oracle, watched
+        try:
+            super().__init__(
+                chosen, getattr(hypermodel, "space", hypermodel), directory=self._scratch, project_name="search"
+            )
+            check_ranges(self.oracle.get_space())
+        except BaseException:
+            self.history.close()
+            raise
+        if hasattr(hypermodel, "space"):  # what was explored above, without building models
+            self.hypermodel: Any = hypermodel
+        self.share: int | None = None  # how many trials this process does at most
+        self._known: list[Trial] = []
+        self._done: list[Trial] = []
+
+    def search(self, *fit_args: Any, **fit_kwargs: Any) -> Search:
+        """Runs the trials that are still missing; arguments are those of `model.fit`.
+
+        Returns:
+            what was found.
+        """
+        with contextlib.nullcontext() if self._shared else locked(self.folder):
+            self.prepare()
+            return self.go_on(*fit_args, **fit_kwargs)
+
+    def prepare(self) -> None:
+        """Before the first trial: nobody else searches for something else there, and what is lost is given up."""
+        self._start = time.monotonic()
+        self.history.ask(self.asked(), self._overwrite)
+        self.history.fail_lost(alone=not self._shared)
+        before = self.history.trials()
+        self._known = [] if self._kind == "asha" else before
+        if before:
+            self._report(f"{len(before)} trials are there already")
+
+    def go_on(self, *fit_args: Any, **fit_kwargs: Any) -> Search:
+        """`search` for a caller that has the folder for itself, and has called `prepare`."""
+        try:
+            super().search(*fit_args, verbose=0, **fit_kwargs)
+        except keras_tuner.errors.FatalError:
+            raise self._fatal from None
+        except _Enough:
+            pass
+        return self.result()
+
+    def asked(self) -> dict[str, Any]:
+        """What the history is for: another call than this one must not go on with it."""
+        space = {}
+        for hp in self.oracle.get_space().space:
+            config = {k: v for k, v in hp.get_config().items() if k not in ("name", "conditions", "default")}
+            conditions = " and ".join(f"{c.name} in {c.values}" for c in hp.conditions)
+            space[f"{hp.name}{f' ({conditions})' if conditions else ''}"] = f"{type(hp).__name__} {config}"
+        given = self._asked if self._asked is not None else {"max_epochs": self.max_epochs}
+        return {"oracle": self._kind, "objective": self.history.objective, "seed": self.seed, "space": space, **given}
+
+    def result(self) -> Search:
+        """What was found so far. Raises RuntimeError where every trial failed."""
+        trials = self.history.trials()
+        objective = self.history.objective
+        if trials and all(trial.error for trial in trials):
+            raise AllFailed(f"every one of {len(trials)} trials failed; the first one with: {trials[0].error}")
+        seconds = time.monotonic() - self._start
+        return Search(tuple(trials), best_of(trials, objective), None, objective, seconds, self.history.place)
+
+    # A trial.
+
+    def on_trial_end(self, trial):
+        super().on_trial_end(trial)
+        if self.share is not None and len(self._done) >= self.share:
+            raise _Enough
+
+    def run_trial(self, trial, *args, **kwargs):
+        values = dict(trial.hyperparameters.values)
+        place = len(self._done)
+        try:
+            if place < len(self._known) and self._known[place].values == values:
+                done, kept = self._known[place], True
+            else:
+                done, kept = self._trained(trial, values, args, kwargs), False
+            self._done.append(done)
+            self._tell(done, kept)
+        except Exception as error:  # KerasTuner would take it for a failed trial
+            self._fatal = error
+            raise keras_tuner.errors.FatalError from error
+        return {self.history.objective: done.metrics[self.history.objective]}
+
+    def _trained(self, trial, values, args, kwargs) -> Trial:
+        running = self.oracle.running.get(trial.trial_id) if isinstance(self.oracle, Asha) else None
+        if running is None:
+            done = self._attempt(trial, values, args, kwargs)
+            self.history.add(done, *parameters(values, self.oracle.get_space().space))
+            return done
+        with self.history.heartbeat(running):
+            done = self._attempt(trial, values, args, kwargs)
+        self.history.tell(running, done)
+        return done
+
+    def _attempt(self, trial, values, args, kwargs) -> Trial:
+        objective, start = self.history.objective, time.monotonic()
+        try:
+            if len(self._done) % CLEARED_EVERY == 0:
+                keras.backend.clear_session()
+            model = self.hypermodel.build(trial.hyperparameters)
+            if not isinstance(model, keras.Model):
+                raise TypeError(f"HyperModel.build returned {type(model).__name__}, not a Keras model")
+            watch = _Watch(self.oracle, trial.trial_id, self._watched)
+            logs = self._fit(trial, model, watch, args, kwargs)
+            if hasattr(self.hypermodel, "measured") and not watch.pruned:
+                logs |= self.hypermodel.measured(model)
+            if objective not in logs and not watch.pruned:
+                raise _NotMeasured(f"objective={objective!r} is not measured; it is one of {', '.join(sorted(logs))}")
+            metrics = {name: finite(name, float(value)) for name, value in logs.items()}
+            metrics.setdefault(objective, worst(objective))
+            done = Trial(values, metrics, time.monotonic() - start, watch.epochs, watch.pruned)
+            self._keep(model, done)
+            return done
+        except _NotMeasured:
+            raise
+        except Exception as error:  # a bad candidate is a bad score; it must not end the search
+            message = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+            return Trial(values, {objective: worst(objective)}, time.monotonic() - start, error=message)
+
+    def _fit(self, trial, model: keras.Model, watch: "_Watch", args: tuple, kwargs: dict[str, Any]) -> dict[str, float]:
+        callbacks = [*self._deepcopy_callbacks(kwargs.get("callbacks") or []), watch]
+        options = {**kwargs, "callbacks": callbacks}
+        options.setdefault("epochs", self.max_epochs)
+        values = trial.hyperparameters.values
+        if "tuner/epochs" in values:  # Hyperband: goes on where the trial of an earlier round ended
+            options["epochs"] = values["tuner/epochs"]
+            options["checkpoint"] = self._checkpoint(trial)
+        own = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        if own:
+            if "checkpoint" not in inspect.signature(self.hypermodel.fit).parameters:
+                options.pop("checkpoint", None)
+            history = self.hypermodel.fit(trial.hyperparameters, model, *args, **options)
+            history = getattr(history, "history", history)
+            return {name: v[-1] if isinstance(v, list) else v for name, v in history.items()}
+        history = fit_like_keras(model, *args, **{"seed": self.seed, **options})
+        return {name: v[-1] for name, v in history.items()}
+
+    def _checkpoint(self, trial) -> Path:
+        """Of a Hyperband trial: that of the round before, to which it adds epochs."""
+        place = Path(self._scratch) / "checkpoints"
+        place.mkdir(exist_ok=True)
+        file = place / f"{trial.trial_id}.npz"
+        before = place / f"{trial.hyperparameters.values.get('tuner/trial_id', '')}.npz"
+        if before.is_file():
+            shutil.copy(before, file)
+        return file
+
+    def _keep(self, model: keras.Model, done: Trial) -> None:
+        """Weights of the best trials so far, and of no others."""
+        if not self.keep or hasattr(self.hypermodel, "space") or done.pruned:
+            return
+        objective, folder = self.history.objective, self.folder / "weights"
+        best = ranked([*self._done, done], objective)[: self.keep]
+        if done in best:
+            with writing(folder / f"{_key(done.values)}.weights.h5") as temporary:
+                model.save_weights(temporary)
+        names = {f"{_key(t.values)}.weights.h5" for t in best}
+        for file in folder.glob("*.weights.h5"):
+            if file.name not in names:
+                file.unlink()
+
+    def _tell(self, done: Trial, kept: bool) -> None:
+        trials = self.history.trials()
+        objective = self.history.objective
+        best = ranked(trials, objective)[0].metrics[objective] if trials else float("nan")
+        total = self.max_trials if self._kind != "hyperband" else "?"
+        count = len(trials) if self._kind == "asha" else len(self._done)
+        elapsed = time.monotonic() - self._start
+        left = elapsed / len(self._done) * (self.max_trials - count)
+        shown = self._watched if done.pruned and self._watched in done.metrics else objective
+        ends = "  (kept)" if kept else f"  given up after {done.epochs}" if done.pruned else ""
+        if not kept and self._kind != "hyperband":
+            ends += f"  {max(0, left):.0f} s left"
+        self._report(
+            f"trial {count:2d}/{total}  {brief(done.values)}  {shown} {done.metrics[shown]:.4f}  best {best:.4f}{ends}"
+            + (f"  failed: {done.error}" if done.error else "")
+        )
+
+    # What KerasTuner's users ask for afterwards.
+
+    def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
+        found = []
+        for trial in ranked([t for t in self.history.trials() if not t.error], self.history.objective)[:num_trials]:
+            hp = self.oracle.get_space()
+            hp.values = dict(trial.values)
+            found.append(hp)
+        return found
+
+    def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
+        """With the weights at the end of their trials, which are kept for the best `keep` alone."""
+        if num_models > self.keep:
+            raise ValueError(f"num_models={num_models}: weights are kept for {self.keep} trials; raise keep")
+        models = []
+        for hp in self.get_best_hyperparameters(num_models):
+            model = self.hypermodel.build(hp)
+            model.load_weights(self.folder / "weights" / f"{_key(hp.values)}.weights.h5")
+            models.append(model)
+        return models
+
+    def results_summary(self, num_trials: int = 10) -> None:
+        for trial in ranked(self.history.trials(), self.history.objective)[:num_trials]:
+            self._report(f"{trial.metrics[self.history.objective]:.4f}  {brief(trial.values)}")
+
+    def save(self, *args: Any) -> None:
+        """Everything is saved already."""
+
+    def save_model(self, *args: Any, **kwargs: Any) -> None: ...
+
+    load_model = save_model
+
+
+class AllFailed(RuntimeError):
+    """Every trial of a search failed."""
+
+
+class _Enough(Exception):
+    """This process has done its share of trials; others do the rest."""
+
+
+class _NotMeasured(ValueError):
+    """The objective is none of the metrics: no trial could tell."""
+
+
+class _Watch(keras.callbacks.Callback):
+    """Counts epochs, and stops a trial that the oracle gives up."""
+
+    def __init__(self, oracle: keras_tuner.Oracle, trial_id: str, watched: str):
+        super().__init__()
+        self.oracle, self.trial_id, self.watched = oracle, trial_id, watched
+        self.epochs, self.pruned = 0, False
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs = epoch + 1
+        if not isinstance(self.oracle, Asha) or epoch + 1 >= self.params["epochs"]:
+            return
+        if self.watched not in (logs or {}):
+            raise _NotMeasured(
+                f"objective={self.watched!r} is not measured; it is one of {', '.join(sorted(logs or {}))}"
+            )
+        value = finite(self.watched, float(logs[self.watched]))
+        if abs(value) >= 1e9 or self.oracle.gives_up(self.trial_id, epoch + 1, value):
+            self.model.stop_training = self.pruned = True
+
+
+def fit_like_keras(
+    model: keras.Model,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    epochs: int = 1,
+    verbose: Any = None,
+    callbacks: Any = (),
+    validation_split: float = 0.0,
+    validation_data: Any = None,
+    shuffle: bool = True,
+    class_weight: Any = None,
+    sample_weight: Any = None,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    **more: Any,
+) -> dict[str, list[float]]:
+    """`model.fit` on arrays by `zoo.training.fit`; what that does not take goes to `model.fit` itself."""
+    simple = isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and class_weight is None and not more
+    if validation_data is not None:
+        simple = simple and len(validation_data) == 2 and all(isinstance(v, np.ndarray) for v in validation_data)
+    if not simple:
+        history = model.fit(
+            x, y, batch_size=batch_size, epochs=epochs, verbose=0, callbacks=list(callbacks),
+            validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
+            class_weight=class_weight, sample_weight=sample_weight, **more,
+        )  # fmt: skip
+        return history.history
+    if validation_split and validation_data is None:  # the last samples, as in Keras
+        cut = int(len(x) * (1 - validation_split))
+        validation_data = (x[cut:], y[cut:])
+        x, y = x[:cut], y[:cut]
+        sample_weight = None if sample_weight is None else sample_weight[:cut]
+    return fit(
+        model, (x, y), validation_data, epochs=epochs, batch_size=batch_size or 32, sample_weight=sample_weight,
+        order=None if shuffle else lambda epoch, n: np.arange(n), seed=seed, callbacks=callbacks, checkpoint=checkpoint,
+    )  # fmt: skip
+
+
+def brief(values: Mapping[str, Any]) -> str:
+    shown = {k: v for k, v in values.items() if not k.startswith("tuner/")}
+    return " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in shown.items())
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    import hashlib
+    import json
+
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]

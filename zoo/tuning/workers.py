@@ -1,0 +1,151 @@
+"""Several processes at one search: each loads the recipe from its file and asks the database what to try next.
+
+A worker may join late and die at will; its trial is then drawn again. None of them listens to anything: they meet in
+the database. A worker ends with the process that started it, because that one's end closes its standard input.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from zoo.errors import CheckFailed
+from zoo.recipe import Recipe
+from zoo.tuning.history import History
+from zoo.tuning.trials import ranked
+from zoo.tuning.tuner import brief
+
+Report = Callable[[str], None]
+CLEARED_AFTER = 100  # trials, after which a worker is replaced by a new one: TensorFlow's memory grows with each model
+RESTARTS = 5  # of workers that came to nothing, in a row
+
+
+def passed_on(recipe: Recipe) -> dict[str, Any]:
+    """The fields in which a recipe is another than its file says. Raises ValueError where a file cannot tell them."""
+    from zoo.collection import load_recipe
+
+    if not recipe.file:
+        raise ValueError("workers load the recipe from its file, and this one has none; write it to one, `zoo new`")
+    written, now = load_recipe(recipe.file).describe(), recipe.describe()
+    fields = {name: value for name, value in now.items() if written[name] != value}
+    for name, value in fields.items():
+        if not (value is None or isinstance(value, bool | int | float | str)):
+            raise ValueError(f"workers load the recipe from {recipe.file}, where {name} is another; write it there")
+    return fields
+
+
+def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None, report: Report) -> None:
+    """Runs trials in as many processes until the recipe's count is reached; shows them as they end.
+
+    Raises CheckFailed where workers end without a trial, again and again, with the last words of one.
+    """
+    place = storage or str(folder / "search.db")
+    history = History(place, recipe.name, recipe.objective)
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    job = {
+        "recipe": str(Path(recipe.file).resolve()) if recipe.file.endswith(".py") else recipe.file,
+        "fields": passed_on(recipe),
+        "folder": str(folder),
+        "storage": place,
+        "threads": threads,
+    }
+    running: list[subprocess.Popen] = []
+    told, in_vain, start = {t.number for t in history.trials()}, 0, time.monotonic()
+    before = len(told)
+    try:
+        while True:
+            trials = history.trials()
+            for trial in trials:
+                if trial.number not in told:
+                    told.add(trial.number)
+                    in_vain = 0
+                    _tell(trials, trial, recipe, start, before, report)
+            if len(trials) >= recipe.trials:
+                return
+            for process in [p for p in running if p.poll() is not None]:
+                running.remove(process)
+                history.fail_lost()
+                if process.returncode:
+                    in_vain += 1
+                    words = _words(process)
+                    report(f"a worker ended with code {process.returncode}: {words[-1]}")
+                    if in_vain > RESTARTS * workers:
+                        raise CheckFailed(f"{in_vain} workers came to nothing; the last one said: {words[-1]}")
+            while len(running) < min(workers, recipe.trials - len(trials)):
+                running.append(_started(job))
+            time.sleep(0.2)
+    finally:
+        for process in running:
+            process.kill()  # what it has finished is in the database
+        for process in running:
+            process.wait()
+        history.fail_lost()
+        history.close()
+
+
+def _started(job: dict[str, Any]) -> subprocess.Popen:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(job["threads"])}
+    return subprocess.Popen(
+        [sys.executable, "-m", "zoo.tuning.workers", json.dumps(job)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
+        start_new_session=True,  # Ctrl-C is for the parent, which ends its workers
+    )
+
+
+def _words(process: subprocess.Popen) -> list[str]:
+    said = process.stderr.read() if process.stderr else b""
+    return said.decode(errors="replace").strip().splitlines() or ["no words"]
+
+
+def _tell(trials, trial, recipe: Recipe, start: float, before: int, report: Report) -> None:
+    best = ranked(trials, recipe.objective)[0].metrics[recipe.objective]
+    left = (time.monotonic() - start) / max(1, len(trials) - before) * (recipe.trials - len(trials))
+    ends = f"  given up after {trial.epochs}" if trial.pruned else ""
+    failed = f"  failed: {trial.error}" if trial.error else ""
+    report(
+        f"trial {trial.number + 1:2d}/{recipe.trials}  {brief(trial.values)}  {recipe.objective} "
+        f"{trial.metrics[recipe.objective]:.4f}  best {best:.4f}{ends}  {max(0, left):.0f} s left{failed}"
+    )
+
+
+def work(job: dict[str, Any]) -> None:
+    """What a worker does: trials, until there are enough or it has done its share."""
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    from zoo.collection import load_recipe
+    from zoo.pipeline import _versions_key
+    from zoo.tuning.searching import tuner_of
+
+    recipe = load_recipe(job["recipe"]).replace(**job["fields"])
+    dataset = recipe.load_data()
+    tuner = tuner_of(
+        recipe, dataset, Path(job["folder"]), lambda line: None, _versions_key(), job["storage"], overwrite=False
+    )
+    tuner.share = CLEARED_AFTER
+    tuner.prepare()
+    tuner.go_on()
+
+
+def _end_with_the_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    try:
+        work(json.loads(sys.argv[1]))
+    except Exception as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        os._exit(1)
+    os._exit(0)  # without waiting for anything: what was found is in the database
