@@ -1,11 +1,15 @@
 """The `zoo` command: parses, calls a verb, prints. Nothing heavy is imported before it is needed."""
 
+import contextlib
 import difflib
 import importlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,8 @@ from zoo.errors import CheckFailed
 from zoo.native import silenced
 
 DONE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+STOPPED = "interrupted; what was finished is kept, and the same command goes on from there"
+PATIENCE = 2.0  # seconds that an interrupted command has to end by itself
 
 
 class Verbs(click.Group):
@@ -47,11 +53,12 @@ def main() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     debug = bool(os.environ.get("ZOO_DEBUG"))
     try:
-        sys.exit(cli.main(standalone_mode=False) or DONE)
+        with _ends_in_time():
+            sys.exit(cli.main(standalone_mode=False) or DONE)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail("interrupted; what was finished is kept, and the same command goes on from there", INTERRUPTED)
+        _fail(STOPPED, INTERRUPTED)
     except click.ClickException as error:
         _fail(error.format_message(), WRONG_USE)
     except CheckFailed as error:
@@ -63,6 +70,34 @@ def main() -> None:
         if debug:
             raise
         _fail(error, WRONG_USE)
+
+
+@contextlib.contextmanager
+def _ends_in_time() -> Iterator[None]:
+    """Ctrl-C reaches Python when TensorFlow returns, which in a long epoch takes minutes: then a thread ends it all.
+
+    All that is finished is on disk already, because any moment may be that of a kill.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    end, start = os.pipe()
+    os.set_blocking(start, False)
+    before = signal.set_wakeup_fd(start, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        while signals := os.read(end, 64):
+            if signal.SIGINT in signals:
+                time.sleep(PATIENCE)
+                os.write(2, f"zoo: {STOPPED}\n".encode())
+                os._exit(INTERRUPTED)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(start)
 
 
 def _fail(message: object, code: int) -> None:

@@ -55,17 +55,16 @@ class History:
         self.place, self.name, self.objective = storage, name, objective
         try:
             self._storage = self._opened(storage)
-            self.study = self.patiently(
-                lambda: optuna.create_study(
+            with quietly():
+                self.study = optuna.create_study(
                     storage=self._storage,
                     study_name=name,
                     direction="minimize" if direction(objective) == "min" else "maximize",
                     load_if_exists=True,
                 )
-            )
-        except sqlalchemy.exc.OperationalError as error:
-            raise ValueError(f"{_without_password(storage)} cannot be reached: {_first_line(error)}") from None
-        except (sqlalchemy.exc.DatabaseError, AssertionError) as error:
+        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, AssertionError) as error:
+            if "://" in str(storage):
+                raise ValueError(f"{_without_password(storage)} cannot be used: {_first_line(error)}") from None
             raise ValueError(
                 f"{_without_password(storage)} is damaged or no search of ours ({_first_line(error)}); remove it to "
                 "search anew"
@@ -110,7 +109,7 @@ class History:
                 cause = error.__cause__ or error
                 lasting = "malformed" in str(cause) or "not a database" in str(cause) or "full" in str(cause)
                 if lasting or time.monotonic() - started > PATIENCE or not isinstance(self.place, str):
-                    raise
+                    raise OSError(f"{_without_password(self.place)}: {_first_line(cause)}") from None
                 self._storage.remove_session()
                 time.sleep(0.5)
 

@@ -50,6 +50,8 @@ def search(
     check_size("workers", workers)
     if workers > 1 and recipe.oracle != "asha":
         raise ValueError(f"workers={workers}: oracle={recipe.oracle!r} has one, 'asha' any number")
+    if storage is not None and "://" not in storage:
+        raise ValueError(f"storage={storage!r} must be a database's URL, postgresql+psycopg://user@host/name say")
     with tempfile.TemporaryDirectory() as scratch:
         place = folder or Path(scratch)
         tuner = tuner_of(recipe, dataset, place, report, versions, storage, overwrite)

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import os
 import shutil
 import tempfile
 import time
@@ -14,9 +15,9 @@ import keras
 import keras_tuner
 import numpy as np
 
-from zoo.checks import check_size
-from zoo.files import locked, writing
-from zoo.training import fit
+from zoo.checks import check_choice, check_size
+from zoo.files import locked
+from zoo.training import create_variables, fit
 from zoo.tuning.history import History
 from zoo.tuning.oracles import Asha, make_oracle
 from zoo.tuning.space import check_ranges, parameters
@@ -107,7 +108,20 @@ class Tuner(keras_tuner.Tuner):
         """
         with contextlib.nullcontext() if self._shared else locked(self.folder):
             self.prepare()
+            self._check_objective(*fit_args, **fit_kwargs)
             return self.go_on(*fit_args, **fit_kwargs)
+
+    def _check_objective(self, x: Any = None, y: Any = None, *_: Any, **options: Any) -> None:
+        """Before the first trial, where the data tell without one: a step on one sample names the metrics."""
+        own = hasattr(self.hypermodel, "space") or type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        if own or not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
+            return
+        model = self.hypermodel.build(self.oracle.get_space())
+        create_variables(model, x, y)
+        names = list(model.get_metrics_result())
+        held_out = options.get("validation_data") is not None or options.get("validation_split")
+        measured = [*names, *(f"val_{name}" for name in names if held_out)]
+        check_choice("objective", self.history.objective, measured)
 
     def prepare(self) -> None:
         """Before the first trial: nobody else searches for something else there, and what is lost is given up."""
@@ -122,7 +136,7 @@ class Tuner(keras_tuner.Tuner):
     def go_on(self, *fit_args: Any, **fit_kwargs: Any) -> Search:
         """`search` for a caller that has the folder for itself, and has called `prepare`."""
         try:
-            super().search(*fit_args, verbose=0, **fit_kwargs)
+            super().search(*fit_args, **fit_kwargs)
         except keras_tuner.errors.FatalError:
             raise self._fatal from None
         except _Enough:
@@ -241,8 +255,10 @@ class Tuner(keras_tuner.Tuner):
         objective, folder = self.history.objective, self.folder / "weights"
         best = ranked([*self._done, done], objective)[: self.keep]
         if done in best:
-            with writing(folder / f"{_key(done.values)}.weights.h5") as temporary:
-                model.save_weights(temporary)
+            folder.mkdir(exist_ok=True)
+            temporary = folder / f".{_key(done.values)}.weights.h5"  # a name that Keras takes
+            model.save_weights(temporary)
+            os.replace(temporary, folder / temporary.name[1:])
         names = {f"{_key(t.values)}.weights.h5" for t in best}
         for file in folder.glob("*.weights.h5"):
             if file.name not in names:
@@ -282,6 +298,7 @@ class Tuner(keras_tuner.Tuner):
         models = []
         for hp in self.get_best_hyperparameters(num_models):
             model = self.hypermodel.build(hp)
+            model.optimizer.build(model.trainable_variables)  # its state is in the file, too
             model.load_weights(self.folder / "weights" / f"{_key(hp.values)}.weights.h5")
             models.append(model)
         return models
