@@ -11,6 +11,7 @@ loss, and after which part of that time ours was as good as each rival's mean at
 """
 
 import argparse
+import contextlib
 import json
 import os
 import statistics
@@ -30,6 +31,7 @@ from zoo.report import plain_table
 EPOCHS = {"fnn": 20, "cnn": 20, "lstm": 12}
 BATCH = 32
 SEEDS = (1_000, 20_000, 300_000, 4_000_000, 50_000_000)  # spaced: neighbours share KerasTuner's draws
+RIVALS = ("ours", "random", "bayesian", "hyperband", "optuna")
 CAP = 2.5  # of a loss that is no number, or far off
 
 
@@ -145,8 +147,6 @@ def plain_optuna(name: str, seed: int, arguments: dict) -> None:
             return self.trial.suggest_categorical(name, values)
 
         def conditional_scope(self, *_):
-            import contextlib
-
             return contextlib.nullcontext()
 
     class Prune(keras.callbacks.Callback):
@@ -212,27 +212,32 @@ def speed(names: list[str], trials: int, repetitions: int, as_json: bool) -> Non
     print(json.dumps(results))
 
 
+def search(rival: str, name: str, seed: int, arguments: dict) -> None:
+    """Without an end of its own."""
+    if rival == "hyperband":  # gives the epochs itself
+        stock(name, rival, seed, None, arguments)
+        return
+    arguments = {**arguments, "epochs": EPOCHS[name]}
+    if rival == "ours":
+        ours(name, "asha", seed, 100_000, arguments)
+    elif rival == "optuna":
+        plain_optuna(name, seed, arguments)
+    else:
+        stock(name, rival, seed, None, arguments)
+
+
 def efficiency(names: list[str], seconds: float, seeds: int) -> None:
     results: dict[str, dict] = {}
     for name in names:
         (x, y), held_out = data(name)
         Clock.seconds = seconds
         arguments = {"x": x, "y": y, "validation_data": held_out, "batch_size": BATCH, "callbacks": [Clock()]}
-        rivals = {
-            "ours": lambda seed: ours(name, "asha", seed, 100_000, {**arguments, "epochs": EPOCHS[name]}),
-            "random": lambda seed: stock(name, "random", seed, None, {**arguments, "epochs": EPOCHS[name]}),
-            "bayesian": lambda seed: stock(name, "bayesian", seed, None, {**arguments, "epochs": EPOCHS[name]}),
-            "hyperband": lambda seed: stock(name, "hyperband", seed, None, arguments),
-            "optuna": lambda seed: plain_optuna(name, seed, {**arguments, "epochs": EPOCHS[name]}),
-        }
-        found: dict[str, list[list[tuple[float, float]]]] = {rival: [] for rival in rivals}
+        found: dict[str, list[list[tuple[float, float]]]] = {rival: [] for rival in RIVALS}
         for seed in SEEDS[:seeds]:
-            for rival, search in rivals.items():
+            for rival in RIVALS:
                 Curve.restart()
-                try:
-                    search(seed)
-                except OutOfTime:
-                    pass
+                with contextlib.suppress(OutOfTime):
+                    search(rival, name, seed, arguments)
                 found[rival].append(Curve.best)
                 keras.backend.clear_session()
         rows = [["RIVAL", "BEST LOSS", "SD", "OURS WAS THERE AFTER"]]
