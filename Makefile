@@ -29,8 +29,8 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-targets: .venv/.installed  ## tests on other runtimes: LiteRT Micro
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,micro]'
+test-targets: .venv/.installed  ## tests on LiteRT Micro, and of searches that are killed, with PostgreSQL's server too
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,micro,postgresql]'
 	$(BIN)/python -m pytest tests/targets
 
 RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
@@ -53,6 +53,7 @@ benchmark: .venv/.installed  ## what our loops gain over what a user would write
 	$(BIN)/python -m benchmarks.predict
 	$(BIN)/python -m benchmarks.runner
 	$(BIN)/python -m benchmarks.export
+	$(BIN)/python -m benchmarks.tuning
 
 clean:
 	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,144 @@
+"""Searches with two workers under kill -9, at 20 random moments: of workers, of the parent, of the database server.
+
+PostgreSQL is Debian's (`apt-get install postgresql`), started here on loopback, in a folder of its own.
+"""
+
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import write_recipe
+
+from zoo.tuning.history import History
+
+TRIALS, KILLS, DEADLINE = 60, 20, 900.0
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+class Server:
+    """PostgreSQL on loopback, as a user that is not root, which it refuses to run as."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.run = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        subprocess.run([*self.run, "mkdir", "-p", folder], check=True)
+        subprocess.run([*self.run, BINARIES[-1] / "initdb", "-D", folder, "-A", "trust", "-U", "zoo"], check=True)
+        self.start()
+        subprocess.run([*self.run, BINARIES[-1] / "createdb", *self._where(), "search"], check=True)
+        self.url = f"postgresql+psycopg://zoo@127.0.0.1:{self.port}/search"
+
+    def _where(self):
+        return ["-h", "127.0.0.1", "-p", str(self.port), "-U", "zoo"]
+
+    def start(self):
+        options = f"-p {self.port} -h 127.0.0.1 -k {self.folder}"
+        command = [BINARIES[-1] / "pg_ctl", "-D", self.folder, "-o", options, "-w", "-l", self.folder / "log", "start"]
+        subprocess.run([*self.run, *command], check=True, stdout=subprocess.DEVNULL)
+
+    def kill(self):
+        os.kill(int((self.folder / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+        time.sleep(1)
+        (self.folder / "postmaster.pid").unlink(missing_ok=True)
+        self.start()
+
+    def stop(self):
+        with contextlib.suppress(Exception):
+            os.kill(int((self.folder / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+        time.sleep(1)
+
+
+@pytest.fixture
+def server():
+    if not BINARIES:
+        pytest.skip("PostgreSQL is not here; apt-get install postgresql")
+    pytest.importorskip("psycopg", reason="pip install 'keras-zoo[postgresql]'")
+    folder = Path(f"/tmp/zoo-postgresql-{os.getpid()}")
+    running = Server(folder)
+    yield running
+    running.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def children(pid):
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+    return [int(child) for child in found]
+
+
+def trials(place):
+    history = History(place, "quick", "val_loss")
+    found = history.trials()
+    history.close()
+    return {json.dumps(t.values, sort_keys=True): t.metrics for t in found}, len(found)
+
+
+def struck(victim, process, chance, request):
+    """Kills it with -9; gives its kind, or None where there is no worker yet."""
+    if victim == "server":
+        request.getfixturevalue("server").kill()
+        return victim
+    workers = children(process.pid)
+    if victim == "worker" and not workers:
+        return None
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid if victim == "parent" else chance.choice(workers), signal.SIGKILL)
+    if victim == "parent":
+        process.wait()
+    return victim
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_kills_lose_no_finished_trial_and_the_count_is_reached(kind, tmp_path, request):
+    victims = ["worker", "parent"]
+    command = [sys.executable, "-m", "zoo", "tune", write_recipe(tmp_path / "quick.py", more=SPACE), "--workers", "2"]
+    command += ["--trials", str(TRIALS), "--out", tmp_path / "out"]
+    place = tmp_path / "out" / "search.db"
+    if kind == "postgresql":
+        server = request.getfixturevalue("server")
+        place = server.url
+        command += ["--storage", server.url]
+        victims.append("server")
+    chance, kills, seen = random.Random(7), 0, {}
+    with open(tmp_path / "log", "w") as log:
+        process = None
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()[-2000:]
+            if process is None:
+                process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, cwd=tmp_path)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(2, 12) if kills < KILLS else 5)
+            if process.poll() is not None:
+                assert process.returncode == 0, (tmp_path / "log").read_text()[-2000:]
+                break
+            if kills == KILLS or not (victim := struck(chance.choice(victims), process, chance, request)):
+                continue
+            kills += 1
+            if victim == "parent":
+                process = None
+            if kind == "postgresql" or Path(place).is_file():
+                now, _ = trials(place)
+                assert seen.items() <= now.items(), "a finished trial is gone, or another one now"
+                seen = now
+    now, count = trials(place)
+    assert count == len(now) == TRIALS, "each finished trial once, and as many as were asked for"
+    assert seen.items() <= now.items()
+    told = (tmp_path / "log").read_text()
+    assert re.search(rf"best of {TRIALS} trials", told)
+    print(f"{kind}: {kills} kills, {count} trials")
+    assert kills == KILLS, f"only {kills} kills before the end; ask for more trials"
+
+
+SPACE = "space=lambda hp: {'learning_rate': hp.Float('rate', 1e-4, 1e-1, sampling='log')},"
