@@ -1,4 +1,4 @@
-"""Fashion-MNIST, 28x28 photographs of clothes, read row by row from the top: one LSTM layer.
+"""Fashion-MNIST, 28x28 photographs of clothes, read row by row from the top: two LSTM layers.
 
 For: showing what a small recurrent network does, in int8 too, on a task that everybody knows.
 
@@ -14,7 +14,7 @@ import zoo
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.load, "fashion_mnist", shape=(28, 28)),
     builder=zoo.lstm,
-    arguments={"units": (128,), "dropout": 0.2},
+    arguments={"units": (96, 64), "dropout": 0.2},
     task=zoo.Multiclass(10, label_smoothing=0.1),
     preprocessing=[keras.layers.Rescaling(1 / 255)],
     # Rows are made a picture again, mirrored, and rows once more.
@@ -28,7 +28,9 @@ RECIPE = zoo.Recipe(
     optimizer="adamw",
     learning_rate=4e-3,
     weight_decay=0.05,
-    epochs=14,
+    epochs=18,
     trials=0,
+    # The fused op keeps the cell state in int16; unrolled, int8 rounds it 28 times, in a file three times as large.
+    strategy={"int8": "fused"},
     bounds=zoo.Bounds(score=0.895),
 )

@@ -339,3 +339,9 @@ def test_mixed_precision_models_are_exported_in_float32(tmp_path):
     x = sequences("")
     runner = converted_here(model, tmp_path, {"float32": "unrolled"}, x)["float32"]
     np.testing.assert_allclose(runner.predict(x), model.predict(x, verbose=0), atol=5e-3)
+
+
+def test_a_strategy_may_be_given_by_precision():
+    model = zoo.lstm((5, 3), 2)
+    assert choose(model, "int8", {"int8": "fused"}) == "fused"
+    assert choose(model, "float32", {"int8": "fused"}) == choose(model, "float32", "auto")

@@ -236,3 +236,22 @@ def test_a_mixed_sample_has_no_class_to_weigh():
             data=zoo.data.digits, builder=zoo.cnn, task=zoo.Multiclass(10), mixing=zoo.augment.MixUp(),
             class_weight="balanced", bounds=zoo.Bounds(),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("strategy", ["unroled", {"int8": "unroled"}, {"int7": "fused"}])
+def test_a_strategy_that_there_is_not_is_refused(strategy):
+    with pytest.raises(ValueError, match=r"un?roled|int7"):
+        zoo.Recipe(**FIELDS, strategy=strategy)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"limits": {"bytes": 3}}, {"limits": zoo.Limits}, {"finalists": 0}, {"objective": "int8_loss"}]
+)
+def test_a_search_that_cannot_be_is_refused(fields):
+    with pytest.raises((ValueError, TypeError), match=next(iter(fields))):
+        zoo.Recipe(**FIELDS, **fields)
+
+
+def test_limits_are_numbers_above_nothing():
+    with pytest.raises(ValueError, match="limits: macs"):
+        zoo.Limits(macs=-1)

@@ -460,11 +460,15 @@ def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002
 @_out_option
 @click.option("--seed", type=int, help="Draws everything that is random.")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Train the winner this often, for a spread.")
+@click.option("--workers", type=int, default=1, show_default=True, help="Processes that search.")
+@click.option("--overwrite", is_flag=True, help="Forget what was searched in the folder before.")
 @_json_option
-def run(recipe: str, out: Path | None, seed: int | None, seeds: int, as_json: bool) -> None:
+def run(
+    recipe: str, out: Path | None, seed: int | None, seeds: int, workers: int, overwrite: bool, as_json: bool
+) -> None:
     """Do it all: data, search, training, export and proof. Ends with the files and how to try them."""
     chosen = _overridden(recipe, seed=seed)
-    _print_export(zoo.run(chosen, out, seeds=seeds, report=_progress), as_json)
+    _print_export(zoo.run(chosen, out, seeds=seeds, workers=workers, overwrite=overwrite, report=_progress), as_json)
 
 
 @cli.command()

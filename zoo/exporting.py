@@ -24,6 +24,7 @@ from zoo import targets
 from zoo.benchmarking import latency
 from zoo.checks import check_choice
 from zoo.conversion import choose, convert
+from zoo.conversion.strategy import Strategy
 from zoo.data.blocks import Array, slices
 from zoo.data.files import Samples
 from zoo.deploy import Runner
@@ -101,7 +102,7 @@ def export_files(
     contents: Contents,
     *,
     precisions: Sequence[str],
-    strategy: str,
+    strategy: Strategy,
     target: str,
     bounds: Bounds,
     report: Callable[[str], None],
@@ -197,7 +198,7 @@ def export_model(
     name: str | None = None,
     task: Task | None = None,
     precisions: Sequence[str] = ("float32", "int8"),
-    strategy: str = "auto",
+    strategy: Strategy = "auto",
     target: str = "litert",
     bounds: Bounds | None = None,
     labels: Sequence[str] = (),

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from zoo.conversion import choose, convert
+from zoo.conversion.strategy import Strategy
 from zoo.files import read_json
 
 
@@ -30,7 +31,7 @@ def layer_losses(
     calibration: np.ndarray,
     *,
     output: keras.layers.Layer | None,
-    strategy: str,
+    strategy: Strategy,
     values: bool = False,
 ) -> list[LayerLoss]:
     """The layers of a model in int8, the worst first, on the samples it is calibrated with, (n, *input_shape).

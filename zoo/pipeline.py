@@ -24,6 +24,7 @@ from zoo.baselines import baselines, mean_baselines
 from zoo.checks import check_size
 from zoo.collection import folder, load_recipe
 from zoo.conversion import load_keras
+from zoo.conversion.strategy import Strategy
 from zoo.cost import FileCost, Summary, costs
 from zoo.data import Dataset
 from zoo.data.files import chosen
@@ -168,7 +169,7 @@ def export(
     precisions: Sequence[str] | None = None,
     calibration: np.ndarray | None = None,
     test: tuple[np.ndarray, np.ndarray | None] | np.ndarray | None = None,
-    strategy: str | None = None,
+    strategy: Strategy | None = None,
     target: str | None = None,
     task: Task | None = None,
     bounds: Bounds | None = None,
@@ -188,7 +189,8 @@ def export(
         calibration: samples of the training data, (n, *input_shape), from which int8 learns the range of every tensor;
             256 of them are used.
         test: x, or (x, y), to measure the files on. Without it, half of `calibration` measures.
-        strategy: for recurrent layers: "auto", "unrolled", "fused", "while", "streaming"; see zoo/conversion/.
+        strategy: for recurrent layers: "auto", "unrolled", "fused", "while", "streaming", or {precision: one of these};
+            see zoo/conversion/.
         target: where the files must run: "litert", "browser", "micro".
         task: what the outputs mean, `Multiclass(10)` say; its softmax is then put behind the model's logits. Without
             it, the outputs stay as they are, and are scored by what `y` holds.
@@ -398,24 +400,31 @@ def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) 
 
 
 def run(
-    recipe: str | Path | Recipe, out: str | Path | None = None, *, seeds: int = 1, report: Report = print
+    recipe: str | Path | Recipe,
+    out: str | Path | None = None,
+    *,
+    seeds: int = 1,
+    workers: int = 1,
+    overwrite: bool = False,
+    report: Report = print,
 ) -> Export:
     """Data, search, training, export and proof, in one go.
 
     Args:
         seeds: how many times the winner is trained and exported, each time from another seed, for a mean and a
             spread; the files of the first one are the result. Of a recipe with `folds`, how many times these are dealt.
+        workers, overwrite: of the search, see `tune`.
     """
     check_size("seeds", seeds)
     recipe, out, dataset = _prepared(recipe, out)
     with locked(out):
-        return _run(recipe, out, dataset, seeds, report)
+        return _run(recipe, out, dataset, seeds, report, {"workers": workers, "overwrite": overwrite})
 
 
-def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report) -> Export:
+def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report, how: dict[str, Any]) -> Export:
     counts = ", ".join(f"{len(part.x)} {name}" for name, part in dataset.parts.items())
     report(f"{recipe.name}: data {dataset.name} ({counts}), sha256 {dataset.sha256[:12]}")
-    found = _tune(recipe, dataset, out, report) if recipe.trials else None
+    found = _tune(recipe, dataset, out, report, **how) if recipe.trials else None
     tuned = found.recipe if found else recipe
     model = _train(tuned, dataset, out, (), report, found).model
     result = _export(tuned, model, dataset, out, report)
@@ -429,7 +438,7 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
             report(f"again with seed {seed}")
             scores.append(_scores(train_and_export(again, dataset, place, report, found), seed=seed))
     else:
-        scores, simple = _cross_validated(recipe, dataset, recipe.folds, out, seeds, report)
+        scores, simple = _cross_validated(recipe, dataset, recipe.folds, out, seeds, report, how)
     result = dataclasses.replace(result, means=tuple(_check_means(recipe, scores)))
     for check in result.means:
         report(f"mean of {len(scores)}: {check.detail}{'' if check.held else ', refused'}")
@@ -448,7 +457,7 @@ def train_and_export(
 
 
 def _cross_validated(
-    recipe: Recipe, dataset: Dataset, folds: int, out: Path, seeds: int, report: Report
+    recipe: Recipe, dataset: Dataset, folds: int, out: Path, seeds: int, report: Report, how: dict[str, Any]
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, float]]]:
     """What the files of every fold score on the part that neither their search nor their training saw.
 
@@ -463,7 +472,7 @@ def _cross_validated(
             again, place = recipe.replace(seed=seed), out / "folds" / f"{seed}-{number}"
             report(f"fold {number + 1} of {folds}, dealt by seed {seed}")
             place.mkdir(parents=True, exist_ok=True)
-            found = _tune(again, fold, place, report) if recipe.trials else None
+            found = _tune(again, fold, place, report, **{**how, "workers": 1}) if recipe.trials else None
             tuned = found.recipe if found else again
             scores.append(_scores(train_and_export(tuned, fold, place, report, found), seed=seed, fold=number))
             simple.append(baselines(fold, tuned.task.adapted(fold.train.y)))

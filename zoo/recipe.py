@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from zoo.augment import Mixing
 from zoo.checks import check_choice, check_number, check_size, is_whole
+from zoo.conversion.strategy import STRATEGIES, Strategy
 from zoo.data import Dataset
 from zoo.data.blocks import Array, Stored, slices
 from zoo.optimizer import make_optimizer, optimizer_space
@@ -146,7 +147,7 @@ class Recipe:
             parts, and each part tests a model that was searched for, trained and exported on the others: where the
             test set of one split would be too small to tell. The released files are those of the one split.
         precisions: of the exported files, from `zoo/precisions/`.
-        strategy: for recurrent layers: "auto", or one of `zoo/conversion/strategy.py`.
+        strategy: for recurrent layers: "auto", or one of `zoo/conversion/strategy.py`, or {precision: one of these}.
         target: where the files must run: "litert", "browser" or "micro".
         bounds: what they must meet.
         name: file name of the recipe without its suffix, and file: its path, or the name alone where it is of the
@@ -187,7 +188,7 @@ class Recipe:
     limits: Limits | None = None
     folds: int | None = None
     precisions: Sequence[str] = ("float32", "int8")
-    strategy: str = "auto"
+    strategy: Strategy = "auto"
     target: str = "litert"
     name: str = "recipe"
     file: str = ""
@@ -231,7 +232,10 @@ class Recipe:
         for precision in self.precisions:
             check_choice("precision", precision, PRECISIONS)
         check_choice("target", self.target, TARGETS)
-        check_choice("strategy", self.strategy, ("auto", "unrolled", "fused", "while", "streaming"))
+        for name in self.strategy.values() if isinstance(self.strategy, Mapping) else [self.strategy]:
+            check_choice("strategy", name, ("auto", *STRATEGIES))
+        for name in self.strategy if isinstance(self.strategy, Mapping) else ():
+            check_choice("precision in strategy", name, PRECISIONS)
         _objective_is_measured(self.objective, self.task)
         if not isinstance(self.limits, Limits | None):
             raise TypeError(f"limits={self.limits!r} must be zoo.Limits(bytes=..., macs=..., latency_us=...)")

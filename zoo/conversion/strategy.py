@@ -1,5 +1,8 @@
 """How recurrent layers become ops that a plain interpreter has: STRATEGIES, and which one is right by itself."""
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 import keras
 
 from zoo.checks import check_choice
@@ -12,12 +15,17 @@ SHORT = 64  # steps up to which unrolled is the fastest, at a size that nobody m
 LONG = 512  # steps beyond which the converter takes minutes to unroll
 
 
-def choose(model: keras.Model, precision: str, strategy: str = "auto", target: str = "litert") -> str | None:
+Strategy: TypeAlias = str | Mapping[str, str]  # of all precisions, or by precision; "auto" for those left out
+
+
+def choose(model: keras.Model, precision: str, strategy: Strategy = "auto", target: str = "litert") -> str | None:
     """The strategy for a model and a precision; None where the model has no recurrent layer.
 
     Raises:
         ValueError: an unknown strategy, or one that is impossible here, with the reason.
     """
+    if isinstance(strategy, Mapping):
+        strategy = strategy.get(precision, "auto")
     check_choice("strategy", strategy, ["auto", *STRATEGIES])
     if not is_graph(model):
         if strategy != "auto":
