@@ -216,6 +216,20 @@ def test_interrupt_gives_one_line_and_the_same_command_goes_on(tmp_path, moment,
     assert "trials are there already" in done.stderr
 
 
+def test_interrupt_ends_within_seconds_though_an_epoch_takes_longer(tmp_path):
+    arguments = {"units": (3000, 3000)}  # an epoch of single samples takes half a minute
+    recipe = write_recipe(tmp_path / "slow.py", arguments=arguments, more="batch_size=1,")
+    recipe.write_text(recipe.read_text().replace("trials=2", "trials=0"))
+    process = start("train", recipe, "--out", tmp_path / "out")
+    wait_for(process, "training")
+    time.sleep(5)  # it is in its first epoch then, or still tracing it
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130 and "zoo: interrupted" in stderr
+    assert time.monotonic() - sent < 4, "2 seconds to end by itself, and some for a busy machine"
+
+
 def test_kill_at_any_moment_and_the_same_command_comes_to_the_same_files(quick_run, tmp_path):
     whole, out = quick_run / "run", tmp_path / "out"
     for moment in ("trial  1", "training quick_fnn", "exporting", None):

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import sqlalchemy
 from conftest import write_recipe
 
 import zoo
@@ -151,6 +152,26 @@ def test_a_damaged_history_is_named(recipe, dataset, tmp_path):
         file.write_bytes(content)
         with pytest.raises(ValueError, match=r"search.db is damaged or no search of ours .*; remove it"):
             search(recipe, dataset, tmp_path, quiet, "v")
+
+
+def test_a_full_disk_ends_the_search_in_words_and_keeps_what_is_there(recipe, dataset, tmp_path, monkeypatch):
+    recipe = recipe.replace(trials=3, oracle="random")
+    real, calls = History.add, []
+
+    def full(self, trial, params, kinds):
+        calls.append(1)
+        if len(calls) == 2:
+            error = sqlalchemy.exc.OperationalError("INSERT", {}, Exception("database or disk is full"))
+            monkeypatch.setattr(self.study, "add_trial", lambda trial: (_ for _ in ()).throw(error))
+        real(self, trial, params, kinds)
+
+    monkeypatch.setattr(History, "add", full)
+    with pytest.raises(OSError, match=r"search.db: .*database or disk is full"):
+        search(recipe, dataset, tmp_path, quiet, "v")
+    monkeypatch.undo()
+    told = []
+    assert len(search(recipe, dataset, tmp_path, told.append, "v").trials) == 3
+    assert told[0] == "1 trials are there already"
 
 
 def test_another_search_in_the_same_folder_is_refused_with_the_difference(recipe, dataset, tmp_path):

@@ -24,7 +24,7 @@ def baselines(dataset: Dataset, task: Task) -> tuple[dict[str, float], dict[str,
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import MinMaxScaler
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
     x_train, x_test = dataset.train.x, dataset.test.x
     if isinstance(x_train, Stored) or isinstance(x_test, Stored):
@@ -38,6 +38,8 @@ def baselines(dataset: Dataset, task: Task) -> tuple[dict[str, float], dict[str,
     def flat(x: np.ndarray) -> np.ndarray:
         return x.reshape(len(x), -1)
 
+    # Columns of a table have units of their own; pixels and steps have one.
+    scaler = StandardScaler if _is_table(dataset) else MinMaxScaler
     models = _estimators(dataset, task)
     if isinstance(task, Multilabel):  # one for each label, as those that know only classes would have it
         models = {name: OneVsRestClassifier(model) for name, model in models.items()}
@@ -46,7 +48,7 @@ def baselines(dataset: Dataset, task: Task) -> tuple[dict[str, float], dict[str,
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
-            fitted = make_pipeline(MinMaxScaler(), model).fit(flat(x_train), targets(dataset.train.y))
+            fitted = make_pipeline(scaler(), model).fit(flat(x_train), targets(dataset.train.y))
         answers = fitted.predict(flat(x_test))
         if task.has_classes:
             scores[name] = float(np.mean(answers == targets(dataset.test.y)))
@@ -59,6 +61,10 @@ def baselines(dataset: Dataset, task: Task) -> tuple[dict[str, float], dict[str,
                 dataset.test.y, fitted.decision_function(x) if linear else fitted.predict_proba(x)[:, 1]
             )
     return scores, {name: auc for name, auc in aucs.items() if auc is not None}
+
+
+def _is_table(dataset: Dataset) -> bool:
+    return len(dataset.input_shape) == 1 and dataset.input_shape[0] <= WIDEST_FOR_TREES
 
 
 def mean_baselines(measured: Sequence[tuple[dict[str, float], dict[str, float]]]) -> dict[str, dict[str, float]]:
@@ -88,6 +94,6 @@ def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:
         kernel, trees = ("SVC", SVC()), HistGradientBoostingClassifier(random_state=0)
     if samples <= LARGEST_FOR_KERNELS and one:
         models[kernel[0]] = kernel[1]
-    if len(dataset.input_shape) == 1 and values <= WIDEST_FOR_TREES and one:
+    if _is_table(dataset) and one:
         models["gradient boosting"] = trees
     return models
