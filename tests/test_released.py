@@ -25,6 +25,8 @@ PROMISED = {
     "breast_cancer_fnn": (0.974, 10),
     "diamonds_fnn": (290, 3),  # US dollars of error
     "fashion_mnist_fnn": (0.895, 3),
+    "fashion_mnist_gru": (0.895, 3),
+    "fashion_mnist_lstm": (0.895, 3),
     "japanese_vowels_fcn": (0.970, 5),
     "japanese_vowels_gru": (0.970, 5),
     "japanese_vowels_lstm": (0.970, 5),
