@@ -1,6 +1,7 @@
 """The `zoo` command: parses, calls a verb, prints. Nothing heavy is imported before it is needed."""
 
 import contextlib
+import dataclasses
 import difflib
 import importlib
 import json
@@ -299,7 +300,9 @@ def tune(
     """
     chosen = _overridden(recipe, **fields)
     if (max_bytes, max_macs, max_latency) != (None, None, None):
-        chosen = chosen.replace(limits=zoo.Limits(bytes=max_bytes, macs=max_macs, latency_us=max_latency))
+        given = {"bytes": max_bytes, "macs": max_macs, "latency_us": max_latency}
+        limits = chosen.limits or zoo.Limits()
+        chosen = chosen.replace(limits=dataclasses.replace(limits, **{k: v for k, v in given.items() if v is not None}))
     found = zoo.tune(chosen, out, workers=workers, storage=storage, overwrite=overwrite, report=_progress)
     if as_json:
         _print_json({"objective": found.objective, "best": vars(found.best), "trials": [vars(t) for t in found.trials]})

@@ -34,7 +34,7 @@ class Candidates(keras_tuner.HyperModel):
             dataset = dataset.thinned(recipe.trial_samples, recipe.seed)
         self.recipe, self.dataset, self.space = recipe, dataset, Space(recipe)
         self.on_file = file_objective(recipe.objective, recipe.task)
-        self.watched = f"val_{self.on_file[1]}" if self.on_file else recipe.objective
+        self.watched = f"val_{recipe.task.metrics()[0].name}" if self.on_file else recipe.objective
 
     def build(self, hp):
         self.candidate = self.recipe.replace(**draw(self.recipe, hp)).replace(epochs=self.recipe.trial_epochs)
@@ -113,7 +113,7 @@ def _microseconds(runner: Runner, x: np.ndarray, calls: int = 30) -> float:
 
 def score_again(recipe: Recipe, dataset: Dataset, values: dict[str, Any], seed: int) -> float:
     """The objective of a trial's values from another seed, trained to the end."""
-    again = Candidates(recipe.replace(seed=seed), dataset)
+    again = Candidates(recipe.replace(seed=seed, limits=None), dataset)  # which the trial has kept to
     hp = keras_tuner.HyperParameters()
     hp.values = dict(values)
     model = again.build(hp)

@@ -6,6 +6,7 @@ were running and nothing else. KerasTuner's own files, which a kill can truncate
 
 import contextlib
 import csv
+import functools
 import json
 import math
 import os
@@ -14,9 +15,10 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import optuna
 import sqlalchemy
@@ -26,11 +28,16 @@ from zoo.files import writing
 from zoo.tuning.trials import Trial, direction
 
 HEARTBEAT = 5  # seconds; a trial whose worker has not been heard of for six times as long counts as lost
+UNCLAIMED = 120.0  # seconds after which a trial that nobody claims counts as lost
 PATIENCE = 120.0  # seconds that a database may be away for: a restart, say
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 T = TypeVar("T")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class Unreachable(OSError):
+    """The history cannot be read or written: no fault of the candidate that was at work."""
 
 
 @contextlib.contextmanager
@@ -56,12 +63,7 @@ class History:
         try:
             self._storage = self._opened(storage)
             with quietly():
-                self.study = optuna.create_study(
-                    storage=self._storage,
-                    study_name=name,
-                    direction="minimize" if direction(objective) == "min" else "maximize",
-                    load_if_exists=True,
-                )
+                self.study = self._study()
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, AssertionError) as error:
             if "://" in str(storage):
                 raise ValueError(f"{_without_password(storage)} cannot be used: {_first_line(error)}") from None
@@ -69,6 +71,10 @@ class History:
                 f"{_without_password(storage)} is damaged or no search of ours ({_first_line(error)}); remove it to "
                 "search anew"
             ) from None
+
+    def _study(self) -> optuna.Study:
+        wanted: Literal["minimize", "maximize"] = "minimize" if direction(self.objective) == "min" else "maximize"
+        return optuna.create_study(storage=self._storage, study_name=self.name, direction=wanted, load_if_exists=True)
 
     def _opened(self, storage: str | Path) -> optuna.storages.RDBStorage:
         options: dict[str, Any]
@@ -109,7 +115,7 @@ class History:
                 cause = error.__cause__ or error
                 lasting = "malformed" in str(cause) or "not a database" in str(cause) or "full" in str(cause)
                 if lasting or time.monotonic() - started > PATIENCE or not isinstance(self.place, str):
-                    raise OSError(f"{_without_password(self.place)}: {_first_line(cause)}") from None
+                    raise Unreachable(f"{_without_password(self.place)}: {_first_line(cause)}") from None
                 self._storage.remove_session()
                 time.sleep(0.5)
 
@@ -123,16 +129,14 @@ class History:
         """Notes what is searched for. Raises ValueError where the search was started for something else, with what."""
         known = self.asked()
         asked = json.loads(json.dumps(asked))  # as the database gives it back
-        if known is not None and known != asked and not overwrite:
+        if known is not None and known != asked and not overwrite and self.live():
             raise ValueError(
                 f"{_without_password(self.place)} holds {len(self.trials())} trials of another search: "
                 f"{differences(known, asked)}; undo that, or search anew with overwrite (--overwrite)"
             )
-        if overwrite and known is not None:
+        if known != asked or overwrite:  # anew, because a study keeps the direction that it was made with
             optuna.delete_study(study_name=self.name, storage=self._storage)
-            self.study = optuna.create_study(
-                storage=self._storage, study_name=self.name, direction=self.study.direction
-            )
+            self.study = self.patiently(self._study)
         self.patiently(lambda: self.study.set_user_attr("asked", dict(asked)))
 
     # Trials.
@@ -184,6 +188,11 @@ class History:
 
     # Workers that are gone.
 
+    def claim(self, running: optuna.Trial) -> None:
+        """Notes at once that this process is at it, so that it can be found lost."""
+        self.patiently(lambda: self._storage.record_heartbeat(running._trial_id))
+        self.patiently(lambda: running.set_user_attr("worker", this_worker()))
+
     def fail_lost(self, alone: bool = False) -> None:
         """Gives up the trials whose workers have ended, so that others draw them again.
 
@@ -192,8 +201,12 @@ class History:
         """
         self.patiently(lambda: optuna.storages.fail_stale_trials(self.study))
         for trial in self.live():
-            worker = trial.user_attrs.get("worker")
-            if trial.state == TrialState.RUNNING and (alone or (worker is not None and _is_gone(worker))):
+            if trial.state != TrialState.RUNNING:
+                continue
+            worker, begun = trial.user_attrs.get("worker"), trial.datetime_start
+            # Killed before it could say who it is, and before its first heartbeat.
+            unclaimed = worker is None and begun is not None and (datetime.now() - begun).total_seconds() > UNCLAIMED
+            if alone or unclaimed or (worker is not None and _is_gone(worker)):
                 with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError, ValueError):
                     self.patiently(partial(self.study.tell, trial.number, state=TrialState.FAIL))
 
@@ -207,7 +220,6 @@ class History:
                 with contextlib.suppress(Exception):  # a database that is away; the next beat may reach it
                     self._storage.record_heartbeat(running._trial_id)
 
-        self.patiently(lambda: self._storage.record_heartbeat(running._trial_id))
         thread = threading.Thread(target=beat, daemon=True)
         thread.start()
         try:
@@ -218,12 +230,22 @@ class History:
 
 
 def this_worker() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
+    return f"{_machine()}/{os.getpid()}"
+
+
+@functools.cache
+def _machine() -> str:
+    """A name that no other machine or container has, where one can tell: many are called raspberrypi."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(Path("/proc/self/ns/pid").stat().st_ino))
+    return ":".join(parts)
 
 
 def _is_gone(worker: str) -> bool:
-    host, _, process = worker.rpartition("/")
-    if host != socket.gethostname():
+    machine, _, process = worker.rpartition("/")
+    if machine != _machine():
         return False  # its heartbeat tells
     try:
         os.kill(int(process), 0)

@@ -10,6 +10,7 @@ Source: J. Bergstra et al. (TPE), NeurIPS 2011; L. Li et al. (Hyperband), JMLR 2
 
 import math
 import time
+import zlib
 from typing import Any
 
 import keras_tuner
@@ -28,14 +29,21 @@ ORACLES = ("asha", "random", "grid", "bayesian", "hyperband")
 
 
 def make_oracle(
-    name: str, history: History, objective: str, max_trials: int, max_epochs: int, seed: int, watched: str | None = None
+    name: str,
+    history: History,
+    objective: str,
+    max_trials: int,
+    max_epochs: int,
+    seed: int,
+    watched: str | None = None,
+    shared: bool = False,
 ) -> keras_tuner.Oracle:
     """The oracle of this name, one of `ORACLES`.
 
     Args:
         objective: what trials are compared by at their end; watched: what pruning looks at after an epoch.
         max_trials: how many. Hyperband has as many as its brackets have, once.
-        seed: of what is drawn.
+        seed: of what is drawn. shared: whether other workers draw, too.
     """
     check_choice("oracle", name, ORACLES)
     options: dict[str, Any] = {
@@ -45,7 +53,7 @@ def make_oracle(
         "max_consecutive_failed_trials": 1 << 30,
     }
     if name == "asha":
-        return Asha(history, watched=watched or objective, **options)
+        return Asha(history, watched=watched or objective, shared=shared, **options)
     if name == "hyperband":
         del options["max_trials"]
         oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=max_epochs, factor=REDUCTION, **options)
@@ -67,8 +75,10 @@ class Asha(keras_tuner.Oracle):
     trials so far alone: a lost trial is drawn again, the same where there is one worker.
     """
 
-    def __init__(self, history: History, *, watched: str, max_trials: int, **options: Any):
+    def __init__(self, history: History, *, watched: str, max_trials: int, shared: bool, **options: Any):
         super().__init__(max_trials=None, **options)
+        # Two workers that ask at the same moment must not draw the same.
+        self.salt = [zlib.crc32(this_worker().encode())] if shared else []
         self.verbose = 0
         self.history, self.watched, self.count = history, watched, max_trials
         self.running: dict[str, optuna.Trial] = {}
@@ -85,10 +95,10 @@ class Asha(keras_tuner.Oracle):
                 multivariate=True,
                 group=True,
                 n_startup_trials=STARTUP,
-                seed=int(np.random.SeedSequence([self.seed, len(live)]).generate_state(1)[0]),
+                seed=int(np.random.SeedSequence([self.seed, len(live), *self.salt]).generate_state(1)[0]),
             )
         trial = self.history.patiently(self.history.study.ask)
-        trial.set_user_attr("worker", this_worker())
+        self.history.claim(trial)
         ahead = sum(t.number < trial.number for t in self._live())
         if ahead >= self.count:  # another worker was quicker
             self.history.patiently(lambda: self.history.study.tell(trial, state=TrialState.FAIL))

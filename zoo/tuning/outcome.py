@@ -1,7 +1,7 @@
 """What a search leaves behind for people: a table, plots, and the winner as a recipe that runs."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,8 @@ from zoo.tuning.trials import WORST, Search, direction
 
 BEST = '''"""{name}, with what a search of {count} trials found best: {objective} {value:.6g}{spread}."""
 
-from zoo.collection import load_recipe
-from zoo.tuning import with_values
-
-RECIPE = with_values(
-    load_recipe({file!r}),
-    {values},
-).replace(trials=0)
+{imports}
+RECIPE = {recipe}
 '''
 
 
@@ -41,13 +36,29 @@ def best_recipe(recipe: Recipe, found: Search) -> str:
     again = list(found.best.again.values())
     value = sum(again) / len(again) if again else found.best.metrics[found.objective]
     file = str(Path(recipe.file).resolve()) if recipe.file.endswith(".py") else recipe.file
-    values = {k: v for k, v in found.best.values.items() if not k.startswith("tuner/")}
-    lines = "".join(f"        {name!r}: {value!r},\n" for name, value in values.items())
+    fields = {"trials": 0, "seed": recipe.seed, **found.best.fields}
+    if all(map(_literal, fields.values())):
+        imports = "from zoo.collection import load_recipe\n"
+        lines = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
+        text = f"load_recipe({file!r}).replace(\n{lines})"
+    else:  # layers, say, which only the space can make
+        imports = "from zoo.collection import load_recipe\nfrom zoo.tuning import with_values\n"
+        values = {k: v for k, v in found.best.values.items() if not k.startswith("tuner/")}
+        text = f"with_values(load_recipe({file!r}), {values!r}).replace(trials=0, seed={recipe.seed})"
     spread = f", mean of {len(again)} further seeds" if again else ""
     return BEST.format(
-        name=recipe.name, count=len(found.trials), objective=found.objective, value=value, spread=spread, file=file,
-        values="{\n" + lines + "    }",
+        name=recipe.name, count=len(found.trials), objective=found.objective, value=value, spread=spread,
+        imports=imports, recipe=text,
     )  # fmt: skip
+
+
+def _literal(value: Any) -> bool:
+    """Whether Python reads it from what it prints."""
+    if isinstance(value, Mapping):
+        return all(_literal(v) for v in value.values())
+    if isinstance(value, list | tuple):
+        return all(map(_literal, value))
+    return value is None or isinstance(value, bool | int | float | str)
 
 
 def plots(recipe: Recipe, found: Search, folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from zoo.recipe import EXPORT_ONLY, Recipe
 from zoo.tuning.candidates import Candidates, score_again
 from zoo.tuning.history import History
 from zoo.tuning.space import draw, drawn, with_values
-from zoo.tuning.trials import Search, Trial, best_of, finite, ranked
+from zoo.tuning.trials import Search, Trial, best_of, finite, ranked, worst
 from zoo.tuning.tuner import AllFailed, Tuner, brief
 from zoo.tuning.workers import search_with
 
@@ -109,9 +109,13 @@ def finish(recipe: Recipe, dataset: Dataset, history: History, report: Report) -
             if str(seed) in trial.again:
                 continue
             keras.backend.clear_session()
-            value = finite(recipe.objective, score_again(recipe, dataset, trial.values, seed))
+            try:
+                value = finite(recipe.objective, score_again(recipe, dataset, trial.values, seed))
+            except Exception as error:  # a bad candidate, after all
+                report(f"again from seed {seed}: {brief(trial.values)}  failed: {error}")
+                value = worst(recipe.objective)
             history.again(trial, seed, value)
-            report(f"again from seed {seed}: {brief(trial.values)}  {recipe.objective} {value:.4f}")
+            report(f"again from seed {seed}: {brief(trial.values)}  {recipe.objective} {value:.4g}")
 
 
 def read_search(recipe: Recipe, dataset: Dataset, folder: Path, versions: str) -> Search | None:
@@ -125,7 +129,9 @@ def read_search(recipe: Recipe, dataset: Dataset, folder: Path, versions: str) -
     try:
         known, wanted = dict(history.asked() or {}), asked(recipe, dataset, versions)
         free = ("seed", "objective", "oracle", "trial_epochs", "trial_samples", "limits")
-        if not history.trials() or any(known.get(name) != wanted[name] for name in wanted if name not in free):
+        if all(t.error for t in history.trials()) or any(
+            known.get(name) != wanted[name] for name in wanted if name not in free
+        ):
             return None
         hp = drawn(history.trials()[0].values)
         draw(recipe, hp)

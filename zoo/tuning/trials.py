@@ -6,7 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-WORST = 1e9  # stands for a loss that is not finite, which KerasTuner would skip or take for the best
+WORST = 1e300  # stands for a loss that is not finite, which KerasTuner would skip or take for the best
+SMALL_IS_GOOD = (
+    "loss", "mae", "mse", "mape", "msle", "rmse", "error", "crossentropy", "divergence", "hinge", "poisson", "cosh",
+    "false_positives", "false_negatives",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class Trial:
     Attributes:
         values: what was drawn, by hyperparameter.
         fields: of the recipe that these values replace.
-        metrics: at the end of its training; one that is not finite is +-1e9, whichever is worst.
+        metrics: at the end of its training; one that is not finite is +-1e300, whichever is worst.
         seconds: it took. epochs: it was trained; pruned: whether it was given up before its last one.
         error: why it failed; its objective then is the worst.
         again: the objective from other seeds, by seed, where the trial was among the best.
@@ -47,12 +51,12 @@ class Search:
 
 
 def direction(objective: str) -> str:
-    """Losses and errors are to be small, everything else large."""
-    return "min" if objective.endswith(("loss", "mae", "error")) else "max"
+    """Losses and errors are to be small, everything else large; by the names that Keras gives its metrics."""
+    return "min" if objective.endswith(SMALL_IS_GOOD) else "max"
 
 
 def finite(name: str, value: float) -> float:
-    return value if math.isfinite(value) and abs(value) < WORST else worst(name)
+    return value if math.isfinite(value) else worst(name)
 
 
 def worst(objective: str) -> float:

@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ import keras_tuner
 import numpy as np
 
 from zoo.checks import check_choice, check_size
-from zoo.files import locked
+from zoo.files import locked, read_json, write_json
 from zoo.training import create_variables, fit
-from zoo.tuning.history import History
+from zoo.tuning.candidates import Candidates
+from zoo.tuning.history import History, Unreachable
 from zoo.tuning.oracles import Asha, make_oracle
 from zoo.tuning.space import check_ranges, parameters
-from zoo.tuning.trials import Search, Trial, best_of, finite, ranked, worst
+from zoo.tuning.trials import WORST, Search, Trial, best_of, direction, finite, ranked, worst
 
 Report = Callable[[str], None]
 CLEARED_EVERY = 10  # trials; Keras' own state grows with every model
@@ -81,20 +81,23 @@ class Tuner(keras_tuner.Tuner):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.history = History(storage or self.folder / "search.db", name, objective)
         self._shared, self._asked, self._overwrite = storage is not None, asked, overwrite
-        self._scratch = tempfile.mkdtemp(prefix="zoo-tuning-")  # for what KerasTuner writes, and nobody reads
-        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        watched = getattr(hypermodel, "watched", objective)
-        chosen = make_oracle(oracle, self.history, objective, max_trials, max_epochs, seed, watched)
-        self._kind, self._watched = oracle, watched
+        ours = hypermodel if isinstance(hypermodel, Candidates) else None
+        watched = ours.watched if ours else objective
+        chosen = make_oracle(
+            oracle, self.history, objective, max_trials, max_epochs, seed, watched, storage is not None
+        )
+        self._kind, self._watched, self._ours = oracle, watched, ours is not None
+        chosen.save = chosen._save_trial = lambda *_: None  # KerasTuner's own files, which nobody reads
         try:
-            super().__init__(
-                chosen, getattr(hypermodel, "space", hypermodel), directory=self._scratch, project_name="search"
-            )
+            with tempfile.TemporaryDirectory(prefix="zoo-tuning-") as scratch:
+                explored = ours.space if ours else hypermodel  # of ours without building models
+                super().__init__(chosen, explored, directory=scratch, project_name="search")
             check_ranges(self.oracle.get_space())
+            self._space = self._described_space()  # before a HyperModel's `fit` adds to it
         except BaseException:
             self.history.close()
             raise
-        if hasattr(hypermodel, "space"):  # what was explored above, without building models
+        if ours:
             self.hypermodel: Any = hypermodel
         self.share: int | None = None  # how many trials this process does at most
         self._known: list[Trial] = []
@@ -107,14 +110,17 @@ class Tuner(keras_tuner.Tuner):
             what was found.
         """
         with contextlib.nullcontext() if self._shared else locked(self.folder):
-            self.prepare()
             self._check_objective(*fit_args, **fit_kwargs)
+            self.prepare()
             return self.go_on(*fit_args, **fit_kwargs)
 
     def _check_objective(self, x: Any = None, y: Any = None, *_: Any, **options: Any) -> None:
         """Before the first trial, where the data tell without one: a step on one sample names the metrics."""
-        own = hasattr(self.hypermodel, "space") or type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
-        if own or not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
+        if (
+            type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+            or not isinstance(x, np.ndarray)
+            or not isinstance(y, np.ndarray)
+        ):
             return
         model = self.hypermodel.build(self.oracle.get_space())
         create_variables(model, x, y)
@@ -141,17 +147,28 @@ class Tuner(keras_tuner.Tuner):
             raise self._fatal from None
         except _Enough:
             pass
+        finally:
+            shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         return self.result()
 
-    def asked(self) -> dict[str, Any]:
-        """What the history is for: another call than this one must not go on with it."""
+    def _described_space(self) -> dict[str, str]:
         space = {}
         for hp in self.oracle.get_space().space:
             config = {k: v for k, v in hp.get_config().items() if k not in ("name", "conditions", "default")}
             conditions = " and ".join(f"{c.name} in {c.values}" for c in hp.conditions)
             space[f"{hp.name}{f' ({conditions})' if conditions else ''}"] = f"{type(hp).__name__} {config}"
+        return space
+
+    def asked(self) -> dict[str, Any]:
+        """What the history is for: another call than this one must not go on with it."""
         given = self._asked if self._asked is not None else {"max_epochs": self.max_epochs}
-        return {"oracle": self._kind, "objective": self.history.objective, "seed": self.seed, "space": space, **given}
+        return {
+            "oracle": self._kind,
+            "objective": self.history.objective,
+            "seed": self.seed,
+            "space": self._space,
+            **given,
+        }
 
     def result(self) -> Search:
         """What was found so far. Raises RuntimeError where every trial failed."""
@@ -170,11 +187,12 @@ class Tuner(keras_tuner.Tuner):
             raise _Enough
 
     def run_trial(self, trial, *args, **kwargs):
-        values = dict(trial.hyperparameters.values)
+        values = _clamped(trial.hyperparameters)
         place = len(self._done)
         try:
-            if place < len(self._known) and self._known[place].values == values:
+            if place < len(self._known):  # whatever would be drawn now: it was drawn so, and counts
                 done, kept = self._known[place], True
+                trial.hyperparameters.values = dict(done.values)
             else:
                 done, kept = self._trained(trial, values, args, kwargs), False
             self._done.append(done)
@@ -182,7 +200,16 @@ class Tuner(keras_tuner.Tuner):
         except Exception as error:  # KerasTuner would take it for a failed trial
             self._fatal = error
             raise keras_tuner.errors.FatalError from error
-        return {self.history.objective: done.metrics[self.history.objective]}
+        return {self.history.objective: self._bounded(done)}
+
+    def _bounded(self, done: Trial) -> float:
+        """The objective for KerasTuner, whose Gaussian process a huge one would blind: the worst finite one so far."""
+        objective = self.history.objective
+        value = done.metrics[objective]
+        if abs(value) < WORST:
+            return value
+        others = [t.metrics[objective] for t in self._done if abs(t.metrics[objective]) < WORST]
+        return (max if direction(objective) == "min" else min)(others, default=1.0 if value > 0 else 0.0)
 
     def _trained(self, trial, values, args, kwargs) -> Trial:
         running = self.oracle.running.get(trial.trial_id) if isinstance(self.oracle, Asha) else None
@@ -205,64 +232,69 @@ class Tuner(keras_tuner.Tuner):
                 raise TypeError(f"HyperModel.build returned {type(model).__name__}, not a Keras model")
             watch = _Watch(self.oracle, trial.trial_id, self._watched)
             logs = self._fit(trial, model, watch, args, kwargs)
-            if hasattr(self.hypermodel, "measured") and not watch.pruned:
+            if self._ours and not watch.pruned:
                 logs |= self.hypermodel.measured(model)
             if objective not in logs and not watch.pruned:
                 raise _NotMeasured(f"objective={objective!r} is not measured; it is one of {', '.join(sorted(logs))}")
             metrics = {name: finite(name, float(value)) for name, value in logs.items()}
             metrics.setdefault(objective, worst(objective))
             done = Trial(values, metrics, time.monotonic() - start, watch.epochs, watch.pruned)
-            self._keep(model, done)
-            return done
-        except _NotMeasured:
+        except (_NotMeasured, Unreachable):
             raise
         except Exception as error:  # a bad candidate is a bad score; it must not end the search
             message = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
             return Trial(values, {objective: worst(objective)}, time.monotonic() - start, error=message)
+        self._keep(model, done)
+        return done
 
     def _fit(self, trial, model: keras.Model, watch: "_Watch", args: tuple, kwargs: dict[str, Any]) -> dict[str, float]:
         callbacks = [*self._deepcopy_callbacks(kwargs.get("callbacks") or []), watch]
         options = {**kwargs, "callbacks": callbacks}
-        options.setdefault("epochs", self.max_epochs)
+        own = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
+        if self._ours or not own:  # a `fit` of the user's may draw them
+            options.setdefault("epochs", self.max_epochs)
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:  # Hyperband: goes on where the trial of an earlier round ended
             options["epochs"] = values["tuner/epochs"]
             options["checkpoint"] = self._checkpoint(trial)
-        own = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
         if own:
             if "checkpoint" not in inspect.signature(self.hypermodel.fit).parameters:
                 options.pop("checkpoint", None)
             history = self.hypermodel.fit(trial.hyperparameters, model, *args, **options)
             history = getattr(history, "history", history)
+            if not isinstance(history, Mapping):  # the objective itself, as KerasTuner has it
+                return {self.history.objective: float(history)}
             return {name: v[-1] if isinstance(v, list) else v for name, v in history.items()}
         history = fit_like_keras(model, *args, **{"seed": self.seed, **options})
         return {name: v[-1] for name, v in history.items()}
 
     def _checkpoint(self, trial) -> Path:
         """Of a Hyperband trial: that of the round before, to which it adds epochs."""
-        place = Path(self._scratch) / "checkpoints"
+        place = self.folder / "checkpoints"
         place.mkdir(exist_ok=True)
         file = place / f"{trial.trial_id}.npz"
         before = place / f"{trial.hyperparameters.values.get('tuner/trial_id', '')}.npz"
+        file.unlink(missing_ok=True)  # that of a killed search
         if before.is_file():
-            shutil.copy(before, file)
+            os.replace(before, file)  # it is promoted once
         return file
 
     def _keep(self, model: keras.Model, done: Trial) -> None:
         """Weights of the best trials so far, and of no others."""
-        if not self.keep or hasattr(self.hypermodel, "space") or done.pruned:
+        if not self.keep or self._ours or done.pruned:
             return
         objective, folder = self.history.objective, self.folder / "weights"
-        best = ranked([*self._done, done], objective)[: self.keep]
+        best = ranked([*self.history.trials(), done], objective)[: self.keep]
         if done in best:
             folder.mkdir(exist_ok=True)
             temporary = folder / f".{_key(done.values)}.weights.h5"  # a name that Keras takes
             model.save_weights(temporary)
             os.replace(temporary, folder / temporary.name[1:])
-        names = {f"{_key(t.values)}.weights.h5" for t in best}
-        for file in folder.glob("*.weights.h5"):
-            if file.name not in names:
-                file.unlink()
+            write_json(folder / f"{_key(done.values)}.json", model.get_build_config())
+        names = {_key(t.values) for t in best}
+        for file in folder.glob("*.*"):
+            if file.name.split(".")[0] not in names:
+                file.unlink(missing_ok=True)
 
     def _tell(self, done: Trial, kept: bool) -> None:
         trials = self.history.trials()
@@ -285,7 +317,8 @@ class Tuner(keras_tuner.Tuner):
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
         found = []
-        for trial in ranked([t for t in self.history.trials() if not t.error], self.history.objective)[:num_trials]:
+        finished = [t for t in self.history.trials() if not t.error and not t.pruned]
+        for trial in ranked(finished, self.history.objective)[:num_trials]:
             hp = self.oracle.get_space()
             hp.values = dict(trial.values)
             found.append(hp)
@@ -298,6 +331,8 @@ class Tuner(keras_tuner.Tuner):
         models = []
         for hp in self.get_best_hyperparameters(num_models):
             model = self.hypermodel.build(hp)
+            if not model.built:
+                model.build_from_config(read_json(self.folder / "weights" / f"{_key(hp.values)}.json"))
             model.optimizer.build(model.trainable_variables)  # its state is in the file, too
             model.load_weights(self.folder / "weights" / f"{_key(hp.values)}.weights.h5")
             models.append(model)
@@ -344,7 +379,7 @@ class _Watch(keras.callbacks.Callback):
                 f"objective={self.watched!r} is not measured; it is one of {', '.join(sorted(logs or {}))}"
             )
         value = finite(self.watched, float(logs[self.watched]))
-        if abs(value) >= 1e9 or self.oracle.gives_up(self.trial_id, epoch + 1, value):
+        if abs(value) >= WORST or self.oracle.gives_up(self.trial_id, epoch + 1, value):
             self.model.stop_training = self.pruned = True
 
 
@@ -390,6 +425,16 @@ def fit_like_keras(
 def brief(values: Mapping[str, Any]) -> str:
     shown = {k: v for k, v in values.items() if not k.startswith("tuner/")}
     return " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in shown.items())
+
+
+def _clamped(hp: keras_tuner.HyperParameters) -> dict[str, Any]:
+    """Values in their ranges, from which KerasTuner's rounding takes some by a last bit, or by one."""
+    for one in hp.space:
+        if hp.is_active(one) and isinstance(
+            one, keras_tuner.engine.hyperparameters.Float | keras_tuner.engine.hyperparameters.Int
+        ):
+            hp.values[one.name] = min(max(hp.values[one.name], one.min_value), one.max_value)
+    return dict(hp.values)
 
 
 def _key(values: Mapping[str, Any]) -> str:

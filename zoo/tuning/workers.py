@@ -4,23 +4,26 @@ A worker may join late and die at will; its trial is then drawn again. None of t
 the database. A worker ends with the process that started it, because that one's end closes its standard input.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from zoo.errors import CheckFailed
-from zoo.recipe import Recipe
+from zoo.recipe import Limits, Recipe
 from zoo.tuning.history import History
 from zoo.tuning.trials import ranked
 from zoo.tuning.tuner import brief
 
 Report = Callable[[str], None]
+Worker = tuple[subprocess.Popen, IO[bytes]]  # and what it writes to stderr
 CLEARED_AFTER = 100  # trials, after which a worker is replaced by a new one: TensorFlow's memory grows with each model
 RESTARTS = 5  # of workers that came to nothing, in a row
 
@@ -33,8 +36,10 @@ def passed_on(recipe: Recipe) -> dict[str, Any]:
         raise ValueError("workers load the recipe from its file, and this one has none; write it to one, `zoo new`")
     written, now = load_recipe(recipe.file).describe(), recipe.describe()
     fields = {name: value for name, value in now.items() if written[name] != value}
+    if fields.get("limits"):
+        fields["limits"] = dataclasses.asdict(recipe.limits)  # type: ignore[arg-type]
     for name, value in fields.items():
-        if not (value is None or isinstance(value, bool | int | float | str)):
+        if name != "limits" and not (value is None or isinstance(value, bool | int | float | str)):
             raise ValueError(f"workers load the recipe from {recipe.file}, where {name} is another; write it there")
     return fields
 
@@ -54,7 +59,7 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
         "storage": place,
         "threads": threads,
     }
-    running: list[subprocess.Popen] = []
+    running: list[Worker] = []
     told, in_vain, start = {t.number for t in history.trials()}, 0, time.monotonic()
     before = len(told)
     try:
@@ -67,12 +72,13 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
                     _tell(trials, trial, recipe, start, before, report)
             if len(trials) >= recipe.trials:
                 return
-            for process in [p for p in running if p.poll() is not None]:
-                running.remove(process)
+            for worker in [w for w in running if w[0].poll() is not None]:
+                running.remove(worker)
+                process, words_file = worker
                 history.fail_lost()
                 if process.returncode:
                     in_vain += 1
-                    words = _words(process)
+                    words = _words(words_file)
                     report(f"a worker ended with code {process.returncode}: {words[-1]}")
                     if in_vain > RESTARTS * workers:
                         raise CheckFailed(f"{in_vain} workers came to nothing; the last one said: {words[-1]}")
@@ -80,29 +86,34 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
                 running.append(_started(job))
             time.sleep(0.2)
     finally:
-        for process in running:
+        for process, _ in running:
             process.kill()  # what it has finished is in the database
-        for process in running:
+        for process, words_file in running:
             process.wait()
+            words_file.close()
         history.fail_lost()
         history.close()
 
 
-def _started(job: dict[str, Any]) -> subprocess.Popen:
+def _started(job: dict[str, Any]) -> Worker:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(job["threads"])}
-    return subprocess.Popen(
+    words = tempfile.TemporaryFile()  # noqa: SIM115  (a pipe that nobody reads would block it one day)
+    process = subprocess.Popen(
         [sys.executable, "-m", "zoo.tuning.workers", json.dumps(job)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=words,
         env=environment,
         start_new_session=True,  # Ctrl-C is for the parent, which ends its workers
     )
+    return process, words
 
 
-def _words(process: subprocess.Popen) -> list[str]:
-    said = process.stderr.read() if process.stderr else b""
-    return said.decode(errors="replace").strip().splitlines() or ["no words"]
+def _words(file: IO[bytes]) -> list[str]:
+    """The last ones of a worker that has ended."""
+    with file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
+        return file.read().decode(errors="replace").strip().splitlines() or ["no words"]
 
 
 def _tell(trials, trial, recipe: Recipe, start: float, before: int, report: Report) -> None:
@@ -126,7 +137,10 @@ def work(job: dict[str, Any]) -> None:
     from zoo.pipeline import _versions_key
     from zoo.tuning.searching import tuner_of
 
-    recipe = load_recipe(job["recipe"]).replace(**job["fields"])
+    fields = job["fields"]
+    if fields.get("limits"):
+        fields["limits"] = Limits(**fields["limits"])
+    recipe = load_recipe(job["recipe"]).replace(**fields)
     dataset = recipe.load_data()
     tuner = tuner_of(
         recipe, dataset, Path(job["folder"]), lambda line: None, _versions_key(), job["storage"], overwrite=False
