@@ -22,6 +22,7 @@ RECIPE = zoo.Recipe(
     preprocessing=[keras.layers.Rescaling(1 / 16)],
     augmentation=[keras.layers.GaussianNoise(0.05)],
     epochs=30,
+    oracle="random",
     trials=10,
     trial_epochs=12,
     bounds=zoo.Bounds(score=0.97),

@@ -22,5 +22,7 @@ RECIPE = zoo.Recipe(
     learning_rate=1e-2,
     epochs=60,
     trial_epochs=20,
+    oracle="random",
+    trials=12,
     bounds=zoo.Bounds(score=0.95),
 )

@@ -24,5 +24,7 @@ RECIPE = zoo.Recipe(
     epochs=60,
     space=narrow_space,
     trial_epochs=20,
+    oracle="random",
+    trials=12,
     bounds=zoo.Bounds(score=0.95),
 )

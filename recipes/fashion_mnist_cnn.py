@@ -12,16 +12,16 @@ import zoo
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.fashion_mnist, validation=0.05),
     builder=zoo.cnn,
-    arguments={"filters": (32, 48, 128), "convolutions": (1, 2, 2)},
+    arguments={"filters": (24, 48, 128), "convolutions": (1, 2, 2)},
     task=zoo.Multiclass(10, label_smoothing=0.1),
     preprocessing=[keras.layers.Rescaling(1 / 255)],
     augmentation=zoo.augment.for_images("light"),
     batch_size=128,
-    epochs=24,
+    epochs=20,
     # Usual values, without a search: one of a few short trials takes rates that are too high for many epochs.
     optimizer="adamw",
     learning_rate=4e-3,
     weight_decay=0.05,
     trials=0,
-    bounds=zoo.Bounds(score=0.94, bytes={"int8": 300_000}),
+    bounds=zoo.Bounds(score=0.93, mean=0.94, bytes={"int8": 300_000}),
 )

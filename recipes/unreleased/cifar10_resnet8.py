@@ -21,6 +21,7 @@ RECIPE = zoo.Recipe(
     augmentation=zoo.augment.for_images("light"),
     batch_size=128,
     epochs=100,
+    oracle="random",
     trials=8,
     trial_epochs=5,
     trial_samples=10_000,

@@ -21,6 +21,7 @@ RECIPE = zoo.Recipe(
     augmentation=zoo.augment.for_text("light", unknown=1),
     batch_size=64,
     epochs=8,
+    oracle="random",
     trials=6,
     trial_epochs=2,
     trial_samples=5_000,

@@ -30,6 +30,7 @@ RECIPE = zoo.Recipe(
     ],
     batch_size=100,
     epochs=36,
+    oracle="random",
     trials=8,
     trial_epochs=3,
     trial_samples=10_000,
