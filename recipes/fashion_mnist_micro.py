@@ -15,20 +15,18 @@ import zoo
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.fashion_mnist, validation=0.05),
     builder=zoo.cnn,
-    # 37,000 weights, most of them where the picture is small: there they cost the least time and memory.
-    arguments={"filters": (18, 36, 60), "convolutions": (1, 2, 1)},
-    task=zoo.Multiclass(10, label_smoothing=0.1),
+    # 36,000 weights, most of them where the picture is small: there they cost the least time and memory.
+    arguments={"filters": (16, 32, 72), "convolutions": (1, 2, 1)},
+    task=zoo.Multiclass(10),
     preprocessing=[keras.layers.Rescaling(1 / 255)],
-    augmentation=[
-        keras.layers.RandomFlip("horizontal"),
-        keras.layers.RandomTranslation(0.04, 0.04, fill_mode="nearest"),
-    ],
+    # So few weights learn no more than train tells: mirrored pictures alone, no smoothing of labels, little decay.
+    augmentation=[keras.layers.RandomFlip("horizontal")],
     batch_size=128,
-    epochs=20,
+    epochs=26,
     # Usual values, without a search: one of a few short trials takes rates that are too high for many epochs.
     optimizer="adamw",
     learning_rate=4e-3,
-    weight_decay=0.05,
+    weight_decay=0.02,
     trials=0,
     precisions=("int8", "int8_io"),
     target="micro",
