@@ -54,6 +54,7 @@ benchmark: .venv/.installed  ## what our loops gain over what a user would write
 	$(BIN)/python -m benchmarks.runner
 	$(BIN)/python -m benchmarks.export
 	$(BIN)/python -m benchmarks.tuning
+	$(BIN)/python -m benchmarks.tuning_scale
 
 clean:
 	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache

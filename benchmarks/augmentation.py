@@ -21,7 +21,7 @@ import tensorflow as tf
 import zoo
 from zoo.files import write_json
 from zoo.report import plain_table
-from zoo.training import _compiled, create_variables
+from zoo.training import compile_epoch, create_variables
 
 BATCH, ROUNDS, BOUND = 128, 11, 1.15
 EPOCH = 60_000
@@ -33,7 +33,7 @@ def epoch_of(filters: tuple[int, ...], augmentation: list[keras.layers.Layer], d
     model = zoo.cnn((28, 28, 1), 10, filters=filters, convolutions=2, units=(128,), augmentation=augmentation)
     model.compile("adam", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     create_variables(model, *data)
-    train_epoch, _ = _compiled(model, BATCH)
+    train_epoch, _ = compile_epoch(model, BATCH)
     x, y, order = *map(tf.constant, data), tf.range(len(data[0]), dtype="int64")
 
     def seconds() -> tuple[float, float]:

@@ -3,15 +3,18 @@
 `python -m benchmarks.tuning [--json] [--only fnn,cnn,lstm] [--trials 6] [--repetitions 3]`: the same models, trials and
 order of samples on both sides, in one run, alternating; medians over spaced seeds. The last line is JSON:
 {"fnn": {"speedup": ..., "stock_s": ..., "ours_s": ..., "difference": ...}, ...}, where "difference" is the largest
-one of any validation loss after any epoch.
+one of any validation loss after any epoch. All search optimizer, learning rate, momentum and L2; cnn, lstm and
+fnn_dropout dropout too, which stands in the compiled epoch as a constant, so that candidates rarely share one.
 
 `--efficiency SECONDS`: instead, for each model and rival (KerasTuner's random, bayesian and hyperband, plain Optuna,
 and ours) a search of so many seconds from each of 5 spaced seeds: mean and standard deviation of the best validation
-loss, and after which part of that time ours was as good as each rival's mean at its end.
+loss, and after which part of that time ours was as good as each rival's mean at its end. `--oracles` compares our own
+ways to choose among each other instead, which all train by the compiled epoch.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import statistics
@@ -26,19 +29,22 @@ import numpy as np
 import optuna
 
 import zoo
+import zoo.training  # sets an option of TensorFlow's for both sides, without which Adagrad is rounded in other ways
 from zoo.report import plain_table
 
-EPOCHS = {"fnn": 20, "cnn": 20, "lstm": 12}
+EPOCHS = {"fnn": 20, "fnn_dropout": 20, "cnn": 20, "lstm": 12}
+TRIALS = {"fnn": 30, "fnn_dropout": 6, "cnn": 6, "lstm": 6}
+SHAPES = {"fnn": (64,), "fnn_dropout": (64,), "cnn": (8, 8, 1), "lstm": (8, 8)}
 BATCH = 32
 SEEDS = (1_000, 20_000, 300_000, 4_000_000, 50_000_000)  # spaced: neighbours share KerasTuner's draws
 RIVALS = ("ours", "random", "bayesian", "hyperband", "optuna")
+OURS = ("ours", "ours random", "ours bayesian", "ours hyperband")  # the first one is "asha"
 CAP = 2.5  # of a loss that is no number, or far off
 
 
 def data(name: str):
     """Digits, pixels in [0, 1]: (x, y) of train, and of validation."""
-    shape = {"fnn": (64,), "cnn": (8, 8, 1), "lstm": (8, 8)}[name]
-    digits = zoo.data.digits(shape=shape)
+    digits = zoo.data.digits(shape=SHAPES[name])
     return [((part.x / 16).astype("float32"), part.y) for part in (digits.train, digits.validation)]
 
 
@@ -54,19 +60,20 @@ def builder(name: str):
         with hp.conditional_scope("optimizer", ["momentum", "nesterov"]):
             if kind in ("momentum", "nesterov"):
                 momentum = hp.Float("momentum", 0.5, 0.99)
-        dropout = keras.layers.Dropout(hp.Float("dropout", 0.0, 0.6))
+        dropout = [] if name == "fnn" else [keras.layers.Dropout(hp.Float("dropout", 0.0, 0.6))]
+        dense = [keras.layers.Dense(64, "relu", kernel_regularizer=penalty), *dropout]
         layers = {
-            "fnn": lambda: [keras.layers.Dense(64, "relu", kernel_regularizer=penalty), dropout],
+            "fnn": lambda: dense,
+            "fnn_dropout": lambda: dense,
             "cnn": lambda: [
                 keras.layers.Conv2D(8, 3, activation="relu", kernel_regularizer=penalty),
                 keras.layers.Conv2D(16, 3, activation="relu", kernel_regularizer=penalty),
                 keras.layers.Flatten(),
-                dropout,
+                *dropout,
             ],
-            "lstm": lambda: [keras.layers.LSTM(32, kernel_regularizer=penalty), dropout],
+            "lstm": lambda: [keras.layers.LSTM(32, kernel_regularizer=penalty), *dropout],
         }[name]()
-        shape = {"fnn": (64,), "cnn": (8, 8, 1), "lstm": (8, 8)}[name]
-        model = keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(10)])
+        model = keras.Sequential([keras.Input(SHAPES[name]), *layers, keras.layers.Dense(10)])
         optimizer = {
             "sgd": lambda: keras.optimizers.SGD(rate),
             "momentum": lambda: keras.optimizers.SGD(rate, momentum),
@@ -123,8 +130,8 @@ def stock(name: str, kind: str, seed: int, trials: int | None, arguments: dict) 
 def ours(name: str, oracle: str, seed: int, trials: int, arguments: dict) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tuner = zoo.Tuner(
-            builder(name), oracle=oracle, max_trials=trials, seed=seed, directory=folder, report=lambda line: None,
-            keep=1,
+            builder(name), oracle=oracle, max_trials=trials, max_epochs=EPOCHS[name], seed=seed, directory=folder,
+            report=lambda line: None, keep=1,
         )  # fmt: skip
         tuner.search(**arguments)
         tuner.history.close()
@@ -182,9 +189,10 @@ class Clock(Curve):
             raise OutOfTime
 
 
-def speed(names: list[str], trials: int, repetitions: int, as_json: bool) -> None:
+def speed(names: list[str], given: int | None, repetitions: int, as_json: bool) -> None:
     rows, results = [["MODEL", "STOCK", "OURS", "RATIO", "LARGEST DIFFERENCE OF A LOSS"]], {}
     for name in names:
+        trials = given or TRIALS[name]
         (x, y), held_out = data(name)
         arguments = {
             "x": x, "y": y, "validation_data": held_out, "epochs": EPOCHS[name], "batch_size": BATCH, "shuffle": False,
@@ -218,23 +226,25 @@ def search(rival: str, name: str, seed: int, arguments: dict) -> None:
         stock(name, rival, seed, None, arguments)
         return
     arguments = {**arguments, "epochs": EPOCHS[name]}
-    if rival == "ours":
-        ours(name, "asha", seed, 100_000, arguments)
+    if rival.startswith("ours"):
+        oracle = rival.removeprefix("ours").strip() or "asha"
+        for again in itertools.count():  # Hyperband ends after its brackets
+            ours(name, oracle, seed + again, 100_000, arguments)
     elif rival == "optuna":
         plain_optuna(name, seed, arguments)
     else:
         stock(name, rival, seed, None, arguments)
 
 
-def efficiency(names: list[str], seconds: float, seeds: int) -> None:
+def efficiency(names: list[str], seconds: float, seeds: int, rivals: tuple[str, ...]) -> None:
     results: dict[str, dict] = {}
     for name in names:
         (x, y), held_out = data(name)
         Clock.seconds = seconds
         arguments = {"x": x, "y": y, "validation_data": held_out, "batch_size": BATCH, "callbacks": [Clock()]}
-        found: dict[str, list[list[tuple[float, float]]]] = {rival: [] for rival in RIVALS}
+        found: dict[str, list[list[tuple[float, float]]]] = {rival: [] for rival in rivals}
         for seed in SEEDS[:seeds]:
-            for rival in RIVALS:
+            for rival in rivals:
                 Curve.restart()
                 with contextlib.suppress(OutOfTime):
                     search(rival, name, seed, arguments)
@@ -257,15 +267,16 @@ def efficiency(names: list[str], seconds: float, seeds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="only the last line")
-    parser.add_argument("--only", default="fnn,cnn,lstm")
-    parser.add_argument("--trials", type=int, default=6)
+    parser.add_argument("--only", default="fnn,fnn_dropout,cnn,lstm")
+    parser.add_argument("--trials", type=int, help=f"of each search; by default {TRIALS}")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--efficiency", type=float, metavar="SECONDS")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--oracles", action="store_true", help="with --efficiency: our own ways to choose")
     given = parser.parse_args()
     names = given.only.split(",")
     if given.efficiency:
-        efficiency(names, given.efficiency, given.seeds)
+        efficiency(names, given.efficiency, given.seeds, OURS if given.oracles else RIVALS)
     else:
         speed(names, given.trials, given.repetitions, given.json)
 

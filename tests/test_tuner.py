@@ -16,7 +16,7 @@ from conftest import write_recipe
 
 import zoo
 from zoo.collection import load_recipe
-from zoo.pipeline import _versions_key
+from zoo.record import versions_key
 from zoo.tuning import search
 from zoo.tuning.history import History
 from zoo.tuning.outcome import space_of, write_outcome
@@ -192,7 +192,7 @@ def test_killed_workers_and_a_killed_parent_lose_no_finished_trial(recipe, tmp_p
         time.sleep(0.1)
     before = [(t.values, t.metrics) for t in finished(tmp_path / "out")]
     assert 2 <= len(before) < 8
-    found = search(recipe.replace(trials=8), recipe.load_data(), tmp_path / "out", quiet, _versions_key())
+    found = search(recipe.replace(trials=8), recipe.load_data(), tmp_path / "out", quiet, versions_key())
     after = [(t.values, t.metrics) for t in found.trials]
     assert len(after) == 8 and len({json.dumps(values) for values, _ in after}) == 8
     assert all(trial in after for trial in before)
@@ -209,11 +209,11 @@ SEARCH = """
 import sys
 from pathlib import Path
 from zoo.collection import load_recipe
-from zoo.pipeline import _versions_key
+from zoo.record import versions_key
 from zoo.tuning import search
 recipe = load_recipe(sys.argv[1]).replace(trials=8)
 say = lambda line: print(line, flush=True)
-search(recipe, recipe.load_data(), Path(sys.argv[2]), say, _versions_key(), workers=2)
+search(recipe, recipe.load_data(), Path(sys.argv[2]), say, versions_key(), workers=2)
 """
 
 

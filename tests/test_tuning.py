@@ -41,7 +41,7 @@ def test_a_killed_search_comes_to_the_same_end_and_trains_no_trial_twice(
     whole = search(recipe, dataset, tmp_path / "whole", quiet, "v")
 
     trained = []
-    real = zoo.tuning.candidates.fit
+    real = zoo.tuning.sharing.fit
 
     def dies_in_the_third(*args, **options):
         if len(trained) == 2:
@@ -49,13 +49,13 @@ def test_a_killed_search_comes_to_the_same_end_and_trains_no_trial_twice(
         trained.append(1)
         return real(*args, **options)
 
-    monkeypatch.setattr("zoo.tuning.candidates.fit", dies_in_the_third)
+    monkeypatch.setattr("zoo.tuning.sharing.fit", dies_in_the_third)
     cut = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
         search(recipe, dataset, cut, quiet, "v")
     assert len(History(cut / "search.db", "quick", "val_loss").trials()) == 2
 
-    monkeypatch.setattr("zoo.tuning.candidates.fit", lambda *a, **o: trained.append(1) or real(*a, **o))
+    monkeypatch.setattr("zoo.tuning.sharing.fit", lambda *a, **o: trained.append(1) or real(*a, **o))
     resumed = search(recipe, dataset, cut, quiet, "v")
     assert len(trained) == len(resumed.trials) == len(whole.trials)
     assert [t.values for t in resumed.trials] == [t.values for t in whole.trials]
@@ -95,7 +95,7 @@ def test_a_loss_that_is_not_finite_is_bad_and_a_failed_trial_does_not_end_the_se
             raise RuntimeError("out of luck")
         return {"val_loss": [0.5]}
 
-    monkeypatch.setattr("zoo.tuning.candidates.fit", fit)
+    monkeypatch.setattr("zoo.tuning.sharing.fit", fit)
     found = search(recipe.replace(trials=6), dataset, None, quiet, "v")
     assert len(found.trials) == 6
     assert [t.metrics["val_loss"] for t in found.trials[:3]] == [WORST] * 3
@@ -107,7 +107,7 @@ def test_when_every_trial_fails_the_first_cause_is_told(recipe, dataset, monkeyp
     def fit(*arguments, **options):
         raise RuntimeError("no memory\nand a long trace")
 
-    monkeypatch.setattr("zoo.tuning.candidates.fit", fit)
+    monkeypatch.setattr("zoo.tuning.sharing.fit", fit)
     with pytest.raises(
         zoo.CheckFailed, match="every one of 5 trials failed; the first one with: RuntimeError: no memory$"
     ):
@@ -189,7 +189,7 @@ def test_another_search_in_the_same_folder_is_refused_with_the_difference(recipe
 def test_the_parts_that_a_trial_sees(recipe, dataset, monkeypatch):
     seen = []
     monkeypatch.setattr(
-        "zoo.tuning.candidates.fit", lambda model, train, held, **o: seen.append((train, held)) or {"val_loss": [1.0]}
+        "zoo.tuning.sharing.fit", lambda model, train, held, **o: seen.append((train, held)) or {"val_loss": [1.0]}
     )
     search(recipe.replace(trials=1), dataset, None, quiet, "v")
     ((train, held),) = seen

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from zoo.deploy import predict as predict
     from zoo.diagnosis import gradient_norms as gradient_norms
     from zoo.errors import CheckFailed as CheckFailed
+    from zoo.exported import layer_losses as layer_losses
+    from zoo.exported import summary as summary
+    from zoo.exported import verify as verify
     from zoo.models import cnn as cnn
     from zoo.models import crnn as crnn
     from zoo.models import ds_cnn as ds_cnn
@@ -37,12 +40,9 @@ if TYPE_CHECKING:
     from zoo.models import rnn as rnn
     from zoo.pipeline import export as export
     from zoo.pipeline import find_learning_rate as find_learning_rate
-    from zoo.pipeline import layer_losses as layer_losses
     from zoo.pipeline import run as run
-    from zoo.pipeline import summary as summary
     from zoo.pipeline import train as train
     from zoo.pipeline import tune as tune
-    from zoo.pipeline import verify as verify
     from zoo.recipe import Bounds as Bounds
     from zoo.recipe import Limits as Limits
     from zoo.recipe import Recipe as Recipe
@@ -81,12 +81,12 @@ _NAMES = {
     "rnn": "zoo.models",
     "export": "zoo.pipeline",
     "find_learning_rate": "zoo.pipeline",
-    "layer_losses": "zoo.pipeline",
+    "layer_losses": "zoo.exported",
     "run": "zoo.pipeline",
-    "summary": "zoo.pipeline",
+    "summary": "zoo.exported",
     "train": "zoo.pipeline",
     "tune": "zoo.pipeline",
-    "verify": "zoo.pipeline",
+    "verify": "zoo.exported",
     "Bounds": "zoo.recipe",
     "Limits": "zoo.recipe",
     "Recipe": "zoo.recipe",

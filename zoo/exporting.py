@@ -25,6 +25,7 @@ from zoo.benchmarking import latency
 from zoo.checks import check_choice
 from zoo.conversion import choose, convert
 from zoo.conversion.strategy import Strategy
+from zoo.data import Dataset
 from zoo.data.blocks import Array, slices
 from zoo.data.files import Samples
 from zoo.deploy import Runner
@@ -33,7 +34,7 @@ from zoo.files import locked, write_json, write_text, writing
 from zoo.metadata import seal, with_metadata
 from zoo.micro import arena_bytes, micro_run
 from zoo.precisions import PRECISIONS
-from zoo.recipe import Bounds
+from zoo.recipe import Bounds, Recipe
 from zoo.record import make_record, versions, write_record
 from zoo.task import Binary, Multiclass, Regression, Task, Values
 from zoo.training import predict
@@ -85,6 +86,26 @@ class Contents:
     labels: Sequence[str] = ()
     files: Mapping[str, str | bytes] = dataclasses.field(default_factory=dict)
     about: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def contents_of(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.ndarray, seed: int) -> Contents:
+    return Contents(
+        name=recipe.name,
+        task=task,
+        output=task.output(),
+        output_name=task.output_name,
+        x=dataset.test.x,
+        y=dataset.test.y,
+        calibration=calibration,
+        labels=dataset.labels,
+        about={
+            "recipe": recipe.name,
+            "seed": seed,
+            "data": dataset.name,
+            "data_sha256": dataset.sha256,
+            "licence": dataset.licence,
+        },
+    )
 
 
 @dataclass(frozen=True)

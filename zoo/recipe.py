@@ -352,7 +352,7 @@ def usual_space(recipe: Recipe, hp: Any) -> dict[str, Any]:
     """
     fields = {} if isinstance(recipe.optimizer, keras.optimizers.Optimizer) else optimizer_space(hp)
     if "dropout" in _knobs(recipe.builder):
-        fields["arguments"] = {"dropout": hp.Float("dropout", 0.2, 0.5)}
+        fields["arguments"] = {"dropout": hp.Float("dropout", 0.2, 0.5, step=0.1)}
     if recipe.batch_size != "all":
         fields["batch_size"] = hp.Choice("batch_size", [32, 64, 128, 256])
     return fields

@@ -33,6 +33,10 @@ def versions() -> dict[str, str]:
     }
 
 
+def versions_key() -> str:
+    return str(versions())
+
+
 def write_training(
     out: Path,
     recipe: Recipe,

@@ -31,10 +31,13 @@ from zoo.files import writing
 # Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
 # same step would be rounded differently here and in `fit`. Without that rewriting both give the same bits.
 tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+# Each model has a compiled epoch of its own, of which TensorFlow warns in a search as if it were an oversight.
+tf.get_logger().addFilter(lambda record: "compile_epoch.<locals>" not in record.getMessage())
 
 Order = Callable[[int, int], np.ndarray]
 BatchSize = int | str  # "all" is the one word
 Data = tuple[Array, np.ndarray]  # (x, y), n samples each
+Compiled = tuple[Any, Any]  # two functions of TensorFlow's, see `compile_epoch`
 Block = tuple[tuple[tf.Tensor, ...], tf.Tensor]  # (x, y) or (x, y, weights), and the order of samples in it
 EVALUATION_BATCH = 1024
 BLOCK_BYTES = 1 << 28  # of data on disk that are in memory at a time, and as much again where the next block is read
@@ -81,6 +84,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     checkpoint: str | Path | None = None,
     fingerprint: str = "",
+    compiled: Compiled | None = None,
 ) -> dict[str, list[float]]:
     """Trains a compiled model; what `model.fit` does, but an epoch at a time.
 
@@ -99,6 +103,7 @@ def fit(
         checkpoint: a file that is kept while training; when it exists, training goes on from there to exactly the
             same end. It holds weights, optimizer, random state, history and the callbacks' counters.
         fingerprint: of all that the result depends on; a checkpoint with another one is not used.
+        compiled: by `compile_epoch`, of this model and batch size, where it is trained more than once.
 
     Where the optimizer averages weights, validation and callbacks see the averaged ones, and so does who trained.
 
@@ -121,9 +126,10 @@ def fit(
     callback_list = keras.callbacks.CallbackList(
         [*callbacks, last], model=model, epochs=epochs, steps=-(-samples // batch), verbose=0
     )
-    create_variables(model, *train)
+    if compiled is None:
+        create_variables(model, *train)
     generator = keras.random.SeedGenerator(0) if mixing is not None else None
-    train_epoch, evaluate_epoch = _compiled(model, batch, mixing, generator)
+    train_epoch, evaluate_epoch = compiled or compile_epoch(model, batch, mixing, generator)
     blocks = _in_blocks(train if sample_weight is None else (*train, sample_weight), block)
     held_out = _in_blocks(validation, block_of(validation[0], batch)) if validation is not None else None
 
@@ -183,7 +189,7 @@ def _averaged(model: keras.Model) -> Iterator[None]:
 def evaluate(model: keras.Model, data: Data) -> dict[str, float]:
     """Loss and metrics of a compiled model, like `model.evaluate(..., return_dict=True)`."""
     create_variables(model, *data)
-    _, evaluate_epoch = _compiled(model, EVALUATION_BATCH)
+    _, evaluate_epoch = compile_epoch(model, EVALUATION_BATCH)
     model.reset_metrics()
     _over(_in_blocks(data, block_of(data[0], EVALUATION_BATCH))(np.arange(len(data[0]))), evaluate_epoch)
     return _results(model)
@@ -291,7 +297,7 @@ def _tensor(values: np.ndarray) -> tf.Tensor:
 _EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, keras.callbacks.LambdaCallback)
 
 
-def _compiled(model: keras.Model, batch_size: int, mixing: Mixing | None = None, generator: Any = None):
+def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = None, generator: Any = None) -> Compiled:
     """Two functions, each one call into TensorFlow: train on all samples in an order, evaluate on all samples."""
 
     def over_batches(samples, step) -> None:

@@ -1,7 +1,6 @@
 """A recipe's candidates, in the form that the tuner takes: how one is built, trained, and measured as a file."""
 
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +8,18 @@ import keras
 import keras_tuner
 import numpy as np
 
+from zoo.benchmarking import latency
 from zoo.conversion import choose, convert
 from zoo.cost import costs
 from zoo.data import Dataset
 from zoo.data.files import chosen
 from zoo.deploy import Runner
 from zoo.recipe import Limits, Recipe, file_objective
-from zoo.task import Task, Values
-from zoo.training import fit
+from zoo.task import Values
+from zoo.tuning.sharing import Shared
 from zoo.tuning.space import Space, draw
+
+LATENCY_SECONDS = 0.1  # to measure a candidate for
 
 
 class Candidates(keras_tuner.HyperModel):
@@ -33,6 +35,7 @@ class Candidates(keras_tuner.HyperModel):
         if recipe.trial_samples is not None:
             dataset = dataset.thinned(recipe.trial_samples, recipe.seed)
         self.recipe, self.dataset, self.space = recipe, dataset, Space(recipe)
+        self.compiled = Shared()
         self.on_file = file_objective(recipe.objective, recipe.task)
         self.watched = f"val_{recipe.task.metrics()[0].name}" if self.on_file else recipe.objective
 
@@ -56,13 +59,13 @@ class Candidates(keras_tuner.HyperModel):
             if limits.bytes is not None and size > limits.bytes:
                 raise TooLarge(f"{size:,} bytes in {self.recipe.precisions[-1]}, {limits.bytes:,} are allowed")
             if limits.latency_us is not None:
-                took = _microseconds(Runner(file, trusted=True), self.dataset.validation.x[:1])
+                took = float(np.median(latency(Runner(file, trusted=True), LATENCY_SECONDS))) * 1e6
                 if took > limits.latency_us:
                     raise TooLarge(f"{took:.0f} us a sample, {limits.latency_us:.0f} are allowed")
 
     def fit(self, hp, model, *, callbacks, epochs, checkpoint=None, **_):
         train, validation, candidate = self.dataset.train, self.dataset.validation, self.candidate
-        return fit(
+        return self.compiled.fit(
             model,
             (train.x, self.task.encode(train.y)),
             (validation.x, self.task.encode(validation.y)),
@@ -102,15 +105,6 @@ class TooLarge(ValueError):
     """A candidate is over a limit. Its name is what the history tells."""
 
 
-def _microseconds(runner: Runner, x: np.ndarray, calls: int = 30) -> float:
-    times = []
-    for _ in range(calls):
-        start = time.perf_counter()
-        runner.predict(x)
-        times.append(time.perf_counter() - start)
-    return float(np.median(times)) * 1e6
-
-
 def score_again(recipe: Recipe, dataset: Dataset, values: dict[str, Any], seed: int) -> float:
     """The objective of a trial's values from another seed, trained to the end."""
     again = Candidates(recipe.replace(seed=seed, limits=None), dataset)  # which the trial has kept to
@@ -120,6 +114,3 @@ def score_again(recipe: Recipe, dataset: Dataset, values: dict[str, Any], seed: 
     history = again.fit(hp, model, callbacks=[], epochs=recipe.trial_epochs)
     logs = {name: v[-1] for name, v in history.items()} | again.measured(model)
     return float(logs[recipe.objective])
-
-
-__all__ = ["Candidates", "Task", "TooLarge", "score_again"]

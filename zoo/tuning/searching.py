@@ -15,8 +15,8 @@ from zoo.recipe import EXPORT_ONLY, Recipe
 from zoo.tuning.candidates import Candidates, score_again
 from zoo.tuning.history import History
 from zoo.tuning.space import draw, drawn, with_values
-from zoo.tuning.trials import Search, Trial, best_of, finite, ranked, worst
-from zoo.tuning.tuner import AllFailed, Tuner, brief
+from zoo.tuning.trials import Search, Trial, best_of, brief, finite, ranked, worst
+from zoo.tuning.tuner import AllFailed, Tuner
 from zoo.tuning.workers import search_with
 
 FILE = "search.db"

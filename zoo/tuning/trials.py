@@ -1,7 +1,7 @@
 """A trial and a search, as plain values."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,3 +79,22 @@ def best_of(trials: Sequence[Trial], objective: str) -> Trial:
     if not finalists:
         return ranked(trials, objective)[0]
     return min(finalists, key=lambda t: sign * sum(t.again.values()) / len(t.again))
+
+
+def progress(
+    trial: Trial, trials: Sequence[Trial], objective: str, place: str, left: float | None, shown: str | None = None
+) -> str:
+    """A line on a trial that has ended: its place among all, what it came to, the best so far, seconds left."""
+    shown = shown or objective
+    best = ranked(trials, objective)[0].metrics[objective] if trials else math.nan
+    return (
+        f"trial {place}  {brief(trial.values)}  {shown} {trial.metrics[shown]:.4f}  best {best:.4f}"
+        + (f"  given up after {trial.epochs}" if trial.pruned else "")
+        + (f"  {max(0.0, left):.0f} s left" if left is not None else "")
+        + (f"  failed: {trial.error}" if trial.error else "")
+    )
+
+
+def brief(values: Mapping[str, Any]) -> str:
+    shown = {k: v for k, v in values.items() if not k.startswith("tuner/")}
+    return " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in shown.items())

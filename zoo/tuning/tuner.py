@@ -16,15 +16,16 @@ import numpy as np
 
 from zoo.checks import check_choice, check_size
 from zoo.files import locked, read_json, write_json
-from zoo.training import create_variables, fit
+from zoo.training import create_variables
 from zoo.tuning.candidates import Candidates
 from zoo.tuning.history import History, Unreachable
 from zoo.tuning.oracles import Asha, make_oracle
+from zoo.tuning.sharing import Shared
 from zoo.tuning.space import check_ranges, parameters
-from zoo.tuning.trials import WORST, Search, Trial, best_of, direction, finite, ranked, worst
+from zoo.tuning.trials import WORST, Search, Trial, best_of, brief, direction, finite, progress, ranked, worst
 
 Report = Callable[[str], None]
-CLEARED_EVERY = 10  # trials; Keras' own state grows with every model
+CLEARED_EVERY = 10  # compiled models; Keras' own state grows with each
 
 
 class Tuner(keras_tuner.Tuner):
@@ -102,6 +103,8 @@ class Tuner(keras_tuner.Tuner):
         self.share: int | None = None  # how many trials this process does at most
         self._known: list[Trial] = []
         self._done: list[Trial] = []
+        self._compiled = ours.compiled if ours else Shared()
+        self._cleared = -CLEARED_EVERY  # the first trial finds a clear session
 
     def search(self, *fit_args: Any, **fit_kwargs: Any) -> Search:
         """Runs the trials that are still missing; arguments are those of `model.fit`.
@@ -225,7 +228,9 @@ class Tuner(keras_tuner.Tuner):
     def _attempt(self, trial, values, args, kwargs) -> Trial:
         objective, start = self.history.objective, time.monotonic()
         try:
-            if len(self._done) % CLEARED_EVERY == 0:
+            if (traced := len(self._done) - self._compiled.saved) >= self._cleared + CLEARED_EVERY:
+                self._cleared = traced
+                self._compiled.clear()
                 keras.backend.clear_session()
             model = self.hypermodel.build(trial.hyperparameters)
             if not isinstance(model, keras.Model):
@@ -265,7 +270,7 @@ class Tuner(keras_tuner.Tuner):
             if not isinstance(history, Mapping):  # the objective itself, as KerasTuner has it
                 return {self.history.objective: float(history)}
             return {name: v[-1] if isinstance(v, list) else v for name, v in history.items()}
-        history = fit_like_keras(model, *args, **{"seed": self.seed, **options})
+        history = fit_like_keras(self._compiled, model, *args, **{"seed": self.seed, **options})
         return {name: v[-1] for name, v in history.items()}
 
     def _checkpoint(self, trial) -> Path:
@@ -298,20 +303,13 @@ class Tuner(keras_tuner.Tuner):
 
     def _tell(self, done: Trial, kept: bool) -> None:
         trials = self.history.trials()
-        objective = self.history.objective
-        best = ranked(trials, objective)[0].metrics[objective] if trials else float("nan")
-        total = self.max_trials if self._kind != "hyperband" else "?"
-        count = len(trials) if self._kind == "asha" else len(self._done)
-        elapsed = time.monotonic() - self._start
-        left = elapsed / len(self._done) * (self.max_trials - count)
-        shown = self._watched if done.pruned and self._watched in done.metrics else objective
-        ends = "  (kept)" if kept else f"  given up after {done.epochs}" if done.pruned else ""
-        if not kept and self._kind != "hyperband":
-            ends += f"  {max(0, left):.0f} s left"
-        self._report(
-            f"trial {count:2d}/{total}  {brief(done.values)}  {shown} {done.metrics[shown]:.4f}  best {best:.4f}{ends}"
-            + (f"  failed: {done.error}" if done.error else "")
-        )
+        count, total = len(trials) if self._kind == "asha" else len(self._done), str(self.max_trials)
+        left: float | None = (time.monotonic() - self._start) / len(self._done) * (self.max_trials - count)
+        if self._kind == "hyperband":  # which counts its own
+            total, left = "?", None
+        shown = self._watched if done.pruned and self._watched in done.metrics else None
+        line = progress(done, trials, self.history.objective, f"{count:2d}/{total}", None if kept else left, shown)
+        self._report(line + "  (kept)" * kept)
 
     # What KerasTuner's users ask for afterwards.
 
@@ -384,6 +382,7 @@ class _Watch(keras.callbacks.Callback):
 
 
 def fit_like_keras(
+    compiled: Shared,
     model: keras.Model,
     x: Any = None,
     y: Any = None,
@@ -416,15 +415,10 @@ def fit_like_keras(
         validation_data = (x[cut:], y[cut:])
         x, y = x[:cut], y[:cut]
         sample_weight = None if sample_weight is None else sample_weight[:cut]
-    return fit(
+    return compiled.fit(
         model, (x, y), validation_data, epochs=epochs, batch_size=batch_size or 32, sample_weight=sample_weight,
         order=None if shuffle else lambda epoch, n: np.arange(n), seed=seed, callbacks=callbacks, checkpoint=checkpoint,
     )  # fmt: skip
-
-
-def brief(values: Mapping[str, Any]) -> str:
-    shown = {k: v for k, v in values.items() if not k.startswith("tuner/")}
-    return " ".join(f"{k}={v:.3g}" if isinstance(v, float) else f"{k}={v}" for k, v in shown.items())
 
 
 def _clamped(hp: keras_tuner.HyperParameters) -> dict[str, Any]:

@@ -19,8 +19,7 @@ from typing import IO, Any
 from zoo.errors import CheckFailed
 from zoo.recipe import Limits, Recipe
 from zoo.tuning.history import History
-from zoo.tuning.trials import ranked
-from zoo.tuning.tuner import brief
+from zoo.tuning.trials import progress
 
 Report = Callable[[str], None]
 Worker = tuple[subprocess.Popen, IO[bytes]]  # and what it writes to stderr
@@ -69,7 +68,8 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
                 if trial.number not in told:
                     told.add(trial.number)
                     in_vain = 0
-                    _tell(trials, trial, recipe, start, before, report)
+                    left = (time.monotonic() - start) / (len(trials) - before) * (recipe.trials - len(trials))
+                    report(progress(trial, trials, recipe.objective, f"{trial.number + 1:2d}/{recipe.trials}", left))
             if len(trials) >= recipe.trials:
                 return
             for worker in [w for w in running if w[0].poll() is not None]:
@@ -116,17 +116,6 @@ def _words(file: IO[bytes]) -> list[str]:
         return file.read().decode(errors="replace").strip().splitlines() or ["no words"]
 
 
-def _tell(trials, trial, recipe: Recipe, start: float, before: int, report: Report) -> None:
-    best = ranked(trials, recipe.objective)[0].metrics[recipe.objective]
-    left = (time.monotonic() - start) / max(1, len(trials) - before) * (recipe.trials - len(trials))
-    ends = f"  given up after {trial.epochs}" if trial.pruned else ""
-    failed = f"  failed: {trial.error}" if trial.error else ""
-    report(
-        f"trial {trial.number + 1:2d}/{recipe.trials}  {brief(trial.values)}  {recipe.objective} "
-        f"{trial.metrics[recipe.objective]:.4f}  best {best:.4f}{ends}  {max(0, left):.0f} s left{failed}"
-    )
-
-
 def work(job: dict[str, Any]) -> None:
     """What a worker does: trials, until there are enough or it has done its share."""
     import tensorflow as tf
@@ -134,7 +123,7 @@ def work(job: dict[str, Any]) -> None:
     tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(1)
     from zoo.collection import load_recipe
-    from zoo.pipeline import _versions_key
+    from zoo.record import versions_key
     from zoo.tuning.searching import tuner_of
 
     fields = job["fields"]
@@ -143,7 +132,7 @@ def work(job: dict[str, Any]) -> None:
     recipe = load_recipe(job["recipe"]).replace(**fields)
     dataset = recipe.load_data()
     tuner = tuner_of(
-        recipe, dataset, Path(job["folder"]), lambda line: None, _versions_key(), job["storage"], overwrite=False
+        recipe, dataset, Path(job["folder"]), lambda line: None, versions_key(), job["storage"], overwrite=False
     )
     tuner.share = CLEARED_AFTER
     tuner.prepare()

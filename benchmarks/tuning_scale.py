@@ -1,0 +1,125 @@
+"""How a search grows: trials a minute with one worker and with two, and memory after many trials.
+
+`python -m benchmarks.tuning_scale [--trials 60] [--repetitions 3] [--memory-trials 500] [--json]`: searches of digits
+by `zoo tune`, a thread a worker, with 1 and 2 workers in turn. Trials a minute count from the moment at which all
+workers are at work, as loading TensorFlow takes the same seconds in a search of any length; the last trials count while
+all workers have one. Medians over repetitions. Memory is what one process holds (its resident set) after 50 trials and
+at the end of a search that goes on. The last line is JSON:
+{"workers": {"speedup": ..., "one": ..., "two": ...}, "memory": {"ratio": ..., "mb_after_50": ..., "mb_at_end": ...}}.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+RECIPE = """
+from functools import partial
+
+import keras
+
+import zoo
+
+RECIPE = zoo.Recipe(
+    data=partial(zoo.data.digits, shape=(8, 8, 1)),
+    builder=zoo.cnn,
+    arguments={"filters": (16, 32)},
+    task=zoo.Multiclass(10),
+    preprocessing=[keras.layers.Rescaling(1 / 16)],
+    trial_epochs=12,
+    finalists=0,
+)
+"""
+AFTER = 50  # trials, to compare later memory with
+
+
+def search(workers: int, trials: int) -> float:
+    """Trials a minute."""
+    import optuna
+
+    with tempfile.TemporaryDirectory() as folder:
+        recipe = Path(folder) / "grows.py"
+        recipe.write_text(RECIPE)
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "TF_NUM_INTRAOP_THREADS": "1",
+            "TF_NUM_INTEROP_THREADS": "1",
+        }
+        subprocess.run(
+            [sys.executable, "-m", "zoo", "tune", recipe, "--out", folder, "--trials", str(trials), "--workers",
+             str(workers)],
+            check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        study = optuna.load_study(study_name="grows", storage=f"sqlite:///{folder}/search.db")
+        done = [t for t in study.get_trials() if t.datetime_complete]
+    starts = sorted(t.datetime_start for t in done)
+    ends = sorted(t.datetime_complete for t in done)
+    first, last = starts[workers - 1], ends[-workers]
+    return sum(first < end <= last for end in ends) / (last - first).total_seconds() * 60
+
+
+def memory(trials: int) -> tuple[float, float]:
+    """Megabytes after 50 trials, and after all of them, of a process that searches alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "benchmarks.tuning_scale", "--child", folder, "--memory-trials", str(trials)]
+        out = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+    sizes = json.loads(out.splitlines()[-1])
+    return sizes[AFTER - 1], sizes[-1]
+
+
+def child(folder: str, trials: int) -> None:
+    from benchmarks import tuning
+    from zoo import Tuner
+
+    (x, y), held_out = tuning.data("cnn")
+    sizes = []
+
+    def resident(line: str) -> None:
+        if line.startswith("trial"):
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            sizes.append(round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1))
+
+    tuner = Tuner(tuning.builder("cnn"), max_trials=trials, directory=folder, report=resident)
+    tuner.search(x=x[:256], y=y[:256], validation_data=held_out, epochs=3, batch_size=32)
+    print(json.dumps(sizes))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--memory-trials", type=int, default=500)
+    parser.add_argument("--json", action="store_true", help="only the last line")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(given.child, given.memory_trials)
+        return
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(given.repetitions):
+        for workers, measured in rates.items():
+            measured.append(search(workers, given.trials))
+            if not given.json:
+                print(f"{workers} worker{'s' * (workers > 1)}: {measured[-1]:.1f} trials a minute", flush=True)
+    one, two = (statistics.median(rates[workers]) for workers in rates)
+    speedup = statistics.median(b / a for a, b in zip(rates[1], rates[2], strict=True))
+    before, after = memory(given.memory_trials)
+    if not given.json:
+        print(f"two workers do {speedup:.2f} times the trials of one")
+        print(f"{before:.0f} MB after {AFTER} trials, {after:.0f} MB after {given.memory_trials}")
+    results = {
+        "workers": {"speedup": round(speedup, 2), "one": round(one, 1), "two": round(two, 1)},
+        "memory": {"ratio": round(after / before, 3), "mb_after_50": before, "mb_at_end": after},
+    }
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

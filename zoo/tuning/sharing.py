@@ -1,0 +1,236 @@
+"""Candidates that differ in numbers alone share the epoch that TensorFlow compiled for the first of them.
+
+To trace and optimize a small model's epoch takes as long as fifty epochs of it. Where the learning rate, a momentum, a
+decay or the strength of an L1 or L2 penalty is all that is new, a clone of the first such model stays, in which these
+numbers are variables. The next candidate's weights and numbers go into it, it trains, and its weights come back: the
+same operations on the same values, so that losses are those of an own trace to the last bit.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import types
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.training import BatchSize, Compiled, Data, batch_of, compile_epoch, create_variables, fit
+
+AT_MOST = 8  # structures that are kept
+OURS = ("keras", "zoo")  # packages of classes whose configuration says all that they do
+Number = tuple[Any, str]  # an object, and the name of its attribute
+
+
+class Shared:
+    """Compiled epochs of one search, by the structure of the model."""
+
+    def __init__(self) -> None:
+        self._twins: dict[str, _Twin] = {}
+        self.saved = 0  # traces that were not needed
+
+    def fit(
+        self, model: keras.Model, train: Data, validation: Data | None = None, *, batch_size: BatchSize = 32,
+        mixing: Any = None, **options: Any,
+    ) -> dict[str, list[float]]:  # fmt: skip
+        """`zoo.training.fit`, without a new trace where a model of the same structure was trained on data of the same
+        shape before.
+
+        Callbacks see that model in place of this one, with the same weights and numbers.
+        """
+        weights = options.get("sample_weight")
+        arrays = (*train, *(validation or ()), *(() if weights is None else (weights,)))
+        key = None
+        if mixing is None and all(isinstance(array, np.ndarray) for array in arrays):
+            key = structure(model)
+        if key is None:
+            return fit(model, train, validation, batch_size=batch_size, mixing=mixing, **options)
+        batch = batch_of(len(train[0]), batch_size)
+        key += str((batch, validation is None, [(array.shape, array.dtype.str) for array in arrays]))
+        if key in self._twins:
+            twin = self._twins.pop(key)
+            self.saved += 1
+        else:
+            made = _Twin.of(model, train if weights is None else (*train, weights), validation, batch)
+            if made is None:
+                return fit(model, train, validation, batch_size=batch_size, **options)
+            twin = made
+            while len(self._twins) >= AT_MOST:
+                self._twins.pop(next(iter(self._twins)))
+        self._twins[key] = twin  # the last one used is the last one to go
+        twin.take(model)
+        history = fit(twin.model, train, validation, batch_size=batch_size, compiled=twin.compiled, **options)
+        twin.give(model)
+        return history
+
+    def clear(self) -> None:
+        self._twins.clear()
+
+
+class _Twin:
+    """A clone of a candidate, and its compiled epoch, in which numbers are variables."""
+
+    def __init__(self, model: keras.Model, train: Sequence[Any], validation: Data | None, batch: int):
+        self.model = model
+        create_variables(model, *train[:2])
+        self._fresh = [variable.numpy() for variable in model.optimizer.variables]
+        found = numbers(model)
+        self._variables = [_Number(float(getattr(o, name)), trainable=False, dtype="float32") for o, name in found]
+        train_epoch, evaluate_epoch = compile_epoch(model, batch)
+        order = tf.TensorSpec([None], "int64")
+        with _with(found, self._variables):
+            evaluate = evaluate_epoch.get_concrete_function(_specs(validation), order) if validation else evaluate_epoch
+            self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), order), evaluate
+
+    @classmethod
+    def of(cls, model: keras.Model, train: Sequence[Any], validation: Data | None, batch: int) -> "_Twin | None":
+        """None where Keras cannot clone the model."""
+        try:
+            clone = keras.models.clone_model(model)
+            clone.compile_from_config(model.get_compile_config())
+            _copy(model.variables, clone.variables)
+        except Exception:
+            return None
+        if not clone.compiled:
+            return None
+        for layer in clone._flatten_layers():
+            if isinstance(layer, keras.layers.Normalization):
+                layer.finalize_state()  # computes with what it has just got
+        return cls(clone, train, validation, batch)
+
+    def take(self, model: keras.Model) -> None:
+        _copy(model.variables, self.model.variables)
+        mine, theirs = self.model.optimizer, model.optimizer
+        for variable, value in zip(mine.variables, theirs.variables if theirs.built else self._fresh, strict=True):
+            variable.assign(value)
+        if _constant(theirs):
+            mine.learning_rate = float(theirs.learning_rate)
+        places = zip(self._variables, numbers(self.model), numbers(model), strict=True)
+        for variable, (owner, name), (other, _) in places:
+            variable.assign(float(getattr(other, name)))
+            owner.__dict__[name] = getattr(other, name)  # for callbacks that write the model to a file, say
+
+    def give(self, model: keras.Model) -> None:
+        _copy(self.model.variables, model.variables)
+        model.optimizer.build(model.trainable_variables)
+        _copy(self.model.optimizer.variables, model.optimizer.variables)
+        model.stop_training = self.model.stop_training
+
+
+class _Number(keras.Variable):
+    """Stands for a number that is not 0, which is what optimizers and penalties ask before they use it."""
+
+    def __ne__(self, other: object) -> bool:
+        return True
+
+    def __gt__(self, other: object) -> bool:
+        return True
+
+
+def numbers(model: keras.Model) -> list[Number]:
+    """What may differ between two models of one structure, beside a constant learning rate: where it stands."""
+    optimizer = model.optimizer
+    found: list[Number] = [(optimizer, name) for name in ("momentum", "weight_decay") if _is_number(optimizer, name)]
+    rate = optimizer._learning_rate
+    if type(rate) is keras.optimizers.schedules.CosineDecay:
+        found += [(rate, name) for name in ("initial_learning_rate", "warmup_target") if _is_number(rate, name)]
+    penalties = {}
+    for layer in model._flatten_layers():
+        for name, value in vars(layer).items():
+            if name.endswith("_regularizer") and type(value) in (keras.regularizers.L1, keras.regularizers.L2):
+                penalties[id(value)] = value
+    return found + [(p, name) for p in penalties.values() for name in ("l1", "l2") if _is_number(p, name)]
+
+
+def structure(model: keras.Model) -> str | None:
+    """All of a compiled model but its weights and numbers, as text; None where its configuration does not tell all."""
+    if type(model).__module__.split(".")[0] != "keras" or not model.compiled or not model.built:
+        return None
+    layers = list(model._flatten_layers())
+    if any(hasattr(layer, "adapt") and not isinstance(layer, keras.layers.Normalization) for layer in layers):
+        return None
+    metrics = model._compile_metrics._user_metrics if model._compile_metrics else None
+    parts = [*layers, *keras.tree.flatten([model.loss, metrics])]
+    if not all(_is_ours(value) for part in parts for value in (part, *getattr(part, "__dict__", {}).values())):
+        return None
+    learnt = [v.numpy().tobytes() for x in layers if hasattr(x, "adapt") for v in x.variables]
+    try:
+        found = numbers(model)
+        with _with(found, [math.nan] * len(found)), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what cannot be written to a file, which is not what this is for
+            config = {"model": keras.saving.serialize_keras_object(model), "compile": model.get_compile_config()}
+        optimizer = config["compile"]["optimizer"]["config"]
+        optimizer.pop("name")  # Keras counts names on from model to model
+        if _constant(model.optimizer):
+            optimizer.pop("learning_rate")
+        config["model"].pop("compile_config", None)
+        if not _tells_all(config):
+            return None
+        text = json.dumps(config, sort_keys=True)
+    except (AttributeError, TypeError, ValueError, KeyError, NotImplementedError):
+        return None
+    for place, name in enumerate(dict.fromkeys([model.name, *(layer.name for layer in layers)])):
+        text = text.replace(json.dumps(name), f'"#{place}"')
+    penalties = [id(owner) for owner, _ in found]
+    shared = [penalties.index(one) for one in penalties]  # which penalty is the same object as an earlier one
+    return hashlib.sha256(f"{text}{shared}".encode() + b"".join(learnt)).hexdigest()
+
+
+@contextlib.contextmanager
+def _with(found: list[Number], values: Sequence[Any]) -> Iterator[None]:
+    """With other values in their places, past the tracking of optimizers: they are no state of theirs."""
+    before = [vars(owner)[name] for owner, name in found]
+    try:
+        for (owner, name), value in zip(found, values, strict=True):
+            owner.__dict__[name] = value
+        yield
+    finally:
+        for (owner, name), value in zip(found, before, strict=True):
+            owner.__dict__[name] = value
+
+
+def _is_ours(value: Any) -> bool:
+    """Of a function, whose name alone may stand in a configuration."""
+    return not isinstance(value, types.FunctionType) or value.__module__.split(".")[0] in OURS
+
+
+def _tells_all(config: Any) -> bool:
+    """Whether all classes and functions in it are Keras' or ours."""
+    if isinstance(config, list | tuple):
+        return all(map(_tells_all, config))
+    if not isinstance(config, dict):
+        return True
+    name, package = config.get("class_name"), str(config.get("module", "builtins")).split(".")[0]
+    if name in ("Lambda", "__lambda__") or package not in (*OURS, "builtins"):
+        return False
+    if name == "function" and package == "builtins":
+        return False
+    return all(map(_tells_all, config.values()))
+
+
+def _constant(optimizer: keras.optimizers.Optimizer) -> bool:
+    return isinstance(optimizer._learning_rate, keras.Variable)
+
+
+def _is_number(owner: Any, name: str) -> bool:
+    value = getattr(owner, name, None)
+    if value is None or callable(value):
+        return False
+    try:
+        return float(value) != 0
+    except (TypeError, ValueError):
+        return False
+
+
+def _specs(arrays: Sequence[Any]) -> tuple[tf.TensorSpec, ...]:
+    """Of the tensors that `zoo.training.fit` makes of them."""
+    return tuple(tf.TensorSpec(array.shape, tf.constant(array[:1]).dtype) for array in arrays)
+
+
+def _copy(variables: list[Any], into: list[Any]) -> None:
+    for mine, yours in zip(variables, into, strict=True):
+        yours.assign(mine)
