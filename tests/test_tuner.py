@@ -21,7 +21,7 @@ from zoo.tuning import search
 from zoo.tuning.history import History
 from zoo.tuning.outcome import space_of, write_outcome
 from zoo.tuning.space import parameters
-from zoo.tuning.trials import Trial, best_of, ranked
+from zoo.tuning.trials import WORST, Trial, best_of, pareto_front, ranked
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(200, 4)).astype("float32")
@@ -134,13 +134,30 @@ def test_what_is_over_a_limit_is_not_trained(recipe):
         search(recipe.replace(trials=1, limits=zoo.Limits(bytes=100)), dataset, None, quiet, "v")
 
 
-def test_the_objective_may_be_that_of_the_exported_file(recipe, converter_here):
+def test_the_objective_may_be_that_of_the_exported_file(recipe, converter_here, tmp_path):
     dataset = recipe.load_data()
-    found = search(recipe.replace(trials=2, oracle="random", objective="int8_accuracy"), dataset, None, quiet, "v")
+    chosen = recipe.replace(trials=2, oracle="random", objective="int8_accuracy")
+    found = search(chosen, dataset, None, quiet, "v")
+    assert {tmp_path / "pareto.csv", tmp_path / "plots" / "search_pareto.png"} <= set(
+        write_outcome(chosen, found, tmp_path)
+    )
+    with (tmp_path / "pareto.csv").open() as file:
+        assert all(float(row["bytes"]) > 1000 for row in csv.DictReader(file))
     assert all(0 <= t.metrics["int8_accuracy"] <= 1 and not t.error for t in found.trials)
     assert found.best.metrics["int8_accuracy"] == max(t.metrics["int8_accuracy"] for t in found.trials)
     with pytest.raises(ValueError, match="objective"):
         recipe.replace(objective="int7_accuracy")
+
+
+def test_the_pareto_front_has_what_no_other_trial_beats_in_score_and_bytes():
+    def trial(number, accuracy, size, **more):
+        return Trial({}, {"int8_accuracy": accuracy, "bytes": size}, 1.0, number=number, **more)
+
+    trials = [trial(0, 0.9, 30.0), trial(1, 0.8, 20.0), trial(2, 0.7, 25.0), trial(3, 0.9, 29.0), trial(4, 0.5, 10.0)]
+    given_up = trial(5, 0.99, 5.0, pruned=True)
+    failed = Trial({}, {"int8_accuracy": -WORST}, 1.0, error="ValueError")
+    assert [t.number for t in pareto_front([*trials, given_up, failed], "int8_accuracy")] == [4, 1, 3]
+    assert pareto_front([failed], "int8_accuracy") == []
 
 
 def test_what_a_search_leaves_behind(recipe, tmp_path):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoo.collection import Entry
     from zoo.rate_finder import RateCurve
     from zoo.tuning import Search
+    from zoo.tuning.trials import Trial
 
 
 def results_table(entries: Sequence["Entry"]) -> str:
@@ -155,6 +156,17 @@ def plot_search(search: "Search", file: Path) -> None:
         right.plot(*zip(*points, strict=True), "o", label=optimizer)
     right.set(xscale="log", xlabel="learning rate", ylabel=search.objective)
     right.legend()
+    _save(figure, file)
+
+
+def plot_pareto(trials: "Sequence[Trial]", front: "Sequence[Trial]", objective: str, file: Path) -> None:
+    """The objective against the bytes of the file, a point a trial; a line through those that no other one beats."""
+    figure, (panel,) = _panels(1)
+    for some, style, label in ((trials, "o", "trial"), (front, "o-", "beaten by none")):
+        points = [(t.metrics["bytes"] / 1000, t.metrics[objective]) for t in some if "bytes" in t.metrics]
+        panel.plot(*zip(*points, strict=True), style, label=label)
+    panel.set(xlabel="kB of the file", ylabel=objective)
+    panel.legend()
     _save(figure, file)
 
 

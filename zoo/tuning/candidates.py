@@ -79,13 +79,14 @@ class Candidates(keras_tuner.HyperModel):
         )
 
     def measured(self, model: keras.Model) -> dict[str, float]:
-        """The objective, where it is that of a file: what the exported file scores on validation."""
+        """Where the objective is that of a file: what the exported file scores on validation, and its bytes."""
         if self.on_file is None:
             return {}
         x, y = self.dataset.validation
         with tempfile.TemporaryDirectory() as folder:
-            runner = Runner(self._file(model, self.on_file[0], Path(folder)), trusted=True)
-            return {self.recipe.objective: float(self.task.score(y, runner.predict(np.asarray(x))))}
+            file = self._file(model, self.on_file[0], Path(folder))
+            score = self.task.score(y, Runner(file, trusted=True).predict(np.asarray(x)))
+            return {self.recipe.objective: float(score), "bytes": float(file.stat().st_size)}
 
     def _file(self, model: keras.Model, precision: str, folder: Path) -> Path:
         train, task = self.dataset.train, self.task

@@ -10,9 +10,10 @@ import optuna
 
 from zoo.files import write_text, writing
 from zoo.recipe import Recipe
+from zoo.report import plot_pareto
 from zoo.tuning.history import write_csv
 from zoo.tuning.space import Space, parameters
-from zoo.tuning.trials import WORST, Search, direction
+from zoo.tuning.trials import WORST, Search, direction, pareto_front
 
 BEST = '''"""{name}, with what a search of {count} trials found best: {objective} {value:.6g}{spread}."""
 
@@ -22,9 +23,14 @@ RECIPE = {recipe}
 
 
 def write_outcome(recipe: Recipe, found: Search, folder: Path) -> list[Path]:
-    """`search.csv`, `best.py` and `plots/search_*.png`. Returns what was written."""
+    """`search.csv`, `best.py`, `plots/search_*.png`, and `pareto.csv` where files were measured: the paths of these."""
     write_csv(list(found.trials), folder / "search.csv")
     written = [folder / "search.csv"]
+    if front := pareto_front(found.trials, found.objective):
+        write_csv(front, folder / "pareto.csv")
+        with writing(folder / "plots" / "search_pareto.png") as file:
+            plot_pareto(found.trials, front, found.objective, file)
+        written += [folder / "pareto.csv", folder / "plots" / "search_pareto.png"]
     if recipe.file:
         write_text(folder / "best.py", best_recipe(recipe, found))
         written.append(folder / "best.py")

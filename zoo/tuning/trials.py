@@ -69,6 +69,20 @@ def ranked(trials: Sequence[Trial], objective: str) -> list[Trial]:
     return sorted(trials, key=lambda t: (t.pruned, sign * t.metrics[objective], t.number))
 
 
+def pareto_front(trials: Sequence[Trial], objective: str) -> list[Trial]:
+    """The trials that no other one beats in both the objective and the bytes of the file, the smallest first.
+
+    Empty where no file was exported: trials have `bytes` where the objective is that of a file.
+    """
+    sign = 1 if direction(objective) == "min" else -1
+    measured = [t for t in trials if "bytes" in t.metrics and not t.pruned and abs(t.metrics[objective]) < WORST]
+    front: list[Trial] = []
+    for trial in sorted(measured, key=lambda t: (sign * t.metrics[objective], t.metrics["bytes"], t.number)):
+        if not front or trial.metrics["bytes"] < front[-1].metrics["bytes"]:  # as it is no better than these
+            front.append(trial)
+    return front[::-1]
+
+
 def best_of(trials: Sequence[Trial], objective: str) -> Trial:
     """The trial with the best mean over the seeds that it was trained again from, or else the best one.
 
