@@ -38,7 +38,7 @@ def epoch_of(filters: tuple[int, ...], augmentation: list[keras.layers.Layer], d
 
     def seconds() -> tuple[float, float]:
         start = time.perf_counter(), time.process_time()
-        train_epoch((x, y), order)
+        train_epoch((x, y), order, tf.constant(True))
         model.optimizer.iterations.numpy()  # waits for the last step
         return time.perf_counter() - start[0], time.process_time() - start[1]
 

@@ -142,16 +142,13 @@ def fit(
     saved = time.monotonic()
     while epoch < epochs and not model.stop_training:
         callback_list.on_epoch_begin(epoch)
-        model.reset_metrics()
         if generator is not None:  # of seed and epoch alone, like the order, so that it can be resumed
             generator.state.assign([np.random.default_rng([seed, epoch, 1]).integers(2**31), 0])
-        _over(blocks(order(epoch, samples)), train_epoch)
-        logs = _results(model)
+        logs = _over(blocks(order(epoch, samples)), train_epoch)
         with _averaged(model):
             if validation is not None and held_out is not None:
-                model.reset_metrics()
-                _over(held_out(np.arange(len(validation[0]))), evaluate_epoch)
-                logs |= {f"val_{name}": value for name, value in _results(model).items()}
+                measured = _over(held_out(np.arange(len(validation[0]))), evaluate_epoch)
+                logs |= {f"val_{name}": value for name, value in measured.items()}
             callback_list.on_epoch_end(epoch, logs)
         for name, value in last.logs.items():
             history.setdefault(name, []).append(float(value))
@@ -190,9 +187,7 @@ def evaluate(model: keras.Model, data: Data) -> dict[str, float]:
     """Loss and metrics of a compiled model, like `model.evaluate(..., return_dict=True)`."""
     create_variables(model, *data)
     _, evaluate_epoch = compile_epoch(model, EVALUATION_BATCH)
-    model.reset_metrics()
-    _over(_in_blocks(data, block_of(data[0], EVALUATION_BATCH))(np.arange(len(data[0]))), evaluate_epoch)
-    return _results(model)
+    return _over(_in_blocks(data, block_of(data[0], EVALUATION_BATCH))(np.arange(len(data[0]))), evaluate_epoch)
 
 
 def predict(model: keras.Model, x: Array) -> np.ndarray:
@@ -282,10 +277,16 @@ def _in_blocks(data: Sequence[Array], block: int) -> Callable[[np.ndarray], Iter
     return blocks
 
 
-def _over(blocks: Iterable[Block], function: Callable[..., None]) -> None:
-    """Calls a compiled function on each block, and keeps none: two of them are in memory, this one and the next."""
+def _over(blocks: Iterable[Block], function: Any) -> dict[str, float]:
+    """Calls a compiled function on each block, and keeps none: two of them are in memory, this one and the next.
+
+    Returns:
+        loss and metrics over all of them.
+    """
+    results, first = {}, True
     for data, order in blocks:
-        function(data, order)
+        results, first = function(data, order, tf.constant(first)), False
+    return {name: float(value) for name, value in results.items()}
 
 
 def _tensor(values: np.ndarray) -> tf.Tensor:
@@ -298,7 +299,13 @@ _EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, ke
 
 
 def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = None, generator: Any = None) -> Compiled:
-    """Two functions, each one call into TensorFlow: train on all samples in an order, evaluate on all samples."""
+    """Two functions, each one call into TensorFlow: train on all samples in an order, evaluate on all samples.
+
+    They take ((x, y) or (x, y, weights), order, whether this is the first block), and return loss and metrics so far.
+    """
+
+    def begin(first) -> None:
+        tf.cond(first, lambda: (model.reset_metrics(), True)[1], lambda: True)
 
     def over_batches(samples, step) -> None:
         """Calls step(first, end) for each batch, the smaller last one included, inside TensorFlow."""
@@ -311,7 +318,9 @@ def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = N
         tf.while_loop(lambda first: first < samples, body, (start,), parallel_iterations=1)
 
     @tf.function(autograph=False)
-    def train_epoch(data, order):  # (x, y), or (x, y, weights)
+    def train_epoch(data, order, first):
+        begin(first)
+
         def step(first, end):
             batch = order[first:end]
             x, y, *weights = (tf.gather(values, batch) for values in data)
@@ -320,13 +329,16 @@ def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = N
             model.train_step((x, y, *weights))
 
         over_batches(tf.size(order, out_type=tf.int64), step)
+        return model.get_metrics_result()
 
     @tf.function(autograph=False)
-    def evaluate_epoch(data, order):  # (x, y), as they come
+    def evaluate_epoch(data, order, first):  # as they come
+        begin(first)
         x, y = data
         over_batches(
             tf.shape(x, out_type=tf.int64)[0], lambda first, end: model.test_step((x[first:end], y[first:end]))
         )
+        return model.get_metrics_result()
 
     return train_epoch, evaluate_epoch
 
@@ -339,10 +351,6 @@ def create_variables(model: keras.Model, x: Array, y: np.ndarray) -> None:
         variable.assign(value)
     if model.optimizer is not None and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-
-
-def _results(model: keras.Model) -> dict[str, float]:
-    return {name: float(value) for name, value in model.get_metrics_result().items()}
 
 
 # A checkpoint is one .npz: every variable of model and optimizer (random states are variables of their layers),

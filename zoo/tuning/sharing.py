@@ -81,10 +81,10 @@ class _Twin:
         found = numbers(model)
         self._variables = [_Number(float(getattr(o, name)), trainable=False, dtype="float32") for o, name in found]
         train_epoch, evaluate_epoch = compile_epoch(model, batch)
-        order = tf.TensorSpec([None], "int64")
+        rest = tf.TensorSpec([None], "int64"), tf.TensorSpec([], "bool")
         with _with(found, self._variables):
-            evaluate = evaluate_epoch.get_concrete_function(_specs(validation), order) if validation else evaluate_epoch
-            self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), order), evaluate
+            evaluate = evaluate_epoch.get_concrete_function(_specs(validation), *rest) if validation else evaluate_epoch
+            self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), *rest), evaluate
 
     @classmethod
     def of(cls, model: keras.Model, train: Sequence[Any], validation: Data | None, batch: int) -> "_Twin | None":
