@@ -131,10 +131,16 @@ def ours(name: str, oracle: str, seed: int, trials: int, arguments: dict) -> Non
     with tempfile.TemporaryDirectory() as folder:
         tuner = zoo.Tuner(
             builder(name), oracle=oracle, max_trials=trials, max_epochs=EPOCHS[name], seed=seed, directory=folder,
-            report=lambda line: None, keep=1,
+            report=complain, keep=1,
         )  # fmt: skip
         tuner.search(**arguments)
         tuner.history.close()
+
+
+def complain(line: str) -> None:
+    """A trial that fails at once would make a search look quick."""
+    if "failed:" in line:
+        raise RuntimeError(line)
 
 
 def plain_optuna(name: str, seed: int, arguments: dict) -> None:

@@ -27,10 +27,17 @@ PAIRS = {
 
 def model(optimizer, seed=1, penalty=1e-3, dropout=0.2, units=5, activation="relu", normalization=None):
     keras.utils.set_random_seed(seed)
-    first = keras.layers.Dense(units, activation, kernel_regularizer=keras.regularizers.L2(penalty))
+    penalty = keras.regularizers.L2(penalty)  # one for two layers, as users have it
+    first = keras.layers.Dense(units, activation, kernel_regularizer=penalty)
     noisy = [keras.layers.BatchNormalization(), keras.layers.Dropout(dropout)]
     built = keras.Sequential(
-        [keras.Input((6,)), *([normalization] if normalization else []), first, *noisy, keras.layers.Dense(3)]
+        [
+            keras.Input((6,)),
+            *([normalization] if normalization else []),
+            first,
+            *noisy,
+            keras.layers.Dense(3, kernel_regularizer=penalty),
+        ]
     )
     built.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     return built
