@@ -21,7 +21,7 @@ from conftest import write_recipe
 
 from zoo.tuning.history import History
 
-TRIALS, KILLS, DEADLINE = 60, 20, 900.0
+TRIALS, KILLS, DEADLINE = 240, 20, 900.0
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -50,9 +50,12 @@ class Server:
 
     def kill(self):
         os.kill(int((self.folder / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
-        time.sleep(1)
-        (self.folder / "postmaster.pid").unlink(missing_ok=True)
-        self.start()
+        for _ in range(30):  # its children notice within seconds, and no new server starts while one of them is there
+            time.sleep(1)
+            (self.folder / "postmaster.pid").unlink(missing_ok=True)
+            with contextlib.suppress(subprocess.CalledProcessError):
+                return self.start()
+        raise TimeoutError((self.folder / "log").read_text()[-2000:])
 
     def stop(self):
         with contextlib.suppress(Exception):

@@ -77,8 +77,9 @@ class Asha(keras_tuner.Oracle):
 
     def __init__(self, history: History, *, watched: str, max_trials: int, shared: bool, **options: Any):
         super().__init__(max_trials=None, **options)
-        # Two workers that ask at the same moment must not draw the same.
-        self.salt = [zlib.crc32(this_worker().encode())] if shared else []
+        # Two workers that ask at the same moment must not draw the same, nor one that asks twice at the same count
+        # because another's trial was lost in between.
+        self.salt = [zlib.crc32(this_worker().encode()), 0] if shared else []
         self.verbose = 0
         self.history, self.watched, self.count = history, watched, max_trials
         self.running: dict[str, optuna.Trial] = {}
@@ -97,6 +98,7 @@ class Asha(keras_tuner.Oracle):
                 n_startup_trials=STARTUP,
                 seed=int(np.random.SeedSequence([self.seed, len(live), *self.salt]).generate_state(1)[0]),
             )
+        self.salt[1:] = [draws + 1 for draws in self.salt[1:]]
         trial = self.history.patiently(self.history.study.ask)
         self.history.claim(trial)
         ahead = sum(t.number < trial.number for t in self._live())

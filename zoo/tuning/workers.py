@@ -99,7 +99,7 @@ def _started(job: dict[str, Any]) -> Worker:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(job["threads"])}
     words = tempfile.TemporaryFile()  # noqa: SIM115  (a pipe that nobody reads would block it one day)
     process = subprocess.Popen(
-        [sys.executable, "-m", "zoo.tuning.workers", json.dumps(job)],
+        [sys.executable, "-W", "ignore::RuntimeWarning:runpy", "-m", "zoo.tuning.workers", json.dumps(job)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=words,
