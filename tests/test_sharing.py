@@ -63,7 +63,7 @@ def test_what_differs_in_numbers_shares_an_epoch_and_comes_to_the_same_bits(diff
 @pytest.mark.parametrize(
     "other",
     [{"dropout": 0.3}, {"units": 6}, {"activation": "tanh"}, {"optimizer": SGD(0.1)}, {"penalty": 0.0}],
-    ids=str,
+    ids=["dropout", "units", "activation", "optimizer", "penalty"],
 )
 def test_another_structure_is_told_apart(other):
     usual = {"optimizer": SGD(0.1, momentum=0.9)}
