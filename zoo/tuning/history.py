@@ -113,7 +113,7 @@ class History:
                     return call()
             except (sqlalchemy.exc.OperationalError, optuna.exceptions.StorageInternalError) as error:
                 cause = error.__cause__ or error
-                lasting = "malformed" in str(cause) or "not a database" in str(cause) or "full" in str(cause)
+                lasting = "malformed" in str(cause) or "not a database" in str(cause) or "is full" in str(cause)
                 if lasting or time.monotonic() - started > PATIENCE or not isinstance(self.place, str):
                     raise Unreachable(f"{_without_password(self.place)}: {_first_line(cause)}") from None
                 self._storage.remove_session()
