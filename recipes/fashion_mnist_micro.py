@@ -23,6 +23,9 @@ RECIPE = zoo.Recipe(
     augmentation=[keras.layers.RandomFlip("horizontal")],
     batch_size=128,
     epochs=26,
+    # Half of what it learns are the answers of two of the larger model.
+    teachers=2,
+    teacher="fashion_mnist_cnn",
     # Usual values, without a search: one of a few short trials takes rates that are too high for many epochs.
     optimizer="adamw",
     learning_rate=4e-3,
@@ -30,5 +33,5 @@ RECIPE = zoo.Recipe(
     trials=0,
     precisions=("int8", "int8_io"),
     target="micro",
-    bounds=zoo.Bounds(score=0.915, mean=0.92, bytes={"int8": 48_000, "int8_io": 48_000}, arena=64_000),
+    bounds=zoo.Bounds(score=0.92, bytes={"int8": 48_000, "int8_io": 48_000}, arena=64_000),
 )

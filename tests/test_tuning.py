@@ -195,3 +195,34 @@ def test_the_parts_that_a_trial_sees(recipe, dataset, monkeypatch):
     ((train, held),) = seen
     np.testing.assert_array_equal(train[0], dataset.train.x)
     np.testing.assert_array_equal(held[1], dataset.validation.y)
+
+
+@pytest.mark.parametrize("words", ["connection refused", "the database system is starting up"])
+def test_a_server_that_is_away_is_waited_for_and_that_is_said(words, tmp_path, monkeypatch, capsys):
+    opened, tries = History._opened, []
+
+    def away_twice(self, storage):
+        tries.append(storage)
+        if len(tries) < 3:
+            raise sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception(words))
+        return opened(self, tmp_path / "search.db")
+
+    monkeypatch.setattr(History, "_opened", away_twice)
+    History("postgresql://zoo:secret@nowhere/search", "quick", "val_loss").close()
+    told = capsys.readouterr().err
+    assert told.count("does not answer") == 1 and words in told and "secret" not in told
+
+
+def test_a_server_that_stays_away_or_does_not_know_us_ends_in_words(monkeypatch):
+    monkeypatch.setattr("zoo.tuning.history.PATIENCE", 0.6)
+    for words, tries in (("connection refused", 3), ("password authentication failed", 1)):
+        seen = []
+
+        def away(self, storage, words=words, seen=seen):
+            seen.append(storage)
+            raise sqlalchemy.exc.OperationalError("SELECT 1", {}, Exception(words))
+
+        monkeypatch.setattr(History, "_opened", away)
+        with pytest.raises(ValueError, match=rf"postgresql://zoo:\*\*\*@nowhere/search cannot be used: {words}"):
+            History("postgresql://zoo:secret@nowhere/search", "quick", "val_loss")
+        assert len(seen) == tries

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import keras
 
 from zoo.checks import check_size
+from zoo.models.mirrored import MeanOfMirrorImages, WithMirrorImages
 from zoo.models.sequences import AttentionPooling
 from zoo.report import plain_table
 
@@ -137,6 +138,7 @@ def _calls(model: keras.Model, inputs: Sequence[Shape], prefix: str = "") -> Ite
     tensors = {
         id(tensor): keras.KerasTensor(shape, tensor.dtype) for tensor, shape in zip(graph.inputs, inputs, strict=True)
     }
+    views = 1  # of each sample, that go through the layers
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
             operation = node.operation
@@ -157,7 +159,8 @@ def _calls(model: keras.Model, inputs: Sequence[Shape], prefix: str = "") -> Ite
             if isinstance(operation, keras.Model) and hasattr(_graph(operation), "_nodes_by_depth"):
                 yield from _calls(operation, shapes, f"{name}/")
             else:
-                macs = _macs(operation, shapes, output)
+                views = {WithMirrorImages: 2, MeanOfMirrorImages: 1}.get(type(operation), views)
+                macs = _sum([_macs(operation, shapes, output)] * views)
                 if macs != 0 or isinstance(operation, keras.layers.Layer):  # not what only reshapes, compares, adds
                     yield name, operation, output, macs
 

@@ -9,9 +9,7 @@ import dataclasses
 import math
 import re
 import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,7 @@ import keras
 import numpy as np
 
 from zoo import report as reports
-from zoo.attempts import tried, write_attempt
+from zoo.attempts import tried
 from zoo.baselines import baselines, mean_baselines
 from zoo.checks import check_size
 from zoo.collection import load_recipe
@@ -29,7 +27,6 @@ from zoo.cost import costs
 from zoo.data import Dataset
 from zoo.data.files import chosen
 from zoo.data.files import samples as split_samples
-from zoo.diagnosis import Diagnosis, batch_of, diagnose, finite, gradient_norms
 from zoo.exporting import (
     Export,
     contents_of,
@@ -38,7 +35,7 @@ from zoo.exporting import (
 )
 from zoo.files import locked, writing
 from zoo.rate_finder import RateCurve, rate_curve
-from zoo.recipe import NOT_TRAINED, Bounds, Recipe
+from zoo.recipe import Bounds, Recipe
 from zoo.record import (
     data_record,
     make_record,
@@ -46,31 +43,12 @@ from zoo.record import (
     recipe_record,
     versions_key,
     write_record,
-    write_training,
 )
 from zoo.task import Task
-from zoo.training import fit
+from zoo.trained import Report, Training, train_recipe
 from zoo.tuning import Search, read_search, search
 from zoo.tuning.outcome import write_outcome
 from zoo.verification import Check
-
-Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Training:
-    """A trained model, its history, how it fits, and the recipe that was used, tuned values included."""
-
-    model: keras.Model
-    recipe: Recipe
-    history: dict[str, list[float]]
-    seconds: float
-    file: Path
-    diagnosis: Diagnosis
-
-    @property
-    def final(self) -> dict[str, float]:
-        return {name: values[-1] for name, values in self.history.items()}
 
 
 def tune(
@@ -149,7 +127,7 @@ def train(
     """
     recipe, out, dataset = _prepared(recipe, out)
     found = _search_in(out, recipe, dataset, report)
-    return _train(found.recipe if found else recipe, dataset, out, callbacks, report, found)
+    return train_recipe(found.recipe if found else recipe, dataset, out, report, callbacks=callbacks, found=found)
 
 
 def export(
@@ -248,7 +226,7 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
     report(f"{recipe.name}: data {dataset.name} ({counts}), sha256 {dataset.sha256[:12]}")
     found = _tune(recipe, dataset, out, report, **how) if recipe.trials else None
     tuned = found.recipe if found else recipe
-    model = _train(tuned, dataset, out, (), report, found).model
+    model = train_recipe(tuned, dataset, out, report, found=found).model
     result = _export(tuned, model, dataset, out, report)
     if not result.verified or (seeds == 1 and recipe.folds is None):
         return result
@@ -258,7 +236,8 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
         for seed in range(tuned.seed + 1, tuned.seed + seeds):
             again, place = tuned.replace(seed=seed), out / "seeds" / str(seed)
             report(f"again with seed {seed}")
-            scores.append(_scores(train_and_export(again, dataset, place, report, found), seed=seed))
+            taught = train_and_export(again, dataset, place, report, found, teachers=out / "teachers")
+            scores.append(_scores(taught, seed=seed))
     else:
         scores, simple = _cross_validated(recipe, dataset, recipe.folds, out, seeds, report, how)
     result = dataclasses.replace(result, means=tuple(_check_means(recipe, scores)))
@@ -270,11 +249,16 @@ def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report
 
 
 def train_and_export(
-    recipe: Recipe, dataset: Dataset, out: Path, report: Report, found: Search | None = None
+    recipe: Recipe,
+    dataset: Dataset,
+    out: Path,
+    report: Report,
+    found: Search | None = None,
+    teachers: Path | None = None,
 ) -> Export:
     """Another training of a recipe and the files of it, without what simple methods score."""
     out.mkdir(parents=True, exist_ok=True)
-    model = _train(recipe, dataset, out, (), report, found).model
+    model = train_recipe(recipe, dataset, out, report, found=found, teachers=teachers).model
     return _export(recipe, model, dataset, out, report, simple=False)
 
 
@@ -337,46 +321,6 @@ def _search_in(out: Path, recipe: Recipe, dataset: Dataset, report: Report) -> S
     else:
         report(f"with the best values of {file}")
     return found
-
-
-def _train(
-    recipe: Recipe, dataset: Dataset, out: Path, callbacks: Sequence[Any], report: Report, found: Search | None
-) -> Training:
-    start = time.monotonic()
-    task = recipe.task.adapted(dataset.train.y)
-    keras.backend.clear_session()
-    model = recipe.build(dataset)
-    batch = batch_of(dataset, task, recipe.seed)
-    before = gradient_norms(model, *batch)
-    report(f"training {recipe.name}: {model.count_params():,} parameters, {recipe.epochs} epochs, seed {recipe.seed}")
-    history = fit(
-        model,
-        (dataset.train.x, task.encode(dataset.train.y)),
-        (dataset.validation.x, task.encode(dataset.validation.y)),
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        sample_weight=recipe.sample_weights(dataset),
-        seed=recipe.seed,
-        mixing=recipe.mixing,
-        callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
-        checkpoint=out / "checkpoint.npz",
-        fingerprint=recipe.fingerprint(dataset.sha256, versions_key(), without=NOT_TRAINED),
-    )
-    seconds = time.monotonic() - start
-    diagnosis = diagnose(model, recipe, dataset, task, history, before)
-    report(f"{diagnosis.verdict}: {diagnosis.why}" + (f"; turn next: {diagnosis.knobs[0]}" if diagnosis.knobs else ""))
-    result = Training(model, recipe, history, seconds, out / "model.keras", diagnosis)
-    with writing(result.file) as temporary:
-        model.save(temporary)
-    gradients = finite({"before": before, "after": gradient_norms(model, *batch)})
-    write_training(out, recipe, found, history, seconds, fit=diagnosis.as_dict(), gradients=gradients)
-    write_attempt(out, recipe, dataset.sha256, history, seconds)
-    if before:
-        with writing(out / "plots" / "gradients.png") as file:
-            reports.plot_gradients(gradients, file)
-    with writing(out / "plots" / "learning_curves.png") as file:
-        reports.plot_history(history, file)
-    return result
 
 
 def _export(
@@ -444,17 +388,3 @@ def _macs(model: keras.Model) -> int | None:
         return costs(model).macs
     except ValueError:
         return None
-
-
-class _Progress(keras.callbacks.Callback):
-    """A line every few seconds."""
-
-    def __init__(self, report: Report, seconds: float = 2.0):
-        super().__init__()
-        self._tell, self._seconds, self._last = report, seconds, time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if time.monotonic() - self._last > self._seconds or epoch + 1 == self.params["epochs"]:
-            self._last = time.monotonic()
-            figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-            self._tell(f"epoch {epoch + 1:3d}/{self.params['epochs']}  {figures}")

@@ -129,6 +129,11 @@ class Recipe:
             optimizer by name, see `zoo.optimizer`; an object brings its own. The learning rate is 0.003 by default.
         schedule: name or object of `zoo.schedules`. By default "cosine", and for an optimizer object none but its own.
         epochs, seed: of the training. The seed also draws the search's trials.
+        teachers: how many models are trained first, from seeds 1, 2, ...: their mean answers are half of the targets
+            that this one learns from. The trials of a search learn from the data's own targets alone.
+        teacher: their recipe, a name or a path, as of a larger model (G. Hinton et al., Distilling the knowledge in a
+            neural network, 2015); this recipe itself by default (T. Furlanello et al., Born-again neural networks,
+            ICML 2018).
         batch_size: samples a step: 1, or a mini-batch, or "all" for gradient descent on the whole of train.
         class_weight: weight of a sample's loss in training by its class: None, "balanced", which makes all classes
             count alike, or {class: weight}, 1 for those left out.
@@ -177,6 +182,8 @@ class Recipe:
     batch_size: BatchSize = 32
     class_weight: ClassWeight = None
     seed: int = 1
+    teachers: int = 0
+    teacher: str | None = None
     space: Callable[[Any], dict[str, Any]] | None = None
     objective: str = "val_loss"
     oracle: str = "asha"
@@ -210,6 +217,7 @@ class Recipe:
             check_choice(f"argument of {described(self.builder)}", argument, knobs)
         least_of = {
             "epochs": 1,
+            "teachers": 0,
             "trials": 0,
             "trial_epochs": 1,
             "trial_samples": 1,
@@ -220,6 +228,8 @@ class Recipe:
             value = getattr(self, argument)
             if not is_whole(value, least) and not (argument == "trial_samples" and value is None):
                 raise ValueError(f"{argument}={value!r} must be a whole number of at least {least}")
+        if self.teacher is not None and not self.teachers:
+            raise ValueError(f"teacher={self.teacher!r} with teachers=0: say how many of it are to be trained")
         if self.folds is not None:
             check_size("folds", self.folds, minimum=2)
         check_batch_size(self.batch_size)
@@ -249,8 +259,7 @@ class Recipe:
             raise ValueError(
                 f"mixing={self.mixing} with class_weight={self.class_weight!r}: a mixed sample has no class"
             )
-        if hasattr(self.task, "soft"):
-            object.__setattr__(self, "task", dataclasses.replace(self.task, soft=True))  # type: ignore[type-var]
+        object.__setattr__(self, "task", self.task.softened())
 
     def replace(self, **fields: Any) -> "Recipe":
         """A recipe with other fields; `arguments` are merged into the present ones."""
@@ -340,7 +349,9 @@ class Recipe:
             for name, value in self.describe().items()
             if name not in without and value != defaults[name] and described(getattr(self, name)) != defaults[name]
         }
-        sources = [_source(f) for f in (self.builder, self.space or usual_space)]
+        sources = [_source(self.builder)]
+        if "space" not in without:
+            sources.append(_source(self.space or usual_space))
         return hashlib.sha256(json.dumps([fields, sources, rest], sort_keys=True).encode()).hexdigest()
 
 

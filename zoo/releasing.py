@@ -39,9 +39,10 @@ def release(run: Path, name: str) -> None:
     ):
         with writing_folder(target) as temporary:
             shutil.copytree(source, temporary, dirs_exist_ok=True)
-            for file in ("record.json", "card.md", "search.csv"):
-                if file != "search.csv" or (run / file).is_file():  # a recipe may have no search
-                    shutil.copy(run / file, temporary)
+            for file in ("record.json", "card.md"):
+                shutil.copy(run / file, temporary)
+            if target.parent.name == "tflite" and (run / "search.csv").is_file():  # a recipe may have no search
+                shutil.copy(run / "search.csv", temporary)
 
 
 def released_cards() -> dict[Path, str]:

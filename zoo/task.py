@@ -61,6 +61,14 @@ class Task(abc.ABC):
         """Targets as the loss wants them."""
         return y
 
+    def softened(self) -> "Task":
+        """This task with targets that may lie between classes, where it has classes."""
+        return dataclasses.replace(self, soft=True) if hasattr(self, "soft") else self  # type: ignore[type-var]
+
+    def as_targets(self, logits: np.ndarray) -> np.ndarray:
+        """What a model answers, as targets that another may learn from: like those of `encode`, softened."""
+        return np.asarray(self.output()(logits)) if hasattr(self, "soft") else logits
+
     def decide(self, outputs: np.ndarray) -> np.ndarray:
         """The answer: a class number a sample, or the values themselves."""
         return outputs

@@ -12,6 +12,7 @@ an epoch is then a call a block, and weights are still those of one block, to th
 import contextlib
 import inspect
 import json
+import re
 import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,8 +32,8 @@ from zoo.files import writing
 # Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
 # same step would be rounded differently here and in `fit`. Without that rewriting both give the same bits.
 tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-# Each model has a compiled epoch of its own, of which TensorFlow warns in a search as if it were an oversight.
-tf.get_logger().addFilter(lambda record: "compile_epoch.<locals>" not in record.getMessage())
+# Each model has compiled functions of its own, of which TensorFlow warns in a search as if it were an oversight.
+tf.get_logger().addFilter(lambda record: not re.search(r"(compile_epoch|predict)\.<locals>", record.getMessage()))
 
 Order = Callable[[int, int], np.ndarray]
 BatchSize = int | str  # "all" is the one word

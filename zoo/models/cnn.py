@@ -11,6 +11,7 @@ import keras
 
 from zoo.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
+from zoo.models.mirrored import MeanOfMirrorImages, WithMirrorImages
 
 
 def cnn(
@@ -34,6 +35,7 @@ def cnn(
     spatial_dropout: float = 0.0,
     noise: float = 0.0,
     normalization: str | None = "batch",
+    mirrored: bool = False,
     preprocessing: Layers = (),
     augmentation: Layers = (),
     name: str = "cnn",
@@ -54,6 +56,8 @@ def cnn(
         dropout, spatial_dropout: at the end of each stage; dropout after each hidden Dense layer too.
         activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
             noise, normalization: see `zoo.models.blocks.Hidden`.
+        mirrored: whether the answer is the mean of those for an image and for its mirror image, left to right: twice
+            the work, not in training, and no more weights. Train it with `RandomFlip("horizontal")`.
         preprocessing: layers that come first and stay in the exported file.
         augmentation: layers that change the input in training only.
 
@@ -79,7 +83,11 @@ def cnn(
         max_norm=max_norm, dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
     )  # fmt: skip
     check_halvings("filters", filters, x.shape[1:])
+    if mirrored and len(x.shape) != 4:
+        raise ValueError(f"mirrored=True is for images, but input_shape={input_shape} is of a series; leave it out")
 
+    if mirrored:
+        x = WithMirrorImages()(x)  # (2 B, H, W, C)
     for stage, (size, count) in enumerate(zip(filters, convolutions, strict=True)):
         if stage and downsampling == "pool":
             x = axes.max_pooling()(x)  # (B, H/2, W/2, C)
@@ -91,7 +99,8 @@ def cnn(
     for size in units:
         x = keras.layers.Dense(size, **hidden.linear())(x)  # (B, size)
         x = hidden.after(x)
-    return with_logits(inputs, x, num_outputs, hidden, name)
+    model = with_logits(inputs, x, num_outputs, hidden, name)
+    return keras.Model(inputs, MeanOfMirrorImages()(model.output), name=name) if mirrored else model
 
 
 def check_halvings(argument: str, sizes: Sequence[int], input_shape: Sequence[int]) -> None:

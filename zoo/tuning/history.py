@@ -11,6 +11,7 @@ import json
 import math
 import os
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -30,6 +31,8 @@ from zoo.tuning.trials import Trial, direction
 HEARTBEAT = 5  # seconds; a trial whose worker has not been heard of for six times as long counts as lost
 UNCLAIMED = 120.0  # seconds after which a trial that nobody claims counts as lost
 PATIENCE = 120.0  # seconds that a database may be away for: a restart, say
+AWAY = ("refused", "starting up", "shutting down", "recovery", "closed the connection", "terminating connection")
+MET = ("duplicate key", "already exists")
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 T = TypeVar("T")
 
@@ -61,9 +64,7 @@ class History:
     def __init__(self, storage: str | Path, name: str, objective: str):
         self.place, self.name, self.objective = storage, name, objective
         try:
-            self._storage = self._opened(storage)
-            with quietly():
-                self.study = self._study()
+            self._open()
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, AssertionError) as error:
             if "://" in str(storage):
                 raise ValueError(f"{_without_password(storage)} cannot be used: {_first_line(error)}") from None
@@ -71,6 +72,29 @@ class History:
                 f"{_without_password(storage)} is damaged or no search of ours ({_first_line(error)}); remove it to "
                 "search anew"
             ) from None
+
+    def _open(self) -> None:
+        """Waits for a server that is away, and says so: it may be about to start, or the address is wrong.
+
+        Two workers that make the tables at the same moment get in each other's way; the second attempt finds them.
+        """
+        started, told = time.monotonic(), False
+        while True:
+            try:
+                self._storage = self._opened(self.place)
+                with quietly():
+                    self.study = self._study()
+                return
+            except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+                words = str(error.__cause__ or error)
+                away, met = (any(word in words for word in some) for some in (AWAY, MET))
+                if not (away or met) or time.monotonic() - started > PATIENCE:
+                    raise
+                if away and not told:
+                    where = f"{_without_password(self.place)} does not answer ({_first_line(error)})"
+                    print(f"{where}; waiting at most {PATIENCE:.0f} s for it", file=sys.stderr, flush=True)
+                told |= away
+                time.sleep(0.5)
 
     def _study(self) -> optuna.Study:
         wanted: Literal["minimize", "maximize"] = "minimize" if direction(self.objective) == "min" else "maximize"
@@ -217,7 +241,9 @@ class History:
 
         def beat() -> None:
             while not ended.wait(HEARTBEAT):
-                with contextlib.suppress(Exception):  # a database that is away; the next beat may reach it
+                with contextlib.suppress(  # a database that is away; the next beat may reach it
+                    sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError
+                ):
                     self._storage.record_heartbeat(running._trial_id)
 
         thread = threading.Thread(target=beat, daemon=True)

@@ -88,15 +88,17 @@ class _Twin:
 
     @classmethod
     def of(cls, model: keras.Model, train: Sequence[Any], validation: Data | None, batch: int) -> "_Twin | None":
-        """None where Keras cannot clone the model."""
+        """None where Keras cannot clone the model, or makes another one of it."""
         try:
             clone = keras.models.clone_model(model)
             clone.compile_from_config(model.get_compile_config())
-            _copy(model.variables, clone.variables)
-        except Exception:
+        except (TypeError, ValueError, NotImplementedError):  # a layer without a configuration, say
             return None
         if not clone.compiled or len(numbers(clone)) != len(numbers(model)):
             return None
+        if [v.shape for v in clone.variables] != [v.shape for v in model.variables]:
+            return None
+        _copy(model.variables, clone.variables)
         for layer in clone._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()  # computes with what it has just got
@@ -157,21 +159,22 @@ def structure(model: keras.Model) -> str | None:
     if not all(_is_ours(value) for part in parts for value in (part, *getattr(part, "__dict__", {}).values())):
         return None
     learnt = [v.numpy().tobytes() for x in layers if hasattr(x, "adapt") for v in x.variables]
+    found = numbers(model)
     try:
-        found = numbers(model)
         with _with(found, [math.nan] * len(found)), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what cannot be written to a file, which is not what this is for
             config = {"model": keras.saving.serialize_keras_object(model), "compile": model.get_compile_config()}
-        optimizer = config["compile"]["optimizer"]["config"]
-        optimizer.pop("name")  # Keras counts names on from model to model
-        if _constant(model.optimizer):
-            optimizer.pop("learning_rate")
-        config["model"].pop("compile_config", None)
-        if not _tells_all(config):
-            return None
-        text = json.dumps(config, sort_keys=True)
-    except (AttributeError, TypeError, ValueError, KeyError, NotImplementedError):
+        json.dumps(config)
+    except (TypeError, ValueError, NotImplementedError):  # a layer without a configuration, or with one that is no text
         return None
+    if not config["compile"] or not _tells_all(config):
+        return None
+    optimizer = config["compile"]["optimizer"]["config"]
+    optimizer.pop("name")  # Keras counts names on from model to model
+    if _constant(model.optimizer):
+        optimizer.pop("learning_rate")
+    config["model"].pop("compile_config", None)
+    text = json.dumps(config, sort_keys=True)
     for place, name in enumerate(dict.fromkeys([model.name, *(layer.name for layer in layers)])):
         text = text.replace(json.dumps(name), f'"#{place}"')
     return hashlib.sha256(text.encode() + b"".join(learnt)).hexdigest()

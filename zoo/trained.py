@@ -1,0 +1,125 @@
+"""A recipe's training: the model, its history, how well it fits, and what a record needs of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from zoo import report as reports
+from zoo.attempts import write_attempt
+from zoo.collection import load_recipe
+from zoo.data import Dataset
+from zoo.diagnosis import Diagnosis, batch_of, diagnose, finite, gradient_norms
+from zoo.files import writing
+from zoo.recipe import NOT_TRAINED, Recipe
+from zoo.record import versions_key, write_training
+from zoo.training import fit, predict
+from zoo.tuning import Search
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Training:
+    """A trained model, its history, how it fits, and the recipe that was used, tuned values included."""
+
+    model: keras.Model
+    recipe: Recipe
+    history: dict[str, list[float]]
+    seconds: float
+    file: Path
+    diagnosis: Diagnosis
+
+    @property
+    def final(self) -> dict[str, float]:
+        return {name: values[-1] for name, values in self.history.items()}
+
+
+def train_recipe(
+    recipe: Recipe,
+    dataset: Dataset,
+    out: Path,
+    report: Report,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    found: Search | None = None,
+    teachers: Path | None = None,
+) -> Training:
+    """Trains a recipe as it stands and leaves the model, its history and its plots in `out`.
+
+    Args:
+        found: the search that the recipe's values come from, for the record.
+        teachers: folder of the recipe's teachers, `out/teachers` by default; those there are not trained again.
+    """
+    taught = recipe.replace(task=recipe.task.softened()) if recipe.teachers else recipe
+    task = taught.task.adapted(dataset.train.y)
+    targets = task.encode(dataset.train.y)
+    work = [dataset.sha256, versions_key()]
+    if recipe.teachers:
+        teacher = load_recipe(recipe.teacher or recipe).replace(teachers=0, teacher=None)
+        targets = (targets + _answers(teacher, recipe.teachers, dataset, teachers or out / "teachers", report)) / 2
+        if recipe.teacher:
+            work.append(teacher.replace(seed=1).fingerprint(without=NOT_TRAINED))
+    start = time.monotonic()
+    keras.backend.clear_session()
+    model = taught.build(dataset)
+    batch = batch_of(dataset, task, recipe.seed)
+    before = gradient_norms(model, *batch)
+    report(f"training {recipe.name}: {model.count_params():,} parameters, {recipe.epochs} epochs, seed {recipe.seed}")
+    history = fit(
+        model,
+        (dataset.train.x, targets),
+        (dataset.validation.x, task.encode(dataset.validation.y)),
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        sample_weight=recipe.sample_weights(dataset),
+        seed=recipe.seed,
+        mixing=recipe.mixing,
+        callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
+        checkpoint=out / "checkpoint.npz",
+        fingerprint=recipe.fingerprint(*work, without=NOT_TRAINED),
+    )
+    seconds = time.monotonic() - start
+    diagnosis = diagnose(model, recipe, dataset, task, history, before)
+    report(f"{diagnosis.verdict}: {diagnosis.why}" + (f"; turn next: {diagnosis.knobs[0]}" if diagnosis.knobs else ""))
+    result = Training(model, recipe, history, seconds, out / "model.keras", diagnosis)
+    with writing(result.file) as temporary:
+        model.save(temporary)
+    gradients = finite({"before": before, "after": gradient_norms(model, *batch)})
+    write_training(out, recipe, found, history, seconds, fit=diagnosis.as_dict(), gradients=gradients)
+    write_attempt(out, recipe, dataset.sha256, history, seconds)
+    if before:
+        with writing(out / "plots" / "gradients.png") as file:
+            reports.plot_gradients(gradients, file)
+    with writing(out / "plots" / "learning_curves.png") as file:
+        reports.plot_history(history, file)
+    return result
+
+
+def _answers(teacher: Recipe, count: int, dataset: Dataset, folder: Path, report: Report) -> np.ndarray:
+    """What models of a recipe answer on average to the training samples, as targets, (n, num_outputs)."""
+    task, answers = teacher.task.adapted(dataset.train.y), []
+    for seed in range(1, count + 1):
+        report(f"teacher {seed} of {count}")
+        place = folder / str(seed)
+        place.mkdir(parents=True, exist_ok=True)
+        trained = train_recipe(teacher.replace(seed=seed), dataset, place, report)
+        answers.append(task.as_targets(predict(trained.model, dataset.train.x)))
+    return np.mean(answers, axis=0)
+
+
+class _Progress(keras.callbacks.Callback):
+    """A line every few seconds."""
+
+    def __init__(self, report: Report, seconds: float = 2.0):
+        super().__init__()
+        self._tell, self._seconds, self._last = report, seconds, time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if time.monotonic() - self._last > self._seconds or epoch + 1 == self.params["epochs"]:
+            self._last = time.monotonic()
+            figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+            self._tell(f"epoch {epoch + 1:3d}/{self.params['epochs']}  {figures}")
