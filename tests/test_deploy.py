@@ -12,7 +12,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import zoo
-from zoo import deploy
+from zoo import asking, deploy
 from zoo.metadata import seal
 
 
@@ -267,8 +267,8 @@ def test_any_number_of_steps(lstm, tmp_path):
 
     np.savetxt(tmp_path / "one.csv", x[0], delimiter=",")
     np.savetxt(tmp_path / "rows.csv", x.reshape(20, -1), delimiter=",")
-    np.testing.assert_array_equal(deploy.read_input(tmp_path / "one.csv", (None, 4)), x[0])
-    np.testing.assert_array_equal(deploy.read_input(tmp_path / "rows.csv", (None, 4)), x)
+    np.testing.assert_array_equal(asking.read_input(tmp_path / "one.csv", (None, 4)), x[0])
+    np.testing.assert_array_equal(asking.read_input(tmp_path / "rows.csv", (None, 4)), x)
 
 
 def test_a_state_inside_the_file_does_not_last(file, tmp_path):
@@ -405,6 +405,6 @@ def test_an_input_that_the_file_cannot_compute(tokens):
 
 
 def test_labels_that_do_not_exclude_each_other_are_all_named():
-    prediction = deploy.Prediction("label_probabilities", np.array([[0.9, 0.2, 0.8], [0.1, 0.2, 0.5]]), ("a", "b"))
+    prediction = asking.Prediction("label_probabilities", np.array([[0.9, 0.2, 0.8], [0.1, 0.2, 0.5]]), ("a", "b"))
     assert prediction.classes is None
     assert [row["labels"] for row in prediction.as_rows()] == [["a", "2"], []]

@@ -23,7 +23,7 @@ def place(tmp_path_factory):
 
 
 def test_there_are_examples_for_each_of_the_three_users():
-    kinds = ["python", "console", "python", "console", "python", "python", "console", "python"]
+    kinds = ["python", "console", "python", "python", "console", "console", "python", "python", "console", "python"]
     assert [kind for kind, _ in BLOCKS] == kinds
 
 

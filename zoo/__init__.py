@@ -1,8 +1,8 @@
 """Keras Zoo: small neural networks, from data to a proven .tflite.
 
 Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`, `show`, `load`,
-`load_tflite`, `new`, `summary`, `find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`, `predict`,
-`run`, `reproduce`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
+`load_tflite`, `new`, `fit`, `summary`, `find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`,
+`predict`, `run`, `reproduce`. Names are loaded at first use, so `import zoo` does not import TensorFlow.
 """
 
 import importlib
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoo import augment as augment
     from zoo import data as data
     from zoo import schedules as schedules
+    from zoo.asking import predict as predict
     from zoo.augment import Augmentation as Augmentation
     from zoo.benchmarking import benchmark as benchmark
     from zoo.collection import list_recipes as list
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from zoo.collection import show as show
     from zoo.deploy import Runner as Runner
     from zoo.deploy import describe as describe
-    from zoo.deploy import predict as predict
     from zoo.diagnosis import gradient_norms as gradient_norms
     from zoo.errors import CheckFailed as CheckFailed
     from zoo.exported import layer_losses as layer_losses
     from zoo.exported import summary as summary
     from zoo.exported import verify as verify
+    from zoo.fitting import fit as fit
+    from zoo.models import TableFeatures as TableFeatures
     from zoo.models import cnn as cnn
     from zoo.models import crnn as crnn
     from zoo.models import ds_cnn as ds_cnn
@@ -67,9 +69,11 @@ _NAMES = {
     "data": "zoo.data:",
     "Runner": "zoo.deploy",
     "describe": "zoo.deploy",
-    "predict": "zoo.deploy",
+    "predict": "zoo.asking",
     "gradient_norms": "zoo.diagnosis",
     "CheckFailed": "zoo.errors",
+    "fit": "zoo.fitting",
+    "TableFeatures": "zoo.models",
     "cnn": "zoo.models",
     "crnn": "zoo.models",
     "ds_cnn": "zoo.models",

@@ -14,6 +14,7 @@ from zoo.report import (
     figure,
     files_table,
     markdown_table,
+    not_won,
     spread,
 )
 
@@ -184,7 +185,7 @@ def _baselines(record: Mapping[str, Any]) -> str:
     rows = [
         [name, figure(score), *[figure(aucs.get(name))] * bool(aucs)] for name, score in record["baselines"].items()
     ]
-    return markdown_table(head, rows)
+    return "\n\n".join(filter(None, [not_won(record), markdown_table(head, rows)]))
 
 
 def _data(record: Mapping[str, Any]) -> str:

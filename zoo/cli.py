@@ -232,6 +232,37 @@ def new(name: str, into: Path) -> None:
     click.echo(f"{path} is written; put your data in, then: zoo run {path}")
 
 
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--target", help="Column to predict [default: one called target, label or the like, or the last].")
+@click.option("--task", help="Binary, Multiclass, Regression or Forecasting, where the data do not tell rightly.")
+@click.option("--kind", help="What the data are: table, images, series, forecast or text [default: found out].")
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="For all of it.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [default: runs/NAME OF THE DATA].")
+@click.option("--objective", default="val_loss", show_default=True, help="Of the search, such as int8_accuracy.")
+@click.option("--max-bytes", type=int, help="Of the int8 file; larger candidates are not trained.")
+@_json_option
+def fit(path: Path, as_json: bool, **options: Any) -> None:
+    """Make a model for your own data: look, tune, train, export, prove. Writes the recipe to go on from.
+
+    PATH is a CSV or Parquet file, a .npz with x and y, or a folder with a folder of images, texts or CSV files a class.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path}")
+    _load_tensorflow()
+    done = zoo.fit(path, report=_progress, **options)
+    if as_json:
+        told = {"kind": done.kind, "notes": done.notes, "folder": str(done.folder), "recipe": str(done.recipe)}
+        _print_json({**told, "beats_baselines": done.beaten, "seconds": done.seconds, "record": done.export.record})
+    else:
+        from zoo.report import files_table, plain_table
+
+        click.echo(plain_table(files_table(done.export.record)))
+        click.echo(f"To hand over: {done.folder / 'deploy'}\nTo go on from: {done.recipe}\n{done}")
+    if not any(file.verified for file in done.export.files):
+        _raise_if_refused(done.export)
+
+
 @cli.command("find-lr")
 @click.argument("recipe")
 @_out_option

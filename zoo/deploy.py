@@ -52,6 +52,7 @@ class Runner:
         output_name: "probabilities", "probability" or "value" in files of ours.
         labels: of the outputs, where the file or its record names them.
         description: what the zoo.json in the file says of it; {} where there is none.
+        files: content of the file's archive, by name: the table by which rows are read, say.
         streaming: whether the file computes one step of a sequence, with its state as further inputs and outputs.
 
     Raises:
@@ -66,6 +67,7 @@ class Runner:
         if damage:
             raise ValueError(f"{self.path} {damage}")
         self.sha256, self.labels, self.description = file.sha256, file.labels, file.description
+        self.files = file.contents
         self._interpreter, inputs, outputs = _load(file, num_threads)
         self._keeps_state = _has_variables(file.model)
 
@@ -260,77 +262,6 @@ class Runner:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """Answers of a file, one row a sample: raw outputs, and for classes the best one with its label."""
-
-    output_name: str
-    outputs: np.ndarray  # (n, outputs)
-    labels: tuple[str, ...]
-
-    @property
-    def classes(self) -> np.ndarray | None:
-        """Class numbers (n,), or None where the outputs are values."""
-        if self.output_name == "probabilities":
-            return self.outputs.argmax(axis=1)
-        if self.output_name == "probability":
-            return (self.outputs.reshape(-1) > 0.5).astype(int)
-        return None  # values, or labels that do not exclude each other
-
-    def as_rows(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = [{self.output_name: row.tolist()} for row in self.outputs]
-        if self.classes is not None:
-            for row, number, outputs in zip(rows, self.classes, self.outputs, strict=True):
-                row["class"] = int(number)
-                row["label"] = self.labels[number] if number < len(self.labels) else str(number)
-                p = float(outputs[number] if len(outputs) > 1 else outputs[0])
-                row["confidence"] = p if len(outputs) > 1 or number else 1 - p
-        if self.output_name == "label_probabilities":
-            for row, outputs in zip(rows, self.outputs, strict=True):
-                numbers = np.flatnonzero(outputs > 0.5)
-                row["labels"] = [self.labels[n] if n < len(self.labels) else str(n) for n in numbers]
-        return rows
-
-
-def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:
-    """Answers of a .tflite file for an array, or for a .npy or .csv file that holds one or more inputs."""
-    runner = Runner(file, num_threads)
-    if isinstance(x, str | Path):
-        x = read_input(x, runner.input_shape)
-    return Prediction(runner.output_name, runner.predict(x), runner.labels)
-
-
-def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:
-    """Inputs (n, *input_shape) from a .npy array, or from a .csv with one input a row or one input in all.
-
-    Where the first length is None, as of sequences, a .csv holds one step a row of one sequence, or one sequence a row.
-
-    Raises FileNotFoundError or ValueError that says what the file holds and what is wanted.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    if path.suffix not in (".npy", ".csv"):
-        raise ValueError(
-            f"{path}: an input is a .npy array or a .csv of numbers, not {path.suffix or 'without suffix'}"
-        )
-    try:
-        if path.suffix == ".npy":
-            x = np.load(path, allow_pickle=False)
-        else:
-            x = np.loadtxt(path, delimiter=",", ndmin=2, dtype="float32", encoding="utf-8-sig")
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    size = int(np.prod([n for n in input_shape if n is not None]))
-    if None in input_shape:
-        step = input_shape[1:]
-        if x.ndim == 2 and x.size and None not in step and x.shape[1:] != step and x.shape[1] % size == 0:
-            x = x.reshape(len(x), -1, *step)
-    elif x.shape[1:] != input_shape and x.size and x.size % size == 0 and (x.size == size or x.shape[1:] == (size,)):
-        x = x.reshape(-1, *input_shape)
-    return x
-
-
-@dataclass(frozen=True)
 class Archive:
     """The zip behind the model of a sealed file, nothing in it compressed."""
 
@@ -434,6 +365,7 @@ class _File:
             raise ValueError(f"{path} is not a TFLite file, or it is damaged ({len(content)} bytes)")
         self.bytes, self.sha256 = len(content), hashlib.sha256(content).hexdigest()
         self.model, self.files, self.description, self.damage = content, list[str](), dict[str, Any](), ""
+        self.contents: dict[str, bytes] = {}
         recorded = _recorded(path)
         self.labels: tuple[str, ...] = tuple(recorded["labels"]) if recorded else ()
         self.checked = bool(recorded) or b"zoo.json" in content
@@ -448,7 +380,7 @@ class _File:
         archive = read_archive(content)
         if archive is None:
             return
-        self.model, self.files = content[: archive.model_bytes], list(archive.files)
+        self.model, self.files, self.contents = content[: archive.model_bytes], list(archive.files), archive.files
         if "labels.txt" in archive.files:
             text = archive.files["labels.txt"].decode("utf-8", "replace")
             self.labels = tuple(text.removesuffix("\n").replace("\r", "").split("\n"))

@@ -98,6 +98,10 @@ def contents_of(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.nd
         y=dataset.test.y,
         calibration=calibration,
         labels=dataset.labels,
+        files={
+            **({"vocabulary.txt": "\n".join(dataset.vocabulary)} if dataset.vocabulary else {}),
+            **dataset.files,
+        },
         about={
             "recipe": recipe.name,
             "seed": seed,

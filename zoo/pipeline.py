@@ -18,7 +18,7 @@ import numpy as np
 
 from zoo import report as reports
 from zoo.attempts import tried
-from zoo.baselines import baselines, mean_baselines
+from zoo.baselines import Baselines, baselines, mean_baselines
 from zoo.checks import check_size
 from zoo.collection import load_recipe
 from zoo.conversion import load_keras
@@ -75,10 +75,10 @@ def tune(
     """
     recipe, out, dataset = _prepared(recipe, out)
     with locked(out):
-        return _tune(recipe, dataset, out, report, workers=workers, storage=storage, overwrite=overwrite)
+        return search_recipe(recipe, dataset, out, report, workers=workers, storage=storage, overwrite=overwrite)
 
 
-def _tune(recipe: Recipe, dataset: Dataset, out: Path, report: Report, **how: Any) -> Search:
+def search_recipe(recipe: Recipe, dataset: Dataset, out: Path, report: Report, **how: Any) -> Search:
     result = search(recipe, dataset, out, report, versions_key(), **how)
     values = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.best.values.items())
     report(f"best of {len(result.trials)} trials: {values}")
@@ -196,7 +196,7 @@ def export(
         raise ValueError(f"recipe {model} brings its own data, task and labels; leave these out, or give a Keras model")
     recipe, out, dataset = _prepared(load_recipe(model).replace(**given), folder)
     with locked(out):
-        return _export(recipe, load_keras(out / "model.keras"), dataset, out, report)
+        return export_recipe(recipe, load_keras(out / "model.keras"), dataset, out, report)
 
 
 def run(
@@ -224,10 +224,10 @@ def run(
 def _run(recipe: Recipe, out: Path, dataset: Dataset, seeds: int, report: Report, how: dict[str, Any]) -> Export:
     counts = ", ".join(f"{len(part.x)} {name}" for name, part in dataset.parts.items())
     report(f"{recipe.name}: data {dataset.name} ({counts}), sha256 {dataset.sha256[:12]}")
-    found = _tune(recipe, dataset, out, report, **how) if recipe.trials else None
+    found = search_recipe(recipe, dataset, out, report, **how) if recipe.trials else None
     tuned = found.recipe if found else recipe
     model = train_recipe(tuned, dataset, out, report, found=found).model
-    result = _export(tuned, model, dataset, out, report)
+    result = export_recipe(tuned, model, dataset, out, report)
     if not result.verified or (seeds == 1 and recipe.folds is None):
         return result
     simple: dict[str, dict[str, float]] = {}
@@ -259,7 +259,7 @@ def train_and_export(
     """Another training of a recipe and the files of it, without what simple methods score."""
     out.mkdir(parents=True, exist_ok=True)
     model = train_recipe(recipe, dataset, out, report, found=found, teachers=teachers).model
-    return _export(recipe, model, dataset, out, report, simple=False)
+    return export_recipe(recipe, model, dataset, out, report, simple=({}, {}))
 
 
 def _cross_validated(
@@ -278,7 +278,7 @@ def _cross_validated(
             again, place = recipe.replace(seed=seed), out / "folds" / f"{seed}-{number}"
             report(f"fold {number + 1} of {folds}, dealt by seed {seed}")
             place.mkdir(parents=True, exist_ok=True)
-            found = _tune(again, fold, place, report, **{**how, "workers": 1}) if recipe.trials else None
+            found = search_recipe(again, fold, place, report, **{**how, "workers": 1}) if recipe.trials else None
             tuned = found.recipe if found else again
             scores.append(_scores(train_and_export(tuned, fold, place, report, found), seed=seed, fold=number))
             simple.append(baselines(fold, tuned.task.adapted(fold.train.y)))
@@ -323,15 +323,15 @@ def _search_in(out: Path, recipe: Recipe, dataset: Dataset, report: Report) -> S
     return found
 
 
-def _export(
+def export_recipe(
     recipe: Recipe,
     model: keras.Model,
     dataset: Dataset,
     out: Path,
     report: Report,
-    simple: bool = True,
+    simple: Baselines | None = None,
 ) -> Export:
-    """`simple`: whether what simple methods score is measured too, which on many samples takes minutes."""
+    """`simple`: what simple methods score, where that is known, or is not to be measured: that may take minutes."""
     training = read_training(out)
     task = recipe.task.adapted(dataset.train.y)
     # From train only, and written down: which samples int8 was calibrated on is part of what made the file.
@@ -357,7 +357,7 @@ def _export(
         target=recipe.target,
         macs=_macs(model),
         tried=tried(out, training["recipe"], dataset.sha256),
-        **recipe_record(recipe, dataset, training, baselines(dataset, task) if simple else ({}, {})),
+        **recipe_record(recipe, dataset, training, baselines(dataset, task) if simple is None else simple),
     )
     decided = task.decide(measured.outputs)
     if dataset.labels and task.has_classes:

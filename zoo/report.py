@@ -51,6 +51,27 @@ def best_baseline(record: Mapping[str, Any]) -> tuple[str, float | None]:
     return best, scores[best]
 
 
+def not_won(record: Mapping[str, Any]) -> str:
+    """Says where no file scores better than the best simple method on the same test samples, else nothing.
+
+    By the mean over seeds or folds, where there are several, as the simple method's score is of the same folds.
+    """
+    name, score = best_baseline(record)
+    scores = [file["score"] for file in record["files"].values() if file["score"] is not None]
+    several = [measurements(record, precision) for precision in record["files"]]
+    if any(len(values) > 1 for values in several):
+        scores = [statistics.mean(values) for values in several if values]
+    if score is None or not scores:
+        return ""
+    best = (max if larger_is_better(record) else min)(scores)
+    if best > score if larger_is_better(record) else best < score:
+        return ""
+    return (
+        f"**The network does not win: {name} has {record['score_name']} {figure(score)}, the best file "
+        f"{figure(best)}.** Where a few hundred kilobytes and scikit-learn can be had, take that."
+    )
+
+
 def larger_is_better(record: Mapping[str, Any]) -> bool:
     return record.get("larger_is_better", record["score_name"].endswith("accuracy"))  # older records do not tell
 

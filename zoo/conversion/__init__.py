@@ -128,7 +128,8 @@ def _save_here(
 
 def load_keras(path: str | Path) -> keras.Model:
     """A model from a .keras file. Raises FileNotFoundError or ValueError for a missing or damaged one; runs no code."""
-    import zoo.augment  # noqa: F401  (registers the layer that the file may hold)
+    import zoo.augment
+    import zoo.models  # noqa: F401  (both register layers that the file may hold)
 
     path = Path(path)
     if not path.is_file():

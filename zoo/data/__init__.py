@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from zoo.data.blocks import stored as stored
     from zoo.data.dataset import Dataset as Dataset
     from zoo.data.dataset import Part as Part
+    from zoo.data.image_files import images as images
     from zoo.data.packages import breast_cancer as breast_cancer
     from zoo.data.packages import diabetes as diabetes
     from zoo.data.packages import diamonds as diamonds
@@ -30,10 +31,14 @@ if TYPE_CHECKING:
     from zoo.data.packages import wine as wine
     from zoo.data.sequences import lengths as lengths
     from zoo.data.sequences import pad as pad
+    from zoo.data.series_files import forecast as forecast
+    from zoo.data.series_files import series as series
     from zoo.data.sources import SOURCES as SOURCES
     from zoo.data.sources import Source as Source
     from zoo.data.sources import load as load
     from zoo.data.sources import prepare as prepare
+    from zoo.data.tables import table as table
+    from zoo.data.text_files import text as text
     from zoo.data.texts import from_texts as from_texts
     from zoo.data.tfds_builders import fashion_mnist as fashion_mnist
     from zoo.data.tfds_builders import tfds as tfds
@@ -44,6 +49,7 @@ _NAMES = {
     "stored": "blocks",
     "Dataset": "dataset",
     "Part": "dataset",
+    "images": "image_files",
     "breast_cancer": "packages",
     "diabetes": "packages",
     "diamonds": "packages",
@@ -60,6 +66,10 @@ _NAMES = {
     "Source": "sources",
     "load": "sources",
     "prepare": "sources",
+    "forecast": "series_files",
+    "series": "series_files",
+    "table": "tables",
+    "text": "text_files",
     "from_texts": "texts",
     "fashion_mnist": "tfds_builders",
     "tfds": "tfds_builders",

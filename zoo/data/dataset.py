@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -46,6 +46,9 @@ class Dataset:
         target, target_unit: what y is.
         vocabulary: what each token stands for, of inputs that are tokens.
         groups: of the samples of train, validation and test, an array each, where groups must not be torn apart.
+        categories: for each value of an input's last axis, how many codes it takes, 0 for a number.
+        files: what goes into the exported file's archive, by name, so that it reads raw input.
+        notes: what was found out and left out where a user's own file was read, a sentence each.
 
     Raises:
         ValueError: values that are missing (NaN), infinite or not numbers, an empty part, shapes that disagree, a
@@ -66,6 +69,9 @@ class Dataset:
     target_unit: str = ""
     vocabulary: tuple[str, ...] = ()
     groups: tuple[np.ndarray, ...] = ()
+    categories: tuple[int, ...] = ()
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for part_name, (x, y) in self.parts.items():

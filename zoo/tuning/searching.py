@@ -1,5 +1,6 @@
 """Chooses among a recipe's candidates by validation; never reads test."""
 
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,13 +35,14 @@ def search(
     storage: str | None = None,
     workers: int = 1,
     overwrite: bool = False,
+    until: float = math.inf,
 ) -> Search:
     """Runs the trials of the recipe that are still missing, and trains the best ones again from other seeds.
 
     Args:
         folder: of the history, `search.db`; None for none.
         storage: a database's URL instead, for workers on several machines.
-        workers: processes on this machine.
+        workers: processes on this machine. until: time.monotonic() after which one worker begins no trial.
 
     Raises:
         ValueError: an empty space, or a folder with another search, with the difference. CheckFailed: every trial
@@ -57,6 +59,7 @@ def search(
         tuner = tuner_of(recipe, dataset, place, report, versions, storage, overwrite)
         try:
             tuner.prepare()
+            tuner.until = until
             if workers == 1:
                 tuner.go_on()
             else:

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import math
 import os
 import shutil
 import tempfile
@@ -101,6 +102,7 @@ class Tuner(keras_tuner.Tuner):
         if ours:
             self.hypermodel: Any = hypermodel
         self.share: int | None = None  # how many trials this process does at most
+        self.until = math.inf  # on time.monotonic(), after which no trial begins
         self._known: list[Trial] = []
         self._done: list[Trial] = []
         self._compiled = ours.compiled if ours else Shared()
@@ -186,7 +188,7 @@ class Tuner(keras_tuner.Tuner):
 
     def on_trial_end(self, trial):
         super().on_trial_end(trial)
-        if self.share is not None and len(self._done) >= self.share:
+        if (self.share is not None and len(self._done) >= self.share) or time.monotonic() > self.until:
             raise _Enough
 
     def run_trial(self, trial, *args, **kwargs):

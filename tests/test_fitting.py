@@ -1,0 +1,131 @@
+"""`zoo fit` on a stranger's data: kinds, a whole run to the folder that is handed over, raw rows asked of the file."""
+
+import csv
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from test_own_files import hours, pictures, reviews, write_hours
+from test_tables import HEAD, flats, write
+
+import zoo
+from zoo.cli import cli
+from zoo.fitting import KINDS, look
+
+MINUTES = 0.75
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, converter_here):
+    folder = tmp_path_factory.mktemp("fit")
+    path = write(folder / "flats.csv", HEAD, flats(600))
+    told, start = [], time.monotonic()
+    done = zoo.fit(path, minutes=MINUTES, out=folder / "out", report=told.append)
+    return folder, done, told, time.monotonic() - start
+
+
+def test_it_says_what_it_took_the_data_for_and_what_is_to_beat(fitted):
+    told = "\n".join(fitted[2])
+    for words in ("taken for a table", "task is Regression", "to beat:", "390 train, 90 validation, 120 test"):
+        assert words in told
+
+
+def test_it_keeps_to_its_minutes(fitted):
+    assert fitted[3] < 60 * MINUTES * 1.2 + 30, "with what a busy machine may take more"
+
+
+def test_the_recipe_runs_by_itself(fitted):
+    done = fitted[1]
+    recipe = zoo.collection.load_recipe(done.recipe)
+    assert recipe.load_data().sha256 == done.export.record["data"]["sha256"]
+    assert recipe.trials == json.loads(json.dumps(recipe.describe()))["trials"]
+
+
+def test_raw_rows_are_asked_of_the_file(fitted, zoo_command):
+    folder = fitted[0]
+    file = folder / "out" / "deploy" / "flats.int8.tflite"
+    with open(folder / "ask.csv", "w", newline="", encoding="utf-8") as opened:
+        rows = csv.writer(opened)
+        rows.writerow(["city", "area", "built"])  # another order, and no target
+        rows.writerows([["Berlin", "100", "1990-05-01"], ["Rom", "", "1990-05-01"]])
+    answers = [row["value"][0] for row in json.loads(zoo_command("predict", file, folder / "ask.csv", "--json").stdout)]
+    assert abs(answers[0] - 1300) < 400 and np.isfinite(answers[1])
+    (folder / "short.csv").write_text("city,area\nBonn,12\n")
+    refused = zoo_command("predict", file, folder / "short.csv")
+    assert refused.returncode == 2 and "there is no column 'built'" in refused.stderr
+
+
+def test_what_is_handed_over_runs_with_numpy_and_litert_alone(fitted):
+    place = fitted[0] / "out" / "deploy"
+    assert {"card.md", "recipe.py", "run.py", "flats.int8.tflite", "flats.int8.golden.json"} <= {
+        p.name for p in place.iterdir()
+    }
+    code = (
+        "import runpy, sys; runpy.run_path('run.py'); "
+        "assert not {'tensorflow', 'keras', 'zoo'} & set(sys.modules), sorted(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "as on record" in done.stdout and "ON RECORD" not in done.stdout
+    assert len((place / "run.py").read_text().splitlines()) <= 12
+
+
+def test_card_and_last_line_say_whether_the_network_wins(fitted):
+    _, done, _, _ = fitted
+    card = (done.folder / "card.md").read_text()
+    assert done.beaten != ("The network does not win" in card)
+    assert ("better than" in str(done)) == done.beaten
+    record = json.loads(json.dumps(done.export.record))
+    record["baselines"]["an oracle"] = 0.0
+    assert "an oracle has mae 0" in zoo.report.not_won(record)
+
+
+def test_each_kind_is_known_by_its_looks(tmp_path):
+    (tmp_path / "reviews.csv").write_text("words,label\n" + "".join(f'"{t}",{label}\n' for t, label in reviews()))
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "moves.npz", x=random.normal(size=(60, 9, 2)), y=np.arange(60) % 2)
+    series = tmp_path / "series"
+    for i in range(20):
+        place = series / "ab"[i % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        np.savetxt(place / f"{i}.csv", random.normal(size=(8 + i % 4, 2)), delimiter=",")
+    kinds = {
+        pictures(tmp_path / "pictures"): ("images, a folder a class", "zoo.cnn"),
+        tmp_path / "reviews.csv": ("texts", "zoo.lstm"),
+        tmp_path / "moves.npz": ("series", "zoo.gru"),
+        series: ("series", "zoo.gru"),
+        write(tmp_path / "flats.csv", HEAD, flats()): ("a table", "zoo.fnn"),
+    }
+    for path, (kind, builder) in kinds.items():
+        plan = look(path, None, None, None)
+        assert (plan.kind, plan.builder) == (kind, builder)
+    assert (
+        look(write_hours(tmp_path / "load.csv", hours(1600)), None, "Forecasting", None).kind == "a series to forecast"
+    )
+
+
+def test_mistakes_are_told_in_words(tmp_path, zoo_command):
+    for arguments, words in (
+        (["nowhere.csv"], "there is no file or folder"),
+        ([tmp_path], "has no folder of images, of text or of CSV files in it"),
+        ([write(tmp_path / "a.csv", HEAD, flats(50)), "--minutes", "0.1"], "is too short"),
+        ([tmp_path / "a.csv", "--kind", "tabel"], "did you mean 'table'"),
+        ([tmp_path / "a.csv", "--target", "rnet"], "did you mean 'rent'"),
+    ):
+        done = zoo_command("fit", *arguments)
+        assert done.returncode == 2 and words in done.stderr, done.stderr
+
+
+def test_the_page_names_each_kind_and_its_reader():
+    page = (ROOT / "docs" / "fit.md").read_text(encoding="utf-8")
+    for kind in KINDS:
+        assert kind in page.split("`--kind ")[1].split("`")[0].split(" | ")
+    for reader in ("table", "images", "text", "series", "forecast"):
+        assert f"`{reader}`" in page.replace("zoo.data.", "") and callable(getattr(zoo.data, reader))
+    for line in (line for line in page.splitlines() if line.startswith("zoo fit")):
+        options = {word for word in line.split() if word.startswith("--")}
+        assert options <= {option for parameter in cli.commands["fit"].params for option in parameter.opts}

@@ -1,0 +1,95 @@
+"""Asks a .tflite file about raw input: an array, numbers in a file, rows of a table, an image. Without TensorFlow."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo import rows
+from zoo.deploy import Runner
+
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Answers of a file, one row a sample: raw outputs, and for classes the best one with its label."""
+
+    output_name: str
+    outputs: np.ndarray  # (n, outputs)
+    labels: tuple[str, ...]
+
+    @property
+    def classes(self) -> np.ndarray | None:
+        """Class numbers (n,), or None where the outputs are values."""
+        if self.output_name == "probabilities":
+            return self.outputs.argmax(axis=1)
+        if self.output_name == "probability":
+            return (self.outputs.reshape(-1) > 0.5).astype(int)
+        return None  # values, or labels that do not exclude each other
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = [{self.output_name: row.tolist()} for row in self.outputs]
+        if self.classes is not None:
+            for row, number, outputs in zip(rows, self.classes, self.outputs, strict=True):
+                row["class"] = int(number)
+                row["label"] = self.labels[number] if number < len(self.labels) else str(number)
+                p = float(outputs[number] if len(outputs) > 1 else outputs[0])
+                row["confidence"] = p if len(outputs) > 1 or number else 1 - p
+        if self.output_name == "label_probabilities":
+            for row, outputs in zip(rows, self.outputs, strict=True):
+                numbers = np.flatnonzero(outputs > 0.5)
+                row["labels"] = [self.labels[n] if n < len(self.labels) else str(n) for n in numbers]
+        return rows
+
+
+def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:
+    """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image.
+
+    A file of a table reads a .csv of raw rows with a header, its own columns among them in any order.
+    """
+    runner = Runner(file, num_threads)
+    if isinstance(x, str | Path):
+        path, shape = Path(x), runner.input_shape
+        if rows.FILE in runner.files and path.suffix == ".csv":
+            x = rows.read_rows(path, rows.from_json(runner.files[rows.FILE]))
+        elif path.suffix.lower() in IMAGES and len(shape) == 3 and None not in shape:
+            from zoo.data.image_files import read_image
+
+            height, width, channels = (int(n or 0) for n in shape)
+            x = read_image(path, height, width, channels)[np.newaxis]
+        else:
+            x = read_input(path, shape)
+    return Prediction(runner.output_name, runner.predict(x), runner.labels)
+
+
+def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:
+    """Inputs (n, *input_shape) from a .npy array, or from a .csv with one input a row or one input in all.
+
+    Where the first length is None, as of sequences, a .csv holds one step a row of one sequence, or one sequence a row.
+
+    Raises FileNotFoundError or ValueError that says what the file holds and what is wanted.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.suffix not in (".npy", ".csv"):
+        raise ValueError(
+            f"{path}: an input is a .npy array or a .csv of numbers, not {path.suffix or 'without suffix'}"
+        )
+    try:
+        if path.suffix == ".npy":
+            x = np.load(path, allow_pickle=False)
+        else:
+            x = np.loadtxt(path, delimiter=",", ndmin=2, dtype="float32", encoding="utf-8-sig")
+    except (ValueError, EOFError, OSError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    size = int(np.prod([n for n in input_shape if n is not None]))
+    if None in input_shape:
+        step = input_shape[1:]
+        if x.ndim == 2 and x.size and None not in step and x.shape[1:] != step and x.shape[1] % size == 0:
+            x = x.reshape(len(x), -1, *step)
+    elif x.shape[1:] != input_shape and x.size and x.size % size == 0 and (x.size == size or x.shape[1:] == (size,)):
+        x = x.reshape(-1, *input_shape)
+    return x

@@ -1,0 +1,235 @@
+"""Series of one's own as a data set: to classify, from a .npz or a folder of CSV files a class, or to forecast."""
+
+import dataclasses
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from zoo.checks import check_choice, check_size
+from zoo.data.dataset import Dataset
+from zoo.data.folders import enough, files_by_class, left_out, noted
+from zoo.data.sequences import pad
+from zoo.rows import DATES, Csv, date, is_missing, number
+
+SUFFIXES = frozenset({".csv", ".tsv"})
+LONGEST = 512  # steps of an input; longer series are cut
+
+
+def series(path: str | Path, *, test: float = 0.2, validation: float = 0.15) -> Dataset:
+    """Series and their classes or values: `zoo.data.series("gestures.npz")`, or a folder with a folder of CSV a class.
+
+    A .npz holds x, (n, steps, channels) or (n, steps), with zeros behind the end of shorter series, and y (n,): whole
+    numbers or names for classes, real numbers for values; and, where series of one person must not stand on two sides,
+    groups (n,). A CSV file is one series, a step a row, a channel a column.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, arrays of another form, or fewer than two classes.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _from_folder(path, test, validation)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no file {path}") from None
+    except Exception as error:  # zip, npy and pickle each raise their own
+        raise ValueError(f"{path} cannot be read as .npz: {(str(error).splitlines() or ['damaged'])[0]}") from None
+    if not {"x", "y"} <= set(arrays):
+        raise ValueError(
+            f"{path} holds {', '.join(arrays) or 'nothing'}; it needs the arrays x and y, and may have groups"
+        )
+    x, y, groups = arrays["x"], arrays["y"], arrays.get("groups")
+    if x.ndim == 2:
+        x = x[:, :, None]
+    if x.ndim != 3 or not np.issubdtype(x.dtype, np.number):
+        raise ValueError(f"{path}: x of shape {x.shape}, {x.dtype}; numbers (samples, steps, channels) are needed")
+    if y.shape != (len(x),):
+        raise ValueError(f"{path}: y of shape {y.shape} for {len(x)} samples; one each is needed")
+    x, notes, labels = x.astype("float32"), list[str](), tuple[str, ...]()
+    bad = ~np.isfinite(x).all(axis=(1, 2))
+    if bad.any():
+        notes.append(f"{bad.sum():,} series with NaN or infinite values are left out, the first one {np.argmax(bad)}")
+    if np.issubdtype(y.dtype, np.floating):
+        y = y.astype("float32")
+        bad |= ~np.isfinite(y)
+    else:
+        names, y = np.unique(y, return_inverse=True)
+        labels, y = tuple(map(str, names)), y.astype("int32")
+    x, y, groups = x[~bad], y[~bad], None if groups is None else np.asarray(groups)[~bad]
+    if labels and groups is None:
+        x, y, labels, notes = enough(x, y, labels, notes, path)
+    dataset = Dataset.split(path.stem, x, y, groups=groups, labels=labels, test=test, validation=validation)
+    return noted(dataset, notes)
+
+
+def _from_folder(path: Path, test: float, validation: float) -> Dataset:
+    files, labels, notes = files_by_class(path, SUFFIXES, "CSV files")
+    found: list[np.ndarray] = []
+    ys, bad, cut = [], [], 0
+    for file, label in files:
+        try:
+            values = _steps(file)
+        except (ValueError, OSError) as error:
+            bad.append(str(error))
+            continue
+        if found and values.shape[1] != found[0].shape[1]:
+            bad.append(f"{file} has {values.shape[1]} columns, the first file {found[0].shape[1]}")
+            continue
+        cut += len(values) > LONGEST
+        found.append(values[:LONGEST])
+        ys.append(label)
+    notes += left_out(bad, len(files), "CSV files")
+    if cut:
+        notes.append(f"{cut:,} series are longer than {LONGEST} steps and are cut there")
+    x, y, labels, notes = enough(pad(found), np.array(ys, "int32"), labels, notes, path)
+    return noted(Dataset.split(path.resolve().name, x, y, labels=labels, test=test, validation=validation), notes)
+
+
+def _steps(file: Path) -> np.ndarray:
+    """(steps, channels) of a CSV of numbers."""
+    table = Csv(file)
+    rows = list(table.rows())
+    if table.bad:
+        raise ValueError(f"{file}, line {table.bad[0][0]}: {table.bad[0][1]}")
+    if not rows:
+        raise ValueError(f"{file} has no rows")
+    values = np.empty((len(rows), len(table.names)), "float32")
+    for place, (line, row) in enumerate(rows):
+        read = [number(cell) for cell in row]
+        odd = [cell for cell, value in zip(row, read, strict=True) if value is None or not np.isfinite(value)]
+        if odd:
+            raise ValueError(f"{file}, line {line}: {odd[0]!r} is no finite number")
+        values[place] = read
+    values[~values.any(axis=1)] = 1e-6  # a step of zeros is what padding looks like
+    return values
+
+
+def forecast(
+    path: str | Path,
+    target: str | None = None,
+    *,
+    time: str | None = None,
+    window: int | None = None,
+    horizon: int = 24,
+    test: float = 0.15,
+    validation: float = 0.15,
+) -> Dataset:
+    """The next `horizon` values of a column from the last `window` rows: `zoo.data.forecast("power.csv", "load")`.
+
+    Rows are put in the order of their times; of rows with one time the last stands. Missing values take the last known
+    one, and windows that would have to forecast a missing one are left out. Hour, weekday and month of each row are
+    inputs too, as is every other column of numbers. Split by time: the last rows are test.
+
+    Args:
+        target: column of numbers; by default the last one. time: column of dates; by default the first that is one.
+        window: by default seven times the horizon.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file or column, no dates, or too few rows.
+    """
+    table = Csv(path)
+    check_size("horizon", horizon)
+    window = check_size("window", 7 * horizon if window is None else window)
+    rows, notes = list(table.rows()), list[str]()
+    if table.bad:
+        notes.append(f"{len(table.bad):,} lines are left out, the first one line {table.bad[0][0]}: {table.bad[0][1]}")
+    if not rows:
+        raise ValueError(f"{path} has no rows")
+    columns = dict(zip(table.names, zip(*(row for _, row in rows), strict=True), strict=True))
+    for name, given in (("target", target), ("time", time)):
+        if given is not None:
+            check_choice(name, given, columns)
+    clock = time or next(
+        (n for n, cells in columns.items() if date(cells[0], DATES) and number(cells[0]) is None), None
+    )
+    if clock is None:
+        raise ValueError(f"{path} has no column of dates; a series to forecast needs one, such as 2026-01-31 13:00")
+    formats = [f for f in DATES if date(columns[clock][0], (f,))] + list(DATES)
+    times = [date(cell, formats) for cell in columns[clock]]
+    if None in times:
+        line, cell = rows[times.index(None)][0], columns[clock][times.index(None)]
+        raise ValueError(f"{path}, line {line}: {cell!r} in column {clock!r} is no date")
+    numeric = {
+        name: np.array([np.nan if is_missing(c) or (v := number(c)) is None else v for c in cells], "float64")
+        for name, cells in columns.items()
+        if name != clock
+    }
+    numeric = {name: np.where(np.isfinite(v), v, np.nan) for name, v in numeric.items()}
+    numeric = {name: v for name, v in numeric.items() if np.isfinite(v).mean() > 0.5}
+    chosen = target or (list(numeric)[-1] if numeric else "")
+    if chosen not in numeric:
+        raise ValueError(f"{path}: the column {chosen!r} has no numbers to forecast")
+    if target is None:
+        notes.append(f"forecasts {chosen!r}, the last column of numbers; --target names another")
+    moments = np.array(times, "datetime64[s]")
+    values = np.column_stack([numeric.pop(chosen), *numeric.values()])
+    values, moments, step = _regular(values, moments, notes)
+    needed = 8 * (window + horizon)
+    if len(values) < needed:
+        raise ValueError(
+            f"{path} has {len(values):,} rows; windows of {window} with {horizon} to forecast need {needed:,}: give "
+            "smaller ones"
+        )
+    ahead_known = values[:, 0].copy()
+    filled = _last_known(values)
+    calendar = _calendar(moments.astype("datetime64[s]").tolist())
+    inputs = np.concatenate([filled, calendar], axis=1).astype("float32")
+    first = np.arange(len(inputs) - window - horizon + 1)
+    ahead = np.lib.stride_tricks.sliding_window_view(ahead_known, horizon)[window:]
+    first = first[~np.isnan(ahead).any(axis=1)]
+    x = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(inputs, window, axis=0).transpose(0, 2, 1)[first])
+    notes.append(f"a row every {step}; {window} rows tell the next {horizon}")
+    dataset = Dataset.by_time(
+        Path(path).stem,
+        x,
+        ahead[first].astype("float32"),
+        first,
+        span=window + horizon,
+        test=test,
+        validation=validation,
+    )
+    names = (chosen, *numeric, "hour sin", "hour cos", "weekday sin", "weekday cos", "month sin", "month cos")
+    return dataclasses.replace(dataset, notes=tuple(notes), features=names, target=f"{chosen}, the next {horizon}")
+
+
+def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray, str]:
+    """In order, one row a time, gaps as rows of NaN."""
+    order = np.argsort(times, kind="stable")
+    if (order != np.arange(len(order))).any():
+        notes.append("times are out of order and were sorted")
+    values, times = values[order], times[order]
+    last = np.append(times[1:] != times[:-1], True)
+    if not last.all():
+        notes.append(f"{(~last).sum():,} rows have the time of another one; the last of these stands")
+        values, times = values[last], times[last]
+    if len(times) < 3:
+        raise ValueError(f"{len(times)} different times are too few for a series")
+    steps, counts = np.unique(np.diff(times), return_counts=True)
+    step = steps[counts.argmax()]
+    place = ((times - times[0]) / step).round().astype(int)
+    if place[-1] + 1 > 4 * len(times):
+        raise ValueError("its times have no step in common: most rows would be gaps; aggregate it by hour or day first")
+    grid = np.full((place[-1] + 1, values.shape[1]), np.nan)
+    grid[place] = values
+    if len(grid) > len(times):
+        notes.append(f"{len(grid) - len(times):,} rows are missing in between; the last known values stand for them")
+    return grid, times[0] + np.arange(len(grid)) * step, str(step)
+
+
+def _last_known(values: np.ndarray) -> np.ndarray:
+    filled = values.copy()
+    for column in filled.T:
+        known = np.maximum.accumulate(np.where(np.isnan(column), 0, np.arange(len(column))))
+        first = column[np.argmax(~np.isnan(column))]
+        column[:] = column[known]
+        column[np.isnan(column)] = first  # before the first known one
+    return filled
+
+
+def _calendar(times: list[datetime]) -> np.ndarray:
+    """(n, 6): sine and cosine of hour, weekday and month."""
+    parts = np.array([((t.hour + t.minute / 60) / 24, t.weekday() / 7, (t.month - 1) / 12) for t in times])
+    angles = 2 * np.pi * parts
+    return np.stack([np.sin(angles), np.cos(angles)], axis=2).reshape(len(times), 6)

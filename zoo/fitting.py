@@ -1,0 +1,435 @@
+"""From a stranger's files to proven .tflite files: `zoo fit PATH`.
+
+It looks at the data, writes the recipe that suits them, and runs it within the minutes that it was given: search,
+training, export, proof. The result is a folder to hand over, `deploy/`, and the recipe, from which the user goes on.
+"""
+
+import math
+import shutil
+import textwrap
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from zoo.baselines import baselines
+from zoo.checks import check_choice, check_number
+from zoo.collection import load_recipe
+from zoo.data import Dataset, image_files, series_files, tables, text_files
+from zoo.exporting import Export
+from zoo.files import locked, write_text, writing_folder
+from zoo.pipeline import export_recipe, search_recipe
+from zoo.recipe import Recipe
+from zoo.report import best_baseline, figure, not_won
+from zoo.trained import train_recipe
+from zoo.training import fit as train_model
+from zoo.tuning import Search
+
+KINDS = ("table", "images", "series", "forecast", "text")
+TASKS = ("Binary", "Multiclass", "Regression", "Forecasting")
+Report = Callable[[str], None]
+
+LOOKED_AT = 4096  # training samples that an epoch is timed on
+EXPORT_SECONDS, UNROLLED_SECONDS = 25.0, 55.0  # that two files take to be made and measured; of recurrent models
+SEARCH_SHARE = 0.45  # of the time that is left for it
+FEWEST_TRIALS, MOST_TRIALS = 3, 30
+MOST_EPOCHS, MOST_STEPS = 100, 8_000  # of the last training; few samples take more epochs for as many steps
+
+RECIPE = '''"""{summary}
+
+{notes}
+"""
+
+from functools import partial
+
+import keras
+
+import zoo
+from zoo.optimizer import narrow_space
+
+
+def space(hp):
+    """What the search tries: the optimizer and its values, and how the model is made."""
+    arguments = {{{space}}}
+    return {{**narrow_space(hp), "arguments": arguments}}
+
+
+RECIPE = zoo.Recipe(
+    data={data},
+    builder={builder},
+    arguments={arguments},
+    task={task},
+    preprocessing=[{preprocessing}],
+    augmentation={augmentation},
+    batch_size={batch_size},
+    epochs={epochs},
+    space=space,
+    trials={trials},
+    trial_epochs={trial_epochs},
+    finalists=1,
+    objective={objective!r},
+    limits={limits},
+    precisions={precisions},
+    bounds=zoo.Bounds(),
+)
+'''
+RUN = '''"""Runs the model on the golden inputs and compares: needs numpy and ai-edge-litert only."""
+import json
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+golden = json.load(open("{golden}"))
+run = Interpreter("{file}").get_signature_runner()
+(name, details), = run.get_input_details().items()
+for x, y in zip(golden["inputs"], golden["outputs"]):
+    answer, = run(**{{name: np.array([x], details["dtype"])}}).values()
+    print(answer[0], "as on record" if np.allclose(answer[0], y, rtol=1e-3, atol=1e-3) else f"ON RECORD: {{y}}")
+'''
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the data were taken for, and the model that suits them, as the text of a recipe's fields."""
+
+    kind: str
+    dataset: Dataset
+    data: str
+    builder: str
+    arguments: str
+    task: str
+    space: str = '"dropout": hp.Choice("dropout", [0.1, 0.2, 0.4])'
+    preprocessing: str = ""
+    augmentation: str = "()"
+    batch_size: int = 64
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """A value may lose in int8 what a class does not: 16 bits between the layers keep it."""
+        return ("float32", "int8") if self.dataset.labels else ("float32", "int16x8", "int8")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of it.
+
+    Attributes:
+        folder: of the run; `folder/deploy` is what is handed over.
+        recipe: the file to go on from. notes: what the data were taken for, and what was left out.
+        export: the files and what was measured. seconds: that it took.
+        beaten: whether the best file scores better than every simple method.
+    """
+
+    folder: Path
+    recipe: Path
+    kind: str
+    notes: tuple[str, ...]
+    export: Export
+    seconds: float
+
+    @property
+    def beaten(self) -> bool:
+        return not not_won(self.export.record)
+
+    def __str__(self) -> str:
+        record = self.export.record
+        name, score = best_baseline(record)
+        good = [file for file in self.export.files if file.verified]
+        if not good:
+            return f"no file passed its checks; {self.folder / 'card.md'} says why"
+        file = good[-1]
+        told = f"{file.file}: {record['score_name']} {figure(file.score)} on test, {file.bytes:,} bytes"
+        rival = f"{name} {figure(score)}"
+        return f"{told}; " + (f"better than {rival}" if self.beaten else f"it does NOT beat {rival}")
+
+
+def fit(
+    path: str | Path,
+    target: str | None = None,
+    task: str | None = None,
+    *,
+    kind: str | None = None,
+    minutes: float = 10.0,
+    out: str | Path | None = None,
+    objective: str = "val_loss",
+    max_bytes: int | None = None,
+    report: Report = print,
+) -> Fitted:
+    """Looks at the data, picks and writes a recipe, tunes, trains, exports and proves it, within so many minutes.
+
+    Args:
+        path: a CSV or Parquet file, a folder with a folder of images, CSV or text files for each class, or a .npz with
+            x (and y, groups).
+        target: column to predict, of a table, of texts or of a series to forecast.
+        task: "Binary", "Multiclass", "Regression" or "Forecasting", where the data do not tell rightly.
+        kind: what the data are, one of "table", "images", "series", "forecast", "text", where they are taken for
+            something else.
+        minutes: for all of it. Small data may take less; what is found later in the search is lost.
+        out: folder of the result; by default `runs/<name of the data>`.
+        objective: of the search, "int8_accuracy" say, which scores the exported file.
+        max_bytes: of the int8 file; larger candidates are not trained.
+
+    Raises:
+        FileNotFoundError, ValueError: no such data, or nothing that can be learnt from, with file, line and reason.
+    """
+    start = time.monotonic()
+    check_number("minutes", minutes, 0)
+    if minutes < 0.5:
+        raise ValueError(f"minutes={minutes} is too short to train, export and measure anything: give at least 0.5")
+    if task is not None:
+        check_choice("task", task, TASKS)
+    if kind is not None:
+        check_choice("kind", kind, KINDS)
+    path = Path(path)
+    plan = look(path, target, task, kind)
+    dataset = plan.dataset
+    for note in (f"taken for {plan.kind}", *dataset.notes):
+        report(note)
+    counts = ", ".join(f"{len(part.x):,} {part_name}" for part_name, part in dataset.parts.items())
+    report(f"{counts}; an input is {' x '.join(map(str, dataset.input_shape))}")
+    folder = Path(out) if out is not None else Path("runs") / dataset.name
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{_identifier(dataset.name)}.py"
+    with locked(folder):
+        end = start + 60 * minutes
+        return _fitted(plan, folder, file, (start, end), objective, max_bytes, report)
+
+
+def look(path: Path, target: str | None, task: str | None, kind: str | None) -> Plan:
+    """Reads the data as what they are. Raises FileNotFoundError or ValueError, see `fit`."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path}")
+    kind = kind or kind_of(path, task)
+    readers: dict[str, Callable[..., Plan]] = {
+        "table": _table, "images": _images, "series": _series, "forecast": _forecast, "text": _text,
+    }  # fmt: skip
+    return readers[kind](path, target, task)
+
+
+def kind_of(path: Path, task: str | None) -> str:
+    """What the data are, by their names; of a CSV, by its columns."""
+    if path.is_dir():
+        counts = {
+            "images": image_files.IMAGES, "text": text_files.SUFFIXES, "series": series_files.SUFFIXES,
+        }  # fmt: skip
+        found = [p.suffix.lower() for p in path.glob("*/*") if not p.name.startswith(".")]
+        best = max(counts, key=lambda kind: sum(suffix in counts[kind] for suffix in found))
+        if not any(suffix in counts[best] for suffix in found):
+            raise ValueError(
+                f"{path} has no folder of images, of text or of CSV files in it; a folder is one class, named by it"
+            )
+        return best
+    if path.suffix == ".npz":
+        return "series"
+    if path.suffix in (".csv", ".tsv", ".txt", ".parquet", ".pq", ".data"):
+        if task == "Forecasting":
+            return "forecast"
+        return text_files.kind_of(path)
+    raise ValueError(f"{path} is no CSV, Parquet or .npz file, and no folder of classes")
+
+
+def _fitted(
+    plan: Plan, folder: Path, file: Path, span: tuple[float, float], objective: str, max_bytes: int | None,
+    report: Report,
+) -> Fitted:  # fmt: skip
+    (start, end), dataset = span, plan.dataset
+    recipe = _written(plan, file, objective, max_bytes)
+    task = recipe.task.adapted(dataset.train.y)
+    before = time.monotonic()
+    simple = baselines(dataset, task)
+    if simple[0]:
+        best = best_baseline({"baselines": simple[0], "score_name": task.score_name,
+                              "larger_is_better": task.larger_is_better})  # fmt: skip
+        report(f"to beat: {best[0]}, {task.score_name} {figure(best[1])} ({time.monotonic() - before:.0f} s)")
+    epoch, overhead = _epoch_seconds(recipe, dataset)
+    recurrent = plan.builder in ("zoo.lstm", "zoo.gru")
+    last = end - max(UNROLLED_SECONDS if recurrent else EXPORT_SECONDS, 0.1 * (end - start))
+    left = max(1.0, last - time.monotonic())
+    most = max(MOST_EPOCHS, MOST_STEPS // -(-len(dataset.train.x) // plan.batch_size))
+    epochs = int(np.clip((1 - SEARCH_SHARE) * left / epoch, 1, most))
+    trial_epochs = max(1, min(epochs, 20, round(epochs / 3)))
+    trials = int(min(MOST_TRIALS, SEARCH_SHARE * left / (overhead + trial_epochs * epoch)))
+    trials = 0 if trials < FEWEST_TRIALS else trials
+    report(f"an epoch takes {epoch:.2g} s: {trials} trials of {trial_epochs}, then {epochs} epochs")
+    recipe = _written(plan, file, objective, max_bytes, epochs, trials, trial_epochs)
+    found: Search | None = None
+    if trials:
+        until = time.monotonic() + SEARCH_SHARE * left
+        found = search_recipe(recipe, dataset, folder, report, until=until, overwrite=True)
+        recipe = found.recipe
+    stop = [_Until(last), keras.callbacks.EarlyStopping(patience=max(5, epochs // 5), restore_best_weights=True)]
+    (folder / "checkpoint.npz").unlink(missing_ok=True)  # the clock is no part of what a training is
+    model = train_recipe(recipe, dataset, folder, report, callbacks=stop, found=found).model
+    result = export_recipe(recipe, model, dataset, folder, report, simple=simple)
+    _hand_over(result, folder, file)
+    return Fitted(folder, file, plan.kind, dataset.notes, result, time.monotonic() - start)
+
+
+def _written(
+    plan: Plan, file: Path, objective: str, max_bytes: int | None, epochs: int = 30, trials: int = 0,
+    trial_epochs: int = 10,
+) -> Recipe:  # fmt: skip
+    """The recipe as a file of the user's, and as it is."""
+    dataset = plan.dataset
+    known = ", ".join(dataset.labels[:5]) + ", ..." * (len(dataset.labels) > 5)
+    target = dataset.target or "the class"
+    summary = f"{dataset.name}: {target} from {plan.kind}" + (f": {known}." if known else ".")
+    told = "; ".join((f"Written by `zoo fit`, which took the data for {plan.kind}", *dataset.notes)) + "."
+    notes = "\n".join(textwrap.wrap(told, 116))
+    limits = f"zoo.Limits(bytes={max_bytes})" if max_bytes else "None"
+    fields = {k: v for k, v in vars(plan).items() if k not in ("kind", "dataset")}
+    text = RECIPE.format(
+        summary=_quotable(summary), notes=_quotable(notes), epochs=epochs, trials=trials,
+        trial_epochs=trial_epochs, objective=objective, limits=limits, precisions=plan.precisions, **fields,
+    )  # fmt: skip
+    write_text(file, text)
+    return load_recipe(file)
+
+
+def _epoch_seconds(recipe: Recipe, dataset: Dataset) -> tuple[float, float]:
+    """What an epoch takes, and what building a model and compiling its first epoch does."""
+    task, some = recipe.task.adapted(dataset.train.y), min(LOOKED_AT, len(dataset.train.x))
+    began = time.monotonic()
+    x = dataset.train.x[:some]
+    small = dataset.thinned(some) if some < len(dataset.train.x) else dataset
+    keras.backend.clear_session()
+    model, clock = recipe.build(small), _Clock()
+    train_model(model, (np.asarray(x), task.encode(dataset.train.y[:some])), epochs=3, batch_size=recipe.batch_size,
+                callbacks=[clock])  # fmt: skip
+    epoch = max(1e-3, clock.ends[-1] - clock.ends[-2]) * (len(dataset.train.x) + len(dataset.validation.x) / 3) / some
+    return epoch, clock.ends[0] - began
+
+
+def _hand_over(result: Export, folder: Path, recipe: Path) -> None:
+    """`deploy/`: files that passed, card, recipe, golden inputs and outputs, and a program that runs one of them."""
+    good = [file for file in result.files if file.verified]
+    with writing_folder(folder / "deploy") as place:
+        for file in good:
+            for source in (folder / "tflite" / file.file, (folder / "tflite" / file.file).with_suffix(".golden.json")):
+                shutil.copy(source, place)
+        shutil.copy(folder / "card.md", place)
+        shutil.copy(recipe, place / "recipe.py")
+        if good:
+            golden = Path(good[-1].file).with_suffix(".golden.json").name
+            (place / "run.py").write_text(RUN.format(file=good[-1].file, golden=golden), encoding="utf-8")
+
+
+class _Until(keras.callbacks.Callback):
+    """Ends a training before its time is up."""
+
+    def __init__(self, end: float):
+        super().__init__()
+        self._end, self._began = end, time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._began = time.monotonic()
+
+    def on_epoch_end(self, epoch, logs=None):
+        now = time.monotonic()
+        if now + (now - self._began) > self._end:
+            self.model.stop_training = True
+
+
+class _Clock(keras.callbacks.Callback):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[float] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.ends.append(time.monotonic())
+
+
+# What suits each kind.
+
+
+def _table(path: Path, target: str | None, task: str | None) -> Plan:
+    dataset = tables.table(path, target, task)
+    classes = len(dataset.labels)
+    chosen = "zoo.Regression()" if not classes else "zoo.Binary()" if classes == 2 else f"zoo.Multiclass({classes})"
+    name = chosen.partition("(")[0].removeprefix("zoo.")
+    width = 64 if len(dataset.train.x) > 2000 else 32
+    return Plan(
+        "a table", dataset,
+        f"partial(zoo.data.table, {str(path.resolve())!r}, {dataset.target!r}, {name!r})",
+        "zoo.fnn", f'{{"units": ({width}, {width // 2}), "dropout": 0.0}}', chosen,
+        space='"units": (hp.Choice("units", [32, 64, 128]),) * 2, "dropout": hp.Choice("dropout", [0.0, 0.1, 0.3])',
+        preprocessing=f"zoo.TableFeatures({dataset.categories})",
+        batch_size=_batch(dataset),
+    )  # fmt: skip
+
+
+def _images(path: Path, target: str | None, task: str | None) -> Plan:
+    _refuse_target(target, "images, whose classes are folders")
+    dataset = image_files.images(path)
+    stages = int(np.clip(math.log2(min(dataset.input_shape[:2]) / 6), 1, 4))
+    filters = tuple(16 * 2**i for i in range(stages))
+    return Plan(
+        "images, a folder a class", dataset,
+        f"partial(zoo.data.images, {str(path.resolve())!r}, {dataset.input_shape[:2]}, {dataset.input_shape[2]})",
+        "zoo.cnn", f'{{"filters": {filters}, "dropout": 0.2}}', f"zoo.Multiclass({len(dataset.labels)})",
+        preprocessing="keras.layers.Rescaling(1 / 255)",
+        augmentation='zoo.augment.for_images("light", flip=False)',
+        batch_size=min(64, _batch(dataset)),
+    )  # fmt: skip
+
+
+def _text(path: Path, target: str | None, task: str | None) -> Plan:
+    dataset = text_files.text(path, target)
+    words, steps = len(dataset.vocabulary), dataset.input_shape[0]
+    return Plan(
+        "texts", dataset,
+        f"partial(zoo.data.text, {str(path.resolve())!r}, {target!r}, steps={steps})",
+        "zoo.lstm",
+        f'{{"units": (32,), "bidirectional": True, "head": "pool", "vocabulary_size": {words}, "embedding_dim": 32, '
+        '"dropout": 0.4}', f"zoo.Multiclass({len(dataset.labels)})",
+        augmentation='zoo.augment.for_text("light", unknown=1)',
+        batch_size=min(64, _batch(dataset)),
+    )  # fmt: skip
+
+
+def _series(path: Path, target: str | None, task: str | None) -> Plan:
+    _refuse_target(target, "series, whose classes are y of the .npz or folders")
+    dataset = series_files.series(path)
+    values = not dataset.labels
+    return Plan(
+        "series", dataset, f"partial(zoo.data.series, {str(path.resolve())!r})", "zoo.gru",
+        '{"units": (48,), "mask_value": 0.0, "dropout": 0.2}',
+        "zoo.Regression()" if values else f"zoo.Multiclass({len(dataset.labels)})",
+        preprocessing="keras.layers.Normalization()",
+        augmentation='zoo.augment.for_sequences("light")',
+        batch_size=min(64, _batch(dataset)),
+    )  # fmt: skip
+
+
+def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
+    dataset = series_files.forecast(path, target)
+    window, horizon = dataset.input_shape[0], dataset.train.y.shape[1]
+    return Plan(
+        "a series to forecast", dataset,
+        f"partial(zoo.data.forecast, {str(path.resolve())!r}, {target!r}, window={window}, horizon={horizon})",
+        "zoo.gru", '{"units": (48,)}', f'zoo.Forecasting({horizon}, loss="mae")',
+        preprocessing="keras.layers.Normalization()",
+        batch_size=_batch(dataset),
+    )  # fmt: skip
+
+
+def _batch(dataset: Dataset) -> int:
+    """About a hundred steps an epoch, between 16 and 512 samples each."""
+    return int(2 ** np.clip(round(math.log2(max(1, len(dataset.train.x) / 100))), 4, 9))
+
+
+def _refuse_target(target: str | None, what: str) -> None:
+    if target is not None:
+        raise ValueError(f"target={target!r} is a column's name, but these are {what}; leave it out")
+
+
+def _identifier(name: str) -> str:
+    word = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
+    return word if word[:1].isalpha() else f"data_{word}"
+
+
+def _quotable(text: str) -> str:
+    """For a docstring."""
+    return text.replace("\\", "/").replace('"""', "'''")

@@ -1,0 +1,52 @@
+"""What a table's rows are to a network: numbers normalized, categories one-hot."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.checks import check_size
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class TableFeatures(keras.layers.Normalization):
+    """(B, values) -> (B, features): the preprocessing of a table, `categories` being that of its data set.
+
+    Numbers are normalized by mean and variance of train, as Keras' layer does; each code becomes as many values as it
+    may take, one of them 1. They come in the order of the input.
+
+    Args:
+        categories: for each value of the input how many codes it takes, 0 for a number.
+
+    Raises:
+        ValueError: another number of values in the input.
+    """
+
+    def __init__(self, categories: Sequence[int], **kwargs):
+        super().__init__(**kwargs)
+        self.categories = tuple(check_size(f"categories[{i}]", n, minimum=0) for i, n in enumerate(categories))
+        sizes = np.maximum(self.categories, 1)
+        self._from = np.repeat(np.arange(len(sizes)), sizes).astype("int32")  # which value each feature comes from
+        self._code = np.concatenate([np.arange(n) for n in sizes]).astype("float32")
+        self._is_code = np.repeat(np.array(self.categories) > 0, sizes).astype("float32")
+
+    def build(self, input_shape=None):
+        if input_shape is not None and input_shape[-1] != len(self.categories):
+            raise ValueError(f"categories tells of {len(self.categories)} values, the input has {input_shape[-1]}")
+        super().build(input_shape)
+
+    def call(self, inputs):
+        numbers = ops.take(super().call(inputs), self._from, axis=-1)
+        apart = ops.take(ops.cast(inputs, numbers.dtype), self._from, axis=-1) - self._code
+        same = 1 - ops.minimum(ops.square(apart), 1)  # codes are whole: 1 where it is this one, else 0
+        return numbers * (1 - self._is_code) + same * self._is_code
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], len(self._from))
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "categories": self.categories}
