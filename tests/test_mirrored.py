@@ -7,6 +7,7 @@ import pytest
 import zoo
 from zoo.cost import costs
 from zoo.deploy import Runner
+from zoo.training import fit
 
 SHAPE = (8, 6, 1)
 
@@ -36,7 +37,7 @@ def test_a_training_step_is_that_of_the_plain_net(nets, x):
     for net in map(keras.models.clone_model, nets):
         net.set_weights(nets[0].get_weights())
         net.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        histories.append(zoo.training.fit(net, (x, y), epochs=2, batch_size=16)["loss"])
+        histories.append(fit(net, (x, y), epochs=2, batch_size=16)["loss"])
     assert histories[0] == histories[1]
 
 

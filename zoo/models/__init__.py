@@ -8,6 +8,6 @@ from zoo.models.fcn import fcn
 from zoo.models.fnn import fnn
 from zoo.models.resnet import resnet
 from zoo.models.rnn import gru, lstm, rnn
-from zoo.models.table import TableFeatures
+from zoo.models.table import TableFeatures  # noqa: F401  (a layer, not a builder)
 
-__all__ = ["TableFeatures", "cnn", "crnn", "ds_cnn", "fcn", "fnn", "gru", "lstm", "resnet", "rnn"]
+__all__ = ["cnn", "crnn", "ds_cnn", "fcn", "fnn", "gru", "lstm", "resnet", "rnn"]

@@ -282,9 +282,21 @@ def spatial_axes(x: keras.KerasTensor) -> Axes:
     return AXES[len(x.shape) - 2]
 
 
-def with_logits(inputs: keras.KerasTensor, x: keras.KerasTensor, num_outputs: int, hidden: Hidden, name: str):
-    """Closes a model with its linear layer, `logits` (n, num_outputs)."""
+def with_logits(
+    inputs: keras.KerasTensor,
+    x: keras.KerasTensor,
+    num_outputs: int,
+    hidden: Hidden,
+    name: str,
+    mean: type[keras.layers.Layer] | None = None,
+):
+    """Closes a model with its linear layer, `logits` (n, num_outputs), or with the `mean` of that of several views."""
     logits = keras.layers.Dense(
-        num_outputs, kernel_regularizer=hidden.regularizer, bias_regularizer=hidden.bias_regularizer, name="logits"
+        num_outputs,
+        kernel_regularizer=hidden.regularizer,
+        bias_regularizer=hidden.bias_regularizer,
+        name="logits" if mean is None else "logits_of_views",
     )(x)  # (B, num_outputs)
+    if mean is not None:
+        logits = mean(name="logits")(logits)
     return keras.Model(inputs, logits, name=name)

@@ -99,8 +99,7 @@ def cnn(
     for size in units:
         x = keras.layers.Dense(size, **hidden.linear())(x)  # (B, size)
         x = hidden.after(x)
-    model = with_logits(inputs, x, num_outputs, hidden, name)
-    return keras.Model(inputs, MeanOfMirrorImages()(model.output), name=name) if mirrored else model
+    return with_logits(inputs, x, num_outputs, hidden, name, MeanOfMirrorImages if mirrored else None)
 
 
 def check_halvings(argument: str, sizes: Sequence[int], input_shape: Sequence[int]) -> None:
