@@ -1,5 +1,6 @@
 """`zoo fit` on a stranger's data: kinds, a whole run to the folder that is handed over, raw rows asked of the file."""
 
+import contextlib
 import csv
 import json
 import subprocess
@@ -14,16 +15,27 @@ from test_tables import HEAD, flats, write
 
 import zoo
 from zoo.cli import cli
+from zoo.collection import load_recipe
 from zoo.fitting import KINDS, look
+from zoo.report import not_won
 
-MINUTES = 0.75
+MINUTES = 1.2
 
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, converter_here):
     folder = tmp_path_factory.mktemp("fit")
     path = write(folder / "flats.csv", HEAD, flats(600))
-    told, start = [], time.monotonic()
+    told: list[str] = []
+
+    def interrupted(line):
+        told.append(line)
+        if line.startswith("trial  1/"):
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        zoo.fit(path, minutes=MINUTES, out=folder / "out", report=interrupted)
+    told, start = [told[-1]], time.monotonic()
     done = zoo.fit(path, minutes=MINUTES, out=folder / "out", report=told.append)
     return folder, done, told, time.monotonic() - start
 
@@ -34,13 +46,21 @@ def test_it_says_what_it_took_the_data_for_and_what_is_to_beat(fitted):
         assert words in told
 
 
+def test_what_was_cut_short_goes_on(fitted):
+    first, *told = fitted[2]
+    assert first.startswith("trial  1/")
+    told = "\n".join(told)
+    assert "goes on with the search that was cut short" in told and "1 trials are there already" in told
+    assert "trial  1/" not in told and "trial  2/" in told
+
+
 def test_it_keeps_to_its_minutes(fitted):
     assert fitted[3] < 60 * MINUTES * 1.2 + 30, "with what a busy machine may take more"
 
 
 def test_the_recipe_runs_by_itself(fitted):
     done = fitted[1]
-    recipe = zoo.collection.load_recipe(done.recipe)
+    recipe = load_recipe(done.recipe)
     assert recipe.load_data().sha256 == done.export.record["data"]["sha256"]
     assert recipe.trials == json.loads(json.dumps(recipe.describe()))["trials"]
 
@@ -81,7 +101,7 @@ def test_card_and_last_line_say_whether_the_network_wins(fitted):
     assert ("better than" in str(done)) == done.beaten
     record = json.loads(json.dumps(done.export.record))
     record["baselines"]["an oracle"] = 0.0
-    assert "an oracle has mae 0" in zoo.report.not_won(record)
+    assert "an oracle has mae 0" in not_won(record)
 
 
 def test_each_kind_is_known_by_its_looks(tmp_path):

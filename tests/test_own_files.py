@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from zoo.asking import read_texts
 from zoo.baselines import naive_forecasts
 from zoo.data.image_files import read_image
 
@@ -157,3 +158,17 @@ def test_what_is_no_series_to_forecast(tmp_path):
         zoo.data.forecast(write_hours(tmp_path / "a.csv", [[i, i] for i in range(100)]))
     with pytest.raises(ValueError, match="windows of 168 with 24 to forecast need 1,536"):
         zoo.data.forecast(write_hours(tmp_path / "b.csv", hours(500)))
+
+
+def test_texts_are_asked_by_the_vocabulary_of_the_file(tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text("words,label\n" + "".join(f'"{text}",{label}\n' for text, label in reviews()))
+    dataset = zoo.data.text(path)
+    texts = [text for text, _ in reviews()]
+    (tmp_path / "ask.txt").write_text("\n\n".join(texts))
+    x = read_texts(tmp_path / "ask.txt", "\n".join(dataset.vocabulary), dataset.input_shape[0])
+    asked = {row.tobytes() for row in x}
+    assert len(x) == len(texts) and all(row.tobytes() in asked for part in dataset.parts.values() for row in part.x)
+    (tmp_path / "empty.txt").write_text("\n")
+    with pytest.raises(ValueError, match="has no text in it; a line is a text"):
+        read_texts(tmp_path / "empty.txt", "a", 3)

@@ -7,6 +7,8 @@ import pytest
 from conftest import write_recipe
 
 import zoo
+from zoo import trained
+from zoo.conversion import load_keras
 from zoo.task import Binary, Multiclass, Regression
 from zoo.trained import train_recipe
 from zoo.training import predict
@@ -32,7 +34,7 @@ def dataset():
 
 def test_half_of_the_targets_are_the_teachers_mean_answers(dataset, tmp_path, monkeypatch):
     seen = []
-    fit = zoo.trained.fit
+    fit = trained.fit
     monkeypatch.setattr(
         zoo.trained, "fit", lambda model, train, *a, **k: (seen.append(train[1]), fit(model, train, *a, **k))[1]
     )
@@ -42,7 +44,7 @@ def test_half_of_the_targets_are_the_teachers_mean_answers(dataset, tmp_path, mo
     np.testing.assert_array_equal(first, dataset.train.y)
     answers = []
     for seed in (1, 2):
-        logits = predict(zoo.conversion.load_keras(tmp_path / "teachers" / str(seed) / "model.keras"), dataset.train.x)
+        logits = predict(load_keras(tmp_path / "teachers" / str(seed) / "model.keras"), dataset.train.x)
         e = np.exp(logits - logits.max(axis=1, keepdims=True))
         answers.append(e / e.sum(axis=1, keepdims=True))
     np.testing.assert_allclose(taught, (np.eye(10)[dataset.train.y] + np.mean(answers, axis=0)) / 2, atol=1e-5)
@@ -52,8 +54,8 @@ def test_teachers_of_a_run_are_trained_once_for_all_its_seeds(dataset, tmp_path)
     told = []
     recipe = zoo.Recipe(**FIELDS, teachers=1, seed=2, trials=0, precisions=["float32"])
     assert zoo.run(recipe, tmp_path, seeds=2, report=told.append).verified
-    trained = [line for line in told if line.startswith("epoch   2/2")]
-    assert len(trained) == 3, "one teacher, two seeds"
+    lines = [line for line in told if line.startswith("epoch   2/2")]
+    assert len(lines) == 3, "one teacher, two seeds"
     assert not (tmp_path / "seeds" / "3" / "teachers").exists()
 
 
@@ -61,7 +63,7 @@ def test_a_larger_recipe_may_teach(dataset, tmp_path):
     large = write_recipe(tmp_path / "large.py")
     recipe = zoo.Recipe(**FIELDS, teachers=1, teacher=str(large), seed=2)
     result = train_recipe(recipe, dataset, tmp_path / "out", silent)
-    taught_by = zoo.conversion.load_keras(tmp_path / "out" / "teachers" / "1" / "model.keras")
+    taught_by = load_keras(tmp_path / "out" / "teachers" / "1" / "model.keras")
     assert taught_by.count_params() != result.model.count_params()
     # Another teacher is another training: the checkpoint of the first one is not gone on from.
     shutil.rmtree(tmp_path / "out" / "teachers")

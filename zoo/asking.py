@@ -9,6 +9,7 @@ import numpy as np
 from zoo import rows
 from zoo.deploy import Runner
 
+VOCABULARY = "vocabulary.txt"
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 
@@ -45,15 +46,18 @@ class Prediction:
 
 
 def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:
-    """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image.
+    """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, texts.
 
-    A file of a table reads a .csv of raw rows with a header, its own columns among them in any order.
+    A file of a table reads a .csv of raw rows with a header, its own columns among them in any order; a file with a
+    vocabulary reads a .txt, each line of which is a text.
     """
     runner = Runner(file, num_threads)
     if isinstance(x, str | Path):
         path, shape = Path(x), runner.input_shape
         if rows.FILE in runner.files and path.suffix == ".csv":
             x = rows.read_rows(path, rows.from_json(runner.files[rows.FILE]))
+        elif VOCABULARY in runner.files and path.suffix == ".txt":
+            x = read_texts(path, runner.files[VOCABULARY].decode("utf-8", "replace"), int(shape[0] or 0))
         elif path.suffix.lower() in IMAGES and len(shape) == 3 and None not in shape:
             from zoo.data.image_files import read_image
 
@@ -62,6 +66,19 @@ def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1
         else:
             x = read_input(path, shape)
     return Prediction(runner.output_name, runner.predict(x), runner.labels)
+
+
+def read_texts(path: Path, vocabulary: str, steps: int) -> np.ndarray:
+    """Tokens (n, steps) of the texts of a file, one a line. Raises FileNotFoundError or ValueError."""
+    from zoo.data.texts import tokens, words_of
+
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    sentences = [words_of(line) for line in lines if line.strip()]
+    if not sentences:
+        raise ValueError(f"{path} has no text in it; a line is a text")
+    return tokens(sentences, tuple(vocabulary.split("\n")), steps)
 
 
 def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:

@@ -21,6 +21,7 @@ import numpy as np
 
 import zoo
 from zoo import targets
+from zoo.asking import VOCABULARY
 from zoo.benchmarking import latency
 from zoo.checks import check_choice
 from zoo.conversion import choose, convert
@@ -99,7 +100,7 @@ def contents_of(recipe: Recipe, dataset: Dataset, task: Task, calibration: np.nd
         calibration=calibration,
         labels=dataset.labels,
         files={
-            **({"vocabulary.txt": "\n".join(dataset.vocabulary)} if dataset.vocabulary else {}),
+            **({VOCABULARY: "\n".join(dataset.vocabulary)} if dataset.vocabulary else {}),
             **dataset.files,
         },
         about={

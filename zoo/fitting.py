@@ -155,6 +155,7 @@ def fit(
     out: str | Path | None = None,
     objective: str = "val_loss",
     max_bytes: int | None = None,
+    overwrite: bool = False,
     report: Report = print,
 ) -> Fitted:
     """Looks at the data, picks and writes a recipe, tunes, trains, exports and proves it, within so many minutes.
@@ -166,10 +167,11 @@ def fit(
         task: "Binary", "Multiclass", "Regression" or "Forecasting", where the data do not tell rightly.
         kind: what the data are, one of "table", "images", "series", "forecast", "text", where they are taken for
             something else.
-        minutes: for all of it. Small data may take less; what is found later in the search is lost.
+        minutes: for all of it. Small data may take less. What was killed goes on with the trials that it had.
         out: folder of the result; by default `runs/<name of the data>`.
         objective: of the search, "int8_accuracy" say, which scores the exported file.
         max_bytes: of the int8 file; larger candidates are not trained.
+        overwrite: forgets the trials of a call that was cut short.
 
     Raises:
         FileNotFoundError, ValueError: no such data, or nothing that can be learnt from, with file, line and reason.
@@ -194,7 +196,8 @@ def fit(
     file = folder / f"{_identifier(dataset.name)}.py"
     with locked(folder):
         end = start + 60 * minutes
-        return _fitted(plan, folder, file, (start, end), objective, max_bytes, report)
+        cut_short = None if overwrite else _cut_short(folder, file)
+        return _fitted(plan, folder, file, (start, end), objective, max_bytes, cut_short, report)
 
 
 def look(path: Path, target: str | None, task: str | None, kind: str | None) -> Plan:
@@ -232,10 +235,11 @@ def kind_of(path: Path, task: str | None) -> str:
 
 def _fitted(
     plan: Plan, folder: Path, file: Path, span: tuple[float, float], objective: str, max_bytes: int | None,
-    report: Report,
+    cut_short: Recipe | None, report: Report,
 ) -> Fitted:  # fmt: skip
     (start, end), dataset = span, plan.dataset
-    recipe = _written(plan, file, objective, max_bytes)
+    numbers = () if cut_short is None else (cut_short.epochs, cut_short.trials, cut_short.trial_epochs)
+    recipe = _written(plan, file, objective, max_bytes, *numbers)
     task = recipe.task.adapted(dataset.train.y)
     before = time.monotonic()
     simple = baselines(dataset, task)
@@ -252,12 +256,15 @@ def _fitted(
     trial_epochs = max(1, min(epochs, 20, round(epochs / 3)))
     trials = int(min(MOST_TRIALS, SEARCH_SHARE * left / (overhead + trial_epochs * epoch)))
     trials = 0 if trials < FEWEST_TRIALS else trials
+    if numbers:  # the same search, so that its trials count
+        epochs, trials, trial_epochs = numbers
+        report("goes on with the search that was cut short; --overwrite begins anew")
     report(f"an epoch takes {epoch:.2g} s: {trials} trials of {trial_epochs}, then {epochs} epochs")
     recipe = _written(plan, file, objective, max_bytes, epochs, trials, trial_epochs)
     found: Search | None = None
     if trials:
         until = time.monotonic() + SEARCH_SHARE * left
-        found = search_recipe(recipe, dataset, folder, report, until=until, overwrite=True)
+        found = search_recipe(recipe, dataset, folder, report, until=until, overwrite=cut_short is None)
         recipe = found.recipe
     stop = [_Until(last), keras.callbacks.EarlyStopping(patience=max(5, epochs // 5), restore_best_weights=True)]
     (folder / "checkpoint.npz").unlink(missing_ok=True)  # the clock is no part of what a training is
@@ -300,6 +307,16 @@ def _epoch_seconds(recipe: Recipe, dataset: Dataset) -> tuple[float, float]:
                 callbacks=[clock])  # fmt: skip
     epoch = max(1e-3, clock.ends[-1] - clock.ends[-2]) * (len(dataset.train.x) + len(dataset.validation.x) / 3) / some
     return epoch, clock.ends[0] - began
+
+
+def _cut_short(folder: Path, file: Path) -> Recipe | None:
+    """The recipe of a call whose search was begun and which came to no result."""
+    search, record = folder / "search.db", folder / "record.json"
+    if not search.is_file() or not file.is_file():
+        return None
+    if record.is_file() and record.stat().st_mtime > search.stat().st_mtime:
+        return None
+    return load_recipe(file)
 
 
 def _hand_over(result: Export, folder: Path, recipe: Path) -> None:
