@@ -33,7 +33,8 @@ RECIPE = zoo.Recipe(
     task=zoo.Multiclass(10),
     preprocessing=[keras.layers.Rescaling(1 / 16)],
     trial_epochs=12,
-    finalists=0,
+    finalists=1,
+    bounds=zoo.Bounds(),
 )
 """
 AFTER = 50  # trials, to compare later memory with
