@@ -58,11 +58,22 @@ def test_it_keeps_to_its_minutes(fitted):
     assert fitted[3] < 60 * MINUTES * 1.2 + 30, "with what a busy machine may take more"
 
 
-def test_the_recipe_runs_by_itself(fitted):
+def test_the_recipe_is_an_ordinary_one_of_the_same_data(fitted):
     done = fitted[1]
     recipe = load_recipe(done.recipe)
     assert recipe.load_data().sha256 == done.export.record["data"]["sha256"]
-    assert recipe.trials == json.loads(json.dumps(recipe.describe()))["trials"]
+    assert recipe.build(recipe.load_data()).count_params() > 0
+
+
+def test_a_recipe_that_its_user_changed_is_not_written_anew(fitted):
+    folder, done = fitted[:2]
+    written = done.recipe.read_text()
+    done.recipe.write_text(written.replace("epochs=", "epochs=1 + ", 1))
+    try:
+        with pytest.raises(ValueError, match="was changed since `zoo fit` wrote it"):
+            zoo.fit(folder / "flats.csv", minutes=MINUTES, out=folder / "out", report=lambda line: None)
+    finally:
+        done.recipe.write_text(written)
 
 
 def test_raw_rows_are_asked_of_the_file(fitted, zoo_command):

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from zoo import rows
+from zoo.data.image_files import IMAGES, read_image
+from zoo.data.texts import VOCABULARY, tokens, words_of
 from zoo.deploy import Runner
-
-VOCABULARY = "vocabulary.txt"
-IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,6 @@ def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1
         elif VOCABULARY in runner.files and path.suffix == ".txt":
             x = read_texts(path, runner.files[VOCABULARY].decode("utf-8", "replace"), int(shape[0] or 0))
         elif path.suffix.lower() in IMAGES and len(shape) == 3 and None not in shape:
-            from zoo.data.image_files import read_image
-
             height, width, channels = (int(n or 0) for n in shape)
             x = read_image(path, height, width, channels)[np.newaxis]
         else:
@@ -70,8 +67,6 @@ def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1
 
 def read_texts(path: Path, vocabulary: str, steps: int) -> np.ndarray:
     """Tokens (n, steps) of the texts of a file, one a line. Raises FileNotFoundError or ValueError."""
-    from zoo.data.texts import tokens, words_of
-
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()

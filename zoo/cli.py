@@ -241,7 +241,7 @@ def new(name: str, into: Path) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [default: runs/NAME OF THE DATA].")
 @click.option("--objective", default="val_loss", show_default=True, help="Of the search, such as int8_accuracy.")
 @click.option("--max-bytes", type=int, help="Of the int8 file; larger candidates are not trained.")
-@click.option("--overwrite", is_flag=True, help="Forget the trials of a call that was cut short.")
+@click.option("--overwrite", is_flag=True, help="Forget a search that was cut short, and changes of the recipe.")
 @_json_option
 def fit(path: Path, as_json: bool, **options: Any) -> None:
     """Make a model for your own data: look, tune, train, export, prove. Writes the recipe to go on from.

@@ -21,7 +21,6 @@ import numpy as np
 
 import zoo
 from zoo import targets
-from zoo.asking import VOCABULARY
 from zoo.benchmarking import latency
 from zoo.checks import check_choice
 from zoo.conversion import choose, convert
@@ -29,6 +28,7 @@ from zoo.conversion.strategy import Strategy
 from zoo.data import Dataset
 from zoo.data.blocks import Array, slices
 from zoo.data.files import Samples
+from zoo.data.texts import VOCABULARY
 from zoo.deploy import Runner
 from zoo.errors import CheckFailed
 from zoo.files import locked, write_json, write_text, writing

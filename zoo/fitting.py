@@ -45,9 +45,7 @@ RECIPE = '''"""{summary}
 
 from functools import partial
 
-import keras
-
-import zoo
+{imports}import zoo
 from zoo.optimizer import narrow_space
 
 
@@ -171,7 +169,7 @@ def fit(
         out: folder of the result; by default `runs/<name of the data>`.
         objective: of the search, "int8_accuracy" say, which scores the exported file.
         max_bytes: of the int8 file; larger candidates are not trained.
-        overwrite: forgets the trials of a call that was cut short.
+        overwrite: forgets the trials of a call that was cut short, and what was changed in the recipe.
 
     Raises:
         FileNotFoundError, ValueError: no such data, or nothing that can be learnt from, with file, line and reason.
@@ -196,6 +194,12 @@ def fit(
     file = folder / f"{_identifier(dataset.name)}.py"
     with locked(folder):
         end = start + 60 * minutes
+        written = folder / "deploy" / "recipe.py"
+        if not overwrite and file.is_file() and written.is_file() and file.read_bytes() != written.read_bytes():
+            raise ValueError(
+                f"{file} was changed since `zoo fit` wrote it, and would be written anew: `zoo run {file}` runs it; "
+                "give another folder (--out), or --overwrite"
+            )
         cut_short = None if overwrite else _cut_short(folder, file)
         return _fitted(plan, folder, file, (start, end), objective, max_bytes, cut_short, report)
 
@@ -285,11 +289,13 @@ def _written(
     summary = f"{dataset.name}: {target} from {plan.kind}" + (f": {known}." if known else ".")
     told = "; ".join((f"Written by `zoo fit`, which took the data for {plan.kind}", *dataset.notes)) + "."
     notes = "\n".join(textwrap.wrap(told, 116))
+    imports = "import keras\n\n" if "keras." in plan.preprocessing else ""
     limits = f"zoo.Limits(bytes={max_bytes})" if max_bytes else "None"
     fields = {k: v for k, v in vars(plan).items() if k not in ("kind", "dataset")}
     text = RECIPE.format(
         summary=_quotable(summary), notes=_quotable(notes), epochs=epochs, trials=trials,
-        trial_epochs=trial_epochs, objective=objective, limits=limits, precisions=plan.precisions, **fields,
+        trial_epochs=trial_epochs, objective=objective, limits=limits, imports=imports, precisions=plan.precisions,
+        **fields,
     )  # fmt: skip
     write_text(file, text)
     return load_recipe(file)

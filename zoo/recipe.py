@@ -132,8 +132,8 @@ class Recipe:
         teachers: how many models are trained first, from seeds 1, 2, ...: their mean answers are half of the targets
             that this one learns from. The trials of a search learn from the data's own targets alone.
         teacher: their recipe, a name or a path, as of a larger model (G. Hinton et al., Distilling the knowledge in a
-            neural network, 2015); this recipe itself by default (T. Furlanello et al., Born-again neural networks,
-            ICML 2018).
+            neural network, 2015), with the values that it is written with; this recipe itself by default (T. Furlanello
+            et al., Born-again neural networks, ICML 2018).
         batch_size: samples a step: 1, or a mini-batch, or "all" for gradient descent on the whole of train.
         class_weight: weight of a sample's loss in training by its class: None, "balanced", which makes all classes
             count alike, or {class: weight}, 1 for those left out.

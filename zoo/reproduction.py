@@ -116,7 +116,8 @@ def reproduce(
     with locked(folder):
         for number in chosen:
             again = recipe.replace(seed=number)
-            for file in train_and_export(again, dataset, folder / str(number), report).files:
+            trained = train_and_export(again, dataset, folder / str(number), report, teachers=folder / "teachers")
+            for file in trained.files:
                 measured[file.precision].append(file.score)
     files = tuple(
         FileReproduction(precision, tuple(scores[precision]), tuple(measured[precision]), *intervals[precision])

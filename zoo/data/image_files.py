@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.asking import IMAGES
 from zoo.checks import check_size
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_by_class, left_out, noted
 
+IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 LARGEST = 64  # pixels of a side, where no size is given
 MOST_PIXELS = 64_000_000  # of a file; a few hundred bytes can claim gigabytes
 

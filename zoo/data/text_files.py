@@ -7,7 +7,7 @@ import numpy as np
 from zoo.checks import check_choice
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_by_class, left_out, noted
-from zoo.data.tables import TARGETS
+from zoo.data.tables import MOST_CLASSES, TARGETS
 from zoo.data.texts import from_texts, words_of
 from zoo.rows import Csv, is_missing, number
 
@@ -102,8 +102,10 @@ def _from_csv(path: Path, target: str | None) -> tuple[list[str], list[int], tup
     if len(good) < len(rows):
         notes.append(f"{len(rows) - len(good):,} rows are left out: without text or class")
     names = tuple(sorted({label for _, label in good}, key=lambda n: (number(n) is None, number(n) or 0.0, n)))
-    if len(names) > 100:
-        raise ValueError(f"{path}: the target {chosen!r} has {len(names):,} different values; classes are at most 100")
+    if len(names) > MOST_CLASSES:
+        raise ValueError(
+            f"{path}: the target {chosen!r} has {len(names):,} different values; classes are at most {MOST_CLASSES}"
+        )
     code = {name: i for i, name in enumerate(names)}
     return [words for words, _ in good], [code[label] for _, label in good], names, notes
 

@@ -11,6 +11,7 @@ from zoo.checks import check_size
 from zoo.data.dataset import Dataset, parted
 from zoo.data.splitting import TEST, TRAIN, VALIDATION, apart, content_keys, sides
 
+VOCABULARY = "vocabulary.txt"  # its name in a file's archive
 PADDING, UNKNOWN = "", "[unknown]"
 _WORD = re.compile(r"\w+(?:'\w+)?|[!?]")
 
