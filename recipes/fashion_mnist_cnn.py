@@ -24,8 +24,11 @@ RECIPE = zoo.Recipe(
     ],
     batch_size=128,
     epochs=28,
-    # Two models of this recipe teach the released ones, which are of other seeds.
+    # Two models of this recipe teach the released ones, which are of other seeds: what they answer to mixtures of two
+    # pictures. Taught by their answers to the pictures alone, as half of the targets, one came to .945 on validation,
+    # no more than they have themselves (.943, .952).
     teachers=2,
+    questions=zoo.augment.MixUp(0.3),
     seed=3,
     # Usual values, without a search: one of a few short trials takes rates that are too high for many epochs.
     optimizer="adamw",

@@ -12,6 +12,7 @@ from keras.optimizers import SGD
 
 import zoo
 from zoo.collection import load_recipe
+from zoo.training import fit
 
 FIELDS = {
     "data": partial(zoo.data.digits, shape=(64,)),
@@ -255,3 +256,20 @@ def test_a_search_that_cannot_be_is_refused(fields):
 def test_limits_are_numbers_above_nothing():
     with pytest.raises(ValueError, match="limits: macs"):
         zoo.Limits(macs=-1)
+
+
+def test_moving_averages_of_a_short_training_are_those_of_the_data():
+    """Of 100 steps Keras' own momentum leaves a third of the start: right in training, wrong ever after."""
+    dataset = zoo.data.digits().thinned(200)
+    recipe = zoo.Recipe(
+        data=lambda: dataset, builder=zoo.fnn, arguments={"units": (16,), "normalization": "batch"},
+        task=zoo.Multiclass(10), epochs=20, batch_size=40, bounds=zoo.Bounds(), learning_rate=1e-4,
+    )  # fmt: skip
+    model = recipe.build(dataset)
+    fit(model, (dataset.train.x, dataset.train.y), epochs=20, batch_size=40)
+    (layer,) = (layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    reaches = keras.Model(model.inputs[0], layer.input)(dataset.train.x).numpy()
+    np.testing.assert_allclose(layer.moving_mean.numpy(), reaches.mean(axis=0), rtol=0.1, atol=0.5)
+    np.testing.assert_allclose(layer.moving_variance.numpy(), reaches.var(axis=0), rtol=0.2)
+    long = recipe.replace(epochs=400).build(dataset)
+    assert [b.momentum for b in long.layers if isinstance(b, keras.layers.BatchNormalization)] == [0.99]

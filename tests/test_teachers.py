@@ -2,6 +2,7 @@
 
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from conftest import write_recipe
@@ -10,6 +11,7 @@ import zoo
 from zoo import trained
 from zoo.conversion import load_keras
 from zoo.task import Binary, Multiclass, Regression
+from zoo.teaching import LESSONS
 from zoo.trained import train_recipe
 from zoo.training import predict
 
@@ -70,6 +72,68 @@ def test_a_larger_recipe_may_teach(dataset, tmp_path):
     again = write_recipe(tmp_path / "large.py", arguments={"units": (24,)})
     other = train_recipe(recipe.replace(teacher=str(again)), dataset, tmp_path / "out", silent)
     assert other.final["loss"] != result.final["loss"]
+
+
+def test_questions_are_mixtures_and_their_answers_all_of_the_targets(dataset, tmp_path, monkeypatch):
+    seen = []
+    fit = trained.fit
+
+    def spy(model, train, *args, **fields):
+        seen.append((train, fields["order"]))
+        return fit(model, train, *args, **fields)
+
+    monkeypatch.setattr(trained, "fit", spy)
+    recipe = zoo.Recipe(**FIELDS, teachers=2, seed=3, questions=zoo.augment.MixUp(1.0))
+    first = train_recipe(recipe, dataset, tmp_path, silent)
+    (plain, _), _, ((questions, answers), order) = seen
+    n = len(dataset.train.x)
+    assert len(questions) == len(answers) == LESSONS * n
+    assert questions.dtype == dataset.train.x.dtype
+    assert not (questions[:n] == questions[n : 2 * n]).all(axis=(1, 2, 3)).any(), "each lesson mixes anew"
+    # A mixture's mean over all samples is the mean of the samples, as each is one of the two as often.
+    np.testing.assert_allclose(questions.mean(axis=0), plain[0].mean(axis=0), atol=0.3)
+    teachers = [load_keras(tmp_path / "teachers" / str(seed) / "model.keras") for seed in (1, 2)]
+    expected = np.mean([keras.ops.softmax(predict(model, questions[::50])) for model in teachers], axis=0)
+    np.testing.assert_allclose(answers[::50], expected, atol=1e-5)
+    for epoch in (0, 3, 10):
+        lesson = epoch % LESSONS
+        np.testing.assert_array_equal(np.sort(order(epoch, LESSONS * n)), np.arange(lesson * n, (lesson + 1) * n))
+    assert (order(0, LESSONS * n) != order(10, LESSONS * n)).any()
+
+    # Asked once: another seed finds the answers, and does not look for the teachers; damaged ones are made anew.
+    shutil.rmtree(tmp_path / "teachers" / "1")
+    del seen[:]
+    train_recipe(recipe.replace(seed=4), dataset, tmp_path / "4", silent, teachers=tmp_path / "teachers")
+    assert len(seen) == 1
+    np.testing.assert_array_equal(seen[0][0][1], answers)
+    (tmp_path / "teachers" / "answers.npz").write_bytes(b"PK")
+    shutil.rmtree(tmp_path / "4")
+    train_recipe(recipe, dataset, tmp_path / "4", silent, teachers=tmp_path / "teachers")
+    np.testing.assert_allclose(seen[-1][0][1], answers, atol=1e-5)
+    again = train_recipe(recipe, dataset, tmp_path / "again", silent, teachers=tmp_path / "teachers")
+    assert again.history == first.history
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"questions": "mixup"}, TypeError, "questions='mixup' must be None, zoo.augment.MixUp"),
+        ({"teachers": 0}, ValueError, "with teachers=0: nobody answers them"),
+        ({"mixing": zoo.augment.CutMix()}, ValueError, "leave mixing out"),
+        ({"class_weight": "balanced"}, ValueError, "leave class_weight out"),
+    ],
+)
+def test_questions_that_cannot_be(fields, error, message):
+    with pytest.raises(error, match=message):
+        zoo.Recipe(**FIELDS, **{"teachers": 1, "questions": zoo.augment.MixUp(), **fields})
+
+
+def test_questions_that_mean_nothing_are_refused_before_teachers_are_trained(tmp_path):
+    dataset = zoo.data.breast_cancer()
+    recipe = zoo.Recipe(**FIELDS, teachers=1, questions=zoo.augment.CutMix()).replace(task=Multiclass(2))
+    with pytest.raises(ValueError, match="CutMix cuts boxes out of images"):
+        train_recipe(recipe, dataset, tmp_path, silent)
+    assert not (tmp_path / "teachers").exists()
 
 
 @pytest.mark.parametrize(

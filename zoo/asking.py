@@ -1,4 +1,7 @@
-"""Asks a .tflite file about raw input: an array, numbers in a file, rows of a table, an image. Without TensorFlow."""
+"""Asks a .tflite file about raw input: an array, numbers in a file, rows of a table, an image, a sound, texts.
+
+Without TensorFlow.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +11,7 @@ import numpy as np
 
 from zoo import rows
 from zoo.data.image_files import IMAGES, read_image
+from zoo.data.sound_files import FILE, SOUNDS, rate_of, read_wave
 from zoo.data.texts import VOCABULARY, tokens, words_of
 from zoo.deploy import Runner
 
@@ -45,10 +49,10 @@ class Prediction:
 
 
 def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:
-    """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, texts.
+    """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, a WAV, texts.
 
     A file of a table reads a .csv of raw rows with a header, its own columns among them in any order; a file with a
-    vocabulary reads a .txt, each line of which is a text.
+    vocabulary reads a .txt, each line of which is a text; a file of sounds resamples and cuts a WAV as in training.
     """
     runner = Runner(file, num_threads)
     if isinstance(x, str | Path):
@@ -57,6 +61,8 @@ def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1
             x = rows.read_rows(path, rows.from_json(runner.files[rows.FILE]))
         elif VOCABULARY in runner.files and path.suffix == ".txt":
             x = read_texts(path, runner.files[VOCABULARY].decode("utf-8", "replace"), int(shape[0] or 0))
+        elif FILE in runner.files and path.suffix.lower() in SOUNDS:
+            x = read_wave(path, rate_of(runner.files[FILE]), int(shape[0] or 0))
         elif path.suffix.lower() in IMAGES and len(shape) == 3 and None not in shape:
             height, width, channels = (int(n or 0) for n in shape)
             x = read_image(path, height, width, channels)[np.newaxis]

@@ -18,17 +18,19 @@ import numpy as np
 from zoo.baselines import baselines
 from zoo.checks import check_choice, check_number
 from zoo.collection import load_recipe
-from zoo.data import Dataset, image_files, series_files, tables, text_files
+from zoo.data import Dataset, image_files, series_files, sound_files, tables, text_files
+from zoo.data.folders import path_column
 from zoo.exporting import Export
 from zoo.files import locked, write_text, writing_folder
 from zoo.pipeline import export_recipe, search_recipe
 from zoo.recipe import Recipe
 from zoo.report import best_baseline, figure, not_won
+from zoo.rows import Csv
 from zoo.trained import train_recipe
 from zoo.training import fit as train_model
 from zoo.tuning import Search
 
-KINDS = ("table", "images", "series", "forecast", "text")
+KINDS = ("table", "images", "sounds", "series", "forecast", "text")
 TASKS = ("Binary", "Multiclass", "Regression", "Forecasting")
 Report = Callable[[str], None]
 
@@ -105,7 +107,9 @@ class Plan:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """A value may lose in int8 what a class does not: 16 bits between the layers keep it."""
+        """A value may lose in int8 what a class does not, as a sound may: there is a file more for them."""
+        if self.kind == "sounds":
+            return "float32", "dynamic", "int8"
         return ("float32", "int8") if self.dataset.labels else ("float32", "int16x8", "int8")
 
 
@@ -159,11 +163,11 @@ def fit(
     """Looks at the data, picks and writes a recipe, tunes, trains, exports and proves it, within so many minutes.
 
     Args:
-        path: a CSV or Parquet file, a folder with a folder of images, CSV or text files for each class, or a .npz with
-            x (and y, groups).
+        path: a CSV or Parquet file; a folder with a folder of images, WAV, CSV or text files for each class, or a CSV
+            that names such images or WAV files; or a .npz with x (and y, groups).
         target: column to predict, of a table, of texts or of a series to forecast.
         task: "Binary", "Multiclass", "Regression" or "Forecasting", where the data do not tell rightly.
-        kind: what the data are, one of "table", "images", "series", "forecast", "text", where they are taken for
+        kind: what the data are, one of `KINDS`, "table" or "images" say, where they are taken for
             something else.
         minutes: for all of it. Small data may take less. What was killed goes on with the trials that it had.
         out: folder of the result; by default `runs/<name of the data>`.
@@ -210,7 +214,7 @@ def look(path: Path, target: str | None, task: str | None, kind: str | None) -> 
         raise FileNotFoundError(f"there is no file or folder {path}")
     kind = kind or kind_of(path, task)
     readers: dict[str, Callable[..., Plan]] = {
-        "table": _table, "images": _images, "series": _series, "forecast": _forecast, "text": _text,
+        "table": _table, "images": _images, "sounds": _sounds, "series": _series, "forecast": _forecast, "text": _text,
     }  # fmt: skip
     return readers[kind](path, target, task)
 
@@ -219,13 +223,14 @@ def kind_of(path: Path, task: str | None) -> str:
     """What the data are, by their names; of a CSV, by its columns."""
     if path.is_dir():
         counts = {
-            "images": image_files.IMAGES, "text": text_files.SUFFIXES, "series": series_files.SUFFIXES,
+            "images": image_files.IMAGES, "sounds": sound_files.SOUNDS, "text": text_files.SUFFIXES,
+            "series": series_files.SUFFIXES,
         }  # fmt: skip
         found = [p.suffix.lower() for p in path.glob("*/*") if not p.name.startswith(".")]
         best = max(counts, key=lambda kind: sum(suffix in counts[kind] for suffix in found))
         if not any(suffix in counts[best] for suffix in found):
             raise ValueError(
-                f"{path} has no folder of images, of text or of CSV files in it; a folder is one class, named by it"
+                f"{path} has no folder of images, of WAV, of text or of CSV files in it; a folder is one class"
             )
         return best
     if path.suffix == ".npz":
@@ -233,6 +238,10 @@ def kind_of(path: Path, task: str | None) -> str:
     if path.suffix in (".csv", ".tsv", ".txt", ".parquet", ".pq", ".data"):
         if task == "Forecasting":
             return "forecast"
+        rows = [] if path.suffix in (".parquet", ".pq") else Csv(path).first(200)
+        for kind, suffixes in (("images", image_files.IMAGES), ("sounds", sound_files.SOUNDS)):
+            if path_column(rows, suffixes) is not None:
+                return kind
         return text_files.kind_of(path)
     raise ValueError(f"{path} is no CSV, Parquet or .npz file, and no folder of classes")
 
@@ -384,16 +393,34 @@ def _table(path: Path, target: str | None, task: str | None) -> Plan:
 
 
 def _images(path: Path, target: str | None, task: str | None) -> Plan:
-    _refuse_target(target, "images, whose classes are folders")
-    dataset = image_files.images(path)
+    if path.is_dir():
+        _refuse_target(target, "images, whose classes are folders")
+    dataset = image_files.images(path, target=target)
     stages = int(np.clip(math.log2(min(dataset.input_shape[:2]) / 6), 1, 4))
     filters = tuple(16 * 2**i for i in range(stages))
     return Plan(
-        "images, a folder a class", dataset,
-        f"partial(zoo.data.images, {str(path.resolve())!r}, {dataset.input_shape[:2]}, {dataset.input_shape[2]})",
+        "images", dataset,
+        f"partial(zoo.data.images, {str(path.resolve())!r}, {dataset.input_shape[:2]}, {dataset.input_shape[2]}"
+        + (f", target={target!r})" if target else ")"),
         "zoo.cnn", f'{{"filters": {filters}, "dropout": 0.2}}', f"zoo.Multiclass({len(dataset.labels)})",
         preprocessing="keras.layers.Rescaling(1 / 255)",
         augmentation='zoo.augment.for_images("light", flip=False)',
+        batch_size=min(64, _batch(dataset)),
+    )  # fmt: skip
+
+
+def _sounds(path: Path, target: str | None, task: str | None) -> Plan:
+    if path.is_dir():
+        _refuse_target(target, "sounds, whose classes are folders")
+    dataset = sound_files.sounds(path, target=target)
+    rate = sound_files.rate_of(dataset.files[sound_files.FILE])
+    return Plan(
+        "sounds", dataset,
+        f"partial(zoo.data.sounds, {str(path.resolve())!r}, {rate}, {dataset.input_shape[0] / rate}"
+        + (f", target={target!r})" if target else ")"),
+        "zoo.ds_cnn", '{"filters": (32, 32, 32, 32), "strides": (2, 1, 1, 1), "dropout": 0.2}',
+        f"zoo.Multiclass({len(dataset.labels)})",
+        preprocessing=f"zoo.LogMel({rate}), keras.layers.Normalization(axis=None)",
         batch_size=min(64, _batch(dataset)),
     )  # fmt: skip
 
@@ -439,8 +466,8 @@ def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
 
 
 def _batch(dataset: Dataset) -> int:
-    """About a hundred steps an epoch, between 16 and 512 samples each."""
-    return int(2 ** np.clip(round(math.log2(max(1, len(dataset.train.x) / 100))), 4, 9))
+    """About a hundred steps an epoch, between 8 and 512 samples each."""
+    return int(2 ** np.clip(round(math.log2(max(1, len(dataset.train.x) / 100))), 3, 9))
 
 
 def _refuse_target(target: str | None, what: str) -> None:

@@ -134,6 +134,8 @@ class Recipe:
         teacher: their recipe, a name or a path, as of a larger model (G. Hinton et al., Distilling the knowledge in a
             neural network, 2015), with the values that it is written with; this recipe itself by default (T. Furlanello
             et al., Born-again neural networks, ICML 2018).
+        questions: `zoo.augment.MixUp()` or `CutMix()`: mixtures of training samples that the teachers answer instead of
+            these, ten times as many; their answers are all of the targets then, see `zoo/teaching.py`.
         batch_size: samples a step: 1, or a mini-batch, or "all" for gradient descent on the whole of train.
         class_weight: weight of a sample's loss in training by its class: None, "balanced", which makes all classes
             count alike, or {class: weight}, 1 for those left out.
@@ -184,6 +186,7 @@ class Recipe:
     seed: int = 1
     teachers: int = 0
     teacher: str | None = None
+    questions: Mixing | None = None
     space: Callable[[Any], dict[str, Any]] | None = None
     objective: str = "val_loss"
     oracle: str = "asha"
@@ -230,6 +233,7 @@ class Recipe:
                 raise ValueError(f"{argument}={value!r} must be a whole number of at least {least}")
         if self.teacher is not None and not self.teachers:
             raise ValueError(f"teacher={self.teacher!r} with teachers=0: say how many of it are to be trained")
+        self._check_questions()
         if self.folds is not None:
             check_size("folds", self.folds, minimum=2)
         check_batch_size(self.batch_size)
@@ -261,6 +265,18 @@ class Recipe:
             )
         object.__setattr__(self, "task", self.task.softened())
 
+    def _check_questions(self) -> None:
+        if not isinstance(self.questions, Mixing | None):
+            raise TypeError(f"questions={self.questions!r} must be None, zoo.augment.MixUp() or zoo.augment.CutMix()")
+        if self.questions is not None and not self.teachers:
+            raise ValueError(f"questions={self.questions} with teachers=0: nobody answers them")
+        for argument in ("mixing", "class_weight"):
+            if self.questions is not None and getattr(self, argument) is not None:
+                raise ValueError(
+                    f"questions={self.questions} with {argument}={getattr(self, argument)!r}: the answers to mixtures "
+                    f"are the targets as they are; leave {argument} out"
+                )
+
     def replace(self, **fields: Any) -> "Recipe":
         """A recipe with other fields; `arguments` are merged into the present ones."""
         known = [f.name for f in dataclasses.fields(self)]
@@ -286,6 +302,7 @@ class Recipe:
             adapt(layer, model, dataset.train.x)
         samples = len(dataset.train.x)
         steps = self.epochs * -(-samples // batch_of(samples, self.batch_size))
+        _forget_the_start(model, steps)
         model.compile(self._optimizer(steps), loss=self.task.loss_function(), metrics=self.task.metrics())
         return model
 
@@ -423,6 +440,17 @@ def _check_layers(argument: str, layers: object) -> None:
 def _fresh(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:
     """New layers of the same configuration: a recipe's own are patterns, never part of a model."""
     return [type(layer).from_config({**layer.get_config(), "name": None}) for layer in layers]
+
+
+def _forget_the_start(model: keras.Model, steps: int) -> None:
+    """Lets the moving averages of normalization come to what is there within a training of so few steps.
+
+    They begin at 0 and 1, of which a momentum of .99 leaves a tenth after 240 steps: a small data set's network would
+    be right in training and wrong ever after. From 920 steps on all is as Keras has it.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, 1e-4 ** (1 / steps))
 
 
 def file_objective(objective: str, task: Task) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ tell of it; where training saw gaps, one value more says whether it was missing.
 import codecs
 import csv
 import io
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -189,6 +190,9 @@ class Csv:
         for name in (name or f"column {i + 1}" for i, name in enumerate(given)):
             again = sum(other == name or other.startswith(f"{name} (") for other in self.names)
             self.names.append(f"{name} ({again + 1})" if again else name)
+
+    def first(self, count: int) -> list[list[str]]:
+        return [row for _, row in itertools.islice(self.rows(), count)]
 
     def _start(self, size: int) -> bytes:
         with open(self.path, "rb") as file:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from zoo import report as reports
 from zoo.attempts import write_attempt
@@ -16,7 +15,8 @@ from zoo.diagnosis import Diagnosis, batch_of, diagnose, finite, gradient_norms
 from zoo.files import writing
 from zoo.recipe import NOT_TRAINED, Recipe
 from zoo.record import versions_key, write_training
-from zoo.training import fit, predict
+from zoo.teaching import lesson_by_lesson, lessons
+from zoo.training import fit
 from zoo.tuning import Search
 
 Report = Callable[[str], None]
@@ -56,13 +56,25 @@ def train_recipe(
     """
     taught = recipe.replace(task=recipe.task.softened()) if recipe.teachers else recipe
     task = taught.task.adapted(dataset.train.y)
-    targets = task.encode(dataset.train.y)
+    x, targets, order = dataset.train.x, task.encode(dataset.train.y), None
     work = [dataset.sha256, versions_key()]
+    if recipe.questions:
+        recipe.questions.check(taught.build(dataset), targets)
     if recipe.teachers:
-        teacher = load_recipe(recipe.teacher or recipe).replace(teachers=0, teacher=None)
-        targets = (targets + _answers(teacher, recipe.teachers, dataset, teachers or out / "teachers", report)) / 2
+        teacher = load_recipe(recipe.teacher or recipe).replace(teachers=0, teacher=None, questions=None)
+        folder = teachers or out / "teachers"
+        theirs = teacher.replace(seed=1).fingerprint(without=NOT_TRAINED)
+        x, targets = lessons(
+            dataset,
+            task,
+            recipe.questions,
+            lambda: _teachers(teacher, recipe.teachers, dataset, folder, report),
+            folder / "answers.npz",
+            " ".join([*work, theirs, str(recipe.teachers)]),
+        )
+        order = lesson_by_lesson(recipe.seed) if recipe.questions else None
         if recipe.teacher:
-            work.append(teacher.replace(seed=1).fingerprint(without=NOT_TRAINED))
+            work.append(theirs)
     start = time.monotonic()
     keras.backend.clear_session()
     model = taught.build(dataset)
@@ -71,11 +83,12 @@ def train_recipe(
     report(f"training {recipe.name}: {model.count_params():,} parameters, {recipe.epochs} epochs, seed {recipe.seed}")
     history = fit(
         model,
-        (dataset.train.x, targets),
+        (x, targets),
         (dataset.validation.x, task.encode(dataset.validation.y)),
         epochs=recipe.epochs,
         batch_size=recipe.batch_size,
         sample_weight=recipe.sample_weights(dataset),
+        order=order,
         seed=recipe.seed,
         mixing=recipe.mixing,
         callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
@@ -99,16 +112,16 @@ def train_recipe(
     return result
 
 
-def _answers(teacher: Recipe, count: int, dataset: Dataset, folder: Path, report: Report) -> np.ndarray:
-    """What models of a recipe answer on average to the training samples, as targets, (n, num_outputs)."""
-    task, answers = teacher.task.adapted(dataset.train.y), []
+def _teachers(teacher: Recipe, count: int, dataset: Dataset, folder: Path, report: Report) -> list[keras.Model]:
+    """Models of a recipe, trained from seeds 1, 2, ... in folders of these names."""
+    models = []
     for seed in range(1, count + 1):
         report(f"teacher {seed} of {count}")
         place = folder / str(seed)
         place.mkdir(parents=True, exist_ok=True)
-        trained = train_recipe(teacher.replace(seed=seed), dataset, place, report)
-        answers.append(task.as_targets(predict(trained.model, dataset.train.x)))
-    return np.mean(answers, axis=0)
+        models.append(train_recipe(teacher.replace(seed=seed), dataset, place, report).model)
+    report(f"{count} teacher{'s' * (count > 1)} answer{'s' * (count == 1)}")
+    return models
 
 
 class _Progress(keras.callbacks.Callback):

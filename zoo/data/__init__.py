@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from zoo.data.sequences import pad as pad
     from zoo.data.series_files import forecast as forecast
     from zoo.data.series_files import series as series
+    from zoo.data.sound_files import sounds as sounds
     from zoo.data.sources import SOURCES as SOURCES
     from zoo.data.sources import Source as Source
     from zoo.data.sources import load as load
@@ -60,6 +61,7 @@ _NAMES = {
     "movie_sentences": "packages",
     "watch_activity": "packages",
     "wine": "packages",
+    "sounds": "sound_files",
     "lengths": "sequences",
     "pad": "sequences",
     "SOURCES": "sources",

@@ -1,4 +1,4 @@
-"""One folder a class: its files by class, and what is told of those that are left out."""
+"""Files and their classes, of a folder a class or of a CSV that names them; and what is told of those left out."""
 
 import dataclasses
 import os
@@ -7,9 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.checks import check_choice
 from zoo.data.dataset import Dataset
+from zoo.rows import Csv, is_missing, number
 
 LEAST_OF_A_CLASS = 8  # samples: some for each of train, validation and test
+MOST_CLASSES = 100
+TARGETS = ("target", "label", "class", "y", "outcome", "species", "survived", "price", "churn", "diagnosis")
 
 
 def files_by_class(
@@ -41,6 +45,62 @@ def files_by_class(
     notes = [f"{len(others):,} files are passed by, as {others[0]}: they are no {what}"] if others else []
     labels = tuple(found)
     return [(path, i) for i, name in enumerate(labels) for path in found[name]], labels, notes
+
+
+def files_by_row(
+    path: Path, suffixes: Collection[str], what: str, target: str | None = None
+) -> tuple[list[tuple[Path, int]], tuple[str, ...], list[str]]:
+    """Likewise, of a CSV with a column of paths, which begin at its own folder, and a column of classes.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file or column, or no column of paths.
+    """
+    table, notes = Csv(path), list[str]()
+    rows = [row for _, row in table.rows()]
+    place = path_column(rows, suffixes)
+    if place is None or len(table.names) < 2:
+        raise ValueError(f"{path} has no column of paths of {what} beside a class: it has {', '.join(table.names)}")
+    if table.bad:
+        line, why = table.bad[0]
+        notes.append(f"{len(table.bad):,} lines are left out, the first one line {line}: {why}")
+    if target is not None:
+        check_choice("target", target, table.names)
+    cells, ys, names = classes_beside(table, rows, place, target, f"path of {what}", notes)
+    return [(path.parent / cell.strip(), y) for cell, y in zip(cells, ys, strict=True)], names, notes
+
+
+def path_column(rows: Sequence[Sequence[str]], suffixes: Collection[str]) -> int | None:
+    """The first column of which most cells end in one of these suffixes."""
+    for place, column in enumerate(zip(*rows, strict=True)):
+        if sum(Path(cell.strip()).suffix.lower() in suffixes for cell in column) > len(column) / 2:
+            return place
+    return None
+
+
+def classes_beside(
+    table: Csv, rows: Sequence[Sequence[str]], place: int, target: str | None, what: str, notes: list[str]
+) -> tuple[list[str], list[int], tuple[str, ...]]:
+    """Cells of the column at `place`, their class numbers and the classes' names; adds to the notes.
+
+    The class is `target`, or a column that is called so, or the last other one; rows without either are left out.
+    """
+    others = [name for i, name in enumerate(table.names) if i != place]
+    usual = [name for name in others if name.lower() in TARGETS]
+    chosen = target or (usual[0] if usual else others[-1])
+    told = f"{what} is {table.names[place]!r}, the class {chosen!r}"
+    notes.append(told + "; --target names another" * (target is None))
+    at = table.names.index(chosen)
+    good = [(row[place], row[at].strip()) for row in rows if row[place].strip() and not is_missing(row[at])]
+    if len(good) < len(rows):
+        notes.append(f"{len(rows) - len(good):,} rows are left out: without {what} or class")
+    names = tuple(sorted({label for _, label in good}, key=lambda n: (number(n) is None, number(n) or 0.0, n)))
+    if len(names) > MOST_CLASSES:
+        raise ValueError(
+            f"{table.path}: the target {chosen!r} has {len(names):,} different values; classes are at most "
+            f"{MOST_CLASSES}"
+        )
+    code = {name: i for i, name in enumerate(names)}
+    return [cell for cell, _ in good], [code[label] for _, label in good], names
 
 
 def left_out(bad: Sequence[str], of: int, what: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A folder of images, one folder a class, as a data set; and one image as an input of a model."""
+"""Images, in one folder a class or named in a CSV, as a data set; and one image as an input of a model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo.checks import check_size
 from zoo.data.dataset import Dataset
-from zoo.data.folders import enough, files_by_class, left_out, noted
+from zoo.data.folders import enough, files_by_class, files_by_row, left_out, noted
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 LARGEST = 64  # pixels of a side, where no size is given
@@ -19,10 +19,11 @@ def images(
     size: int | Sequence[int] | None = None,
     channels: int | None = None,
     *,
+    target: str | None = None,
     test: float = 0.2,
     validation: float = 0.15,
 ) -> Dataset:
-    """Images of any size and mode, in one folder a class: `zoo.data.images("flowers/")`.
+    """Images of any size and mode, in one folder a class: `zoo.data.images("flowers/")`; or a CSV of paths and classes.
 
     They are turned as their EXIF data say and scaled to one size; transparency is laid on white. Files that are no
     image are left out and told in the data set's notes. Hidden files and links are passed by.
@@ -30,6 +31,8 @@ def images(
     Args:
         size: height and width of an input, or one number for both; by default the median of what is there, at most 64.
         channels: 1 for grey or 3 for colour; by default 3 where any of the first images has a colour.
+        target: the column of classes, of a CSV; by default one that is called so, or the last one. Its paths begin
+            where the CSV is.
         test, validation: fractions, split by content and stratified by class; equal pictures stay together.
 
     Returns:
@@ -38,7 +41,11 @@ def images(
     Raises:
         FileNotFoundError, ValueError: no such folder, fewer than two classes, or no image that can be read.
     """
-    files, labels, notes = files_by_class(Path(path), IMAGES, "images")
+    path = Path(path)
+    if path.is_file():
+        files, labels, notes = files_by_row(path, IMAGES, "images", target)
+    else:
+        files, labels, notes = files_by_class(path, IMAGES, "images")
     looked_at = [file for i, (file, _) in enumerate(files) if i % max(1, len(files) // 200) == 0]
     if size is None or channels is None:
         size, channels = _shape(looked_at, size, channels)
@@ -57,7 +64,7 @@ def images(
     notes += left_out(bad, len(files), "images")
     x, y, labels, notes = enough(np.array(xs), np.array(ys, "int32"), labels, notes, path)
     dataset = Dataset.split(
-        Path(path).resolve().name, x.astype("float32"), y, labels=labels, test=test, validation=validation
+        path.resolve().stem, x.astype("float32"), y, labels=labels, test=test, validation=validation
     )
     return noted(dataset, notes)
 

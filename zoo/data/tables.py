@@ -14,15 +14,13 @@ import numpy as np
 
 from zoo.checks import check_choice
 from zoo.data.dataset import Dataset, parted
-from zoo.data.folders import LEAST_OF_A_CLASS
+from zoo.data.folders import LEAST_OF_A_CLASS, MOST_CLASSES, TARGETS
 from zoo.data.splitting import TRAIN, content_keys, sides
 from zoo.rows import DATES, FILE, Column, Csv, date, is_missing, number, to_json, vectors
 
-TARGETS = ("target", "label", "class", "y", "outcome", "species", "survived", "price", "churn", "diagnosis")
 DISTINCT = 1000  # values of a column that are counted; more are no categories
 CATEGORIES = 50  # of a column; rarer ones share a code
 RARE = 0.002  # share of train below which a category shares that code
-MOST_CLASSES = 100
 MOST_COLUMNS = 2000
 SURE = 0.95  # share of a column's cells that must be numbers, or dates, for it to be one
 DATES_LOOKED_AT = 2000  # cells of a column that are tried as dates

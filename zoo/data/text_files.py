@@ -6,10 +6,9 @@ import numpy as np
 
 from zoo.checks import check_choice
 from zoo.data.dataset import Dataset
-from zoo.data.folders import enough, files_by_class, left_out, noted
-from zoo.data.tables import MOST_CLASSES, TARGETS
+from zoo.data.folders import classes_beside, enough, files_by_class, left_out, noted
 from zoo.data.texts import from_texts, words_of
-from zoo.rows import Csv, is_missing, number
+from zoo.rows import Csv
 
 SUFFIXES = frozenset({".txt"})
 LONGEST = 128  # tokens of an input, where no number of steps is given
@@ -62,7 +61,7 @@ def kind_of(path: Path) -> str:
     if path.suffix in (".parquet", ".pq"):
         return "table"
     table = Csv(path)
-    rows = [row for row, _ in zip((row for _, row in table.rows()), range(200), strict=False)]
+    rows = table.first(200)
     if not rows or len(table.names) > 3:
         return "table"
     return "text" if max(_wordiness(rows)) >= WORDY else "table"
@@ -91,23 +90,8 @@ def _from_csv(path: Path, target: str | None) -> tuple[list[str], list[int], tup
     place = int(np.argmax(wordy))
     if wordy[place] < 1 or len(table.names) < 2:
         raise ValueError(f"{path} has no column of texts beside a class: its columns are {', '.join(table.names)}")
-    others = [name for i, name in enumerate(table.names) if i != place]
-    usual = [name for name in others if name.lower() in TARGETS]
-    chosen = target or (usual[0] if usual else others[-1])
-    notes.append(
-        f"text is {table.names[place]!r}, the class {chosen!r}" + "; --target names another" * (target is None)
-    )
-    at = table.names.index(chosen)
-    good = [(row[place], row[at].strip()) for row in rows if row[place].strip() and not is_missing(row[at])]
-    if len(good) < len(rows):
-        notes.append(f"{len(rows) - len(good):,} rows are left out: without text or class")
-    names = tuple(sorted({label for _, label in good}, key=lambda n: (number(n) is None, number(n) or 0.0, n)))
-    if len(names) > MOST_CLASSES:
-        raise ValueError(
-            f"{path}: the target {chosen!r} has {len(names):,} different values; classes are at most {MOST_CLASSES}"
-        )
-    code = {name: i for i, name in enumerate(names)}
-    return [words for words, _ in good], [code[label] for _, label in good], names, notes
+    found, ys, names = classes_beside(table, rows, place, target, "text", notes)
+    return found, ys, names, notes
 
 
 def _from_folder(path: Path) -> tuple[list[str], list[int], tuple[str, ...], list[str]]:
