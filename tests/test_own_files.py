@@ -157,7 +157,28 @@ def test_what_is_no_series_to_forecast(tmp_path):
     with pytest.raises(ValueError, match="has no column of dates"):
         zoo.data.forecast(write_hours(tmp_path / "a.csv", [[i, i] for i in range(100)]))
     with pytest.raises(ValueError, match="windows of 168 with 24 to forecast need 1,536"):
-        zoo.data.forecast(write_hours(tmp_path / "b.csv", hours(500)))
+        zoo.data.forecast(write_hours(tmp_path / "b.csv", hours(500)), window=168, horizon=24)
+    with pytest.raises(ValueError, match="1,800 rows of 600 different times: several series stand under one another"):
+        zoo.data.forecast(write_hours(tmp_path / "c.csv", hours() * 3))
+
+
+@pytest.mark.parametrize(
+    ("times", "window", "horizon", "told"),
+    [
+        (np.arange("2010-01", "2060-01", dtype="datetime64[M]"), 25, 12, "a row every month; 25 rows tell the next 12"),
+        (np.arange("2010-01", "2160-01", 3, dtype="datetime64[M]"), 28, 4, "a row every 3 months"),
+        (np.arange("2020-01-01", "2024-01-01", dtype="datetime64[D]"), 49, 7, "a row every day"),
+        (np.arange("2020-01-01T00", "2020-02-01T00", 15, dtype="datetime64[m]"), 93, 93, "a row every 15 minutes"),
+        (np.arange("2010-01-04", "2020-01-01", 7, dtype="datetime64[D]"), 19, 13, "a row every week"),
+    ],
+    ids=["months", "quarters", "days", "quarters of an hour", "weeks"],
+)
+def test_a_forecast_goes_as_far_as_people_plan(tmp_path, times, window, horizon, told):
+    lines = [[str(t).replace("T", " "), float(i)] for i, t in enumerate(times)]
+    dataset = zoo.data.forecast(write_hours(tmp_path / "a.csv", lines))
+    assert (dataset.input_shape[0], dataset.train.y.shape[1]) == (window, horizon), dataset.notes
+    assert any(told in note for note in dataset.notes) and len(dataset.validation.x) > horizon
+    assert not any("missing" in note for note in dataset.notes), "months are of no one length"
 
 
 def test_texts_are_asked_by_the_vocabulary_of_the_file(tmp_path):

@@ -3,6 +3,7 @@
 Without TensorFlow.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,25 @@ class Prediction:
             return (self.outputs.reshape(-1) > 0.5).astype(int)
         return None  # values, or labels that do not exclude each other
 
-    def as_rows(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = [{self.output_name: row.tolist()} for row in self.outputs]
-        if self.classes is not None:
-            for row, number, outputs in zip(rows, self.classes, self.outputs, strict=True):
-                row["class"] = int(number)
-                row["label"] = self.labels[number] if number < len(self.labels) else str(number)
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """For each sample its raw outputs, and for classes "class", "label" and "confidence", one after the other."""
+        classes = self.classes
+        for i, outputs in enumerate(self.outputs):
+            row: dict[str, Any] = {self.output_name: outputs.tolist()}
+            if classes is not None:
+                number = int(classes[i])
                 p = float(outputs[number] if len(outputs) > 1 else outputs[0])
-                row["confidence"] = p if len(outputs) > 1 or number else 1 - p
-        if self.output_name == "label_probabilities":
-            for row, outputs in zip(rows, self.outputs, strict=True):
-                numbers = np.flatnonzero(outputs > 0.5)
-                row["labels"] = [self.labels[n] if n < len(self.labels) else str(n) for n in numbers]
-        return rows
+                confidence = p if len(outputs) > 1 or number else 1 - p
+                row |= {"class": number, "label": self._label(number), "confidence": confidence}
+            if self.output_name == "label_probabilities":
+                row["labels"] = [self._label(int(n)) for n in np.flatnonzero(outputs > 0.5)]
+            yield row
+
+    def as_rows(self) -> list[dict[str, Any]]:
+        return list(self.rows())
+
+    def _label(self, number: int) -> str:
+        return self.labels[number] if number < len(self.labels) else str(number)
 
 
 def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:

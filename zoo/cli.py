@@ -477,11 +477,11 @@ def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: boo
 def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002
     """Ask a .tflite FILE about INPUT, a .npy or .csv with one or more samples. Needs no TensorFlow."""
     with silenced():
-        rows = zoo.predict(file, input).as_rows()
+        prediction = zoo.predict(file, input)
     if as_json:
-        _print_json(rows)
+        _print_json(prediction.as_rows())
         return
-    for i, row in enumerate(rows):
+    for i, row in enumerate(prediction.rows()):
         if "label" in row:
             click.echo(f"{i}: {row['label']}  ({row['confidence']:.1%})")
         elif "labels" in row:

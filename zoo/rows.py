@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,10 +23,12 @@ FILE = "table.json"
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # in lower case
 DATES = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M",
-    "%m/%d/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%d/%m/%Y %H:%M", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y",
+    "%m/%d/%Y", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%d/%m/%Y %H:%M", "%d-%m-%Y", "%d %b %Y", "%b %d, %Y", "%b %d %Y",
+    "%Y-%m", "%b %Y",
 )  # fmt: skip
 DATE_PARTS = ("days since 2000", "month", "weekday", "hour")
 EPOCH = datetime(2000, 1, 1)
+PIECE = 20_000  # rows in memory as text at a time
 DELIMITERS = ",;\t|"
 
 
@@ -148,12 +150,23 @@ def read_rows(path: Path, columns: Sequence[Column]) -> np.ndarray:
     table = Csv(path)
     if not table.header:
         raise ValueError(f"{path} has no header: its first line must name the columns")
-    rows = [row for _, row in table.rows()]
+    found = []
+    for piece in pieces(table.rows()):
+        if table.bad:
+            break
+        found.append(vectors(columns, dict(zip(table.names, zip(*piece, strict=True), strict=True))))
     if table.bad:
         raise ValueError(f"{path}, line {table.bad[0][0]}: {table.bad[0][1]}")
-    if not rows:
+    if not found:
         raise ValueError(f"{path} has a header and no rows")
-    return vectors(columns, dict(zip(table.names, zip(*rows, strict=True), strict=True)))
+    return np.concatenate(found)
+
+
+def pieces(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[list[str]]]:
+    """Some thousand rows at a time: cells as text take ten times the memory of what is made of them."""
+    rows = iter(rows)
+    while piece := [row for _, row in itertools.islice(rows, PIECE)]:
+        yield piece
 
 
 class Csv:

@@ -146,7 +146,7 @@ def japanese_vowels(validation: float = 0.15) -> Dataset:
     return _described(dataset, features=tuple(f"cepstrum {i}" for i in range(1, 13)), target="speaker")
 
 
-def watch_activity(window: int = 100) -> Dataset:
+def watch_activity(window: int = 100, validation: float = 0.15) -> Dataset:
     """Shoulder exercises of ten people, seven kinds, as a watch sees them: accelerations and turning rates at 50 Hz.
 
     Each of 140 records is cut into windows, one behind the other. All of a person stand on one side, so test asks about
@@ -156,6 +156,7 @@ def watch_activity(window: int = 100) -> Dataset:
 
     Args:
         window: steps of 20 ms.
+        validation: fraction of the windows; at least one person.
     """
     check_size("window", window)
     content = _package("watch_activity").read("data/watch_dataset.npy")
@@ -168,7 +169,8 @@ def watch_activity(window: int = 100) -> Dataset:
         [np.reshape(r[: n * window], (n, window, 6)) for r, n in zip(data["X"], counts, strict=True)]
     ).astype("float32")
     y, people = (np.repeat(np.asarray(data[name]), counts).astype("int32") for name in ("y", "subject"))
-    dataset = Dataset.split("watch_activity", x, y, groups=people, labels=tuple(data["y_labels"]))
+    labels = tuple(data["y_labels"])
+    dataset = Dataset.split("watch_activity", x, y, groups=people, labels=labels, validation=validation)
     names = tuple(f"{what} {axis}" for what in ("acceleration", "turning rate") for axis in "xyz")
     return _described(dataset, features=names, units=("g",) * 3 + ("rad/s",) * 3, target="exercise")
 

@@ -13,6 +13,7 @@ from zoo.data.sequences import pad
 from zoo.rows import DATES, Csv, date, is_missing, number
 
 SUFFIXES = frozenset({".csv", ".tsv"})
+UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 LONGEST = 512  # steps of an input; longer series are cut
 
 
@@ -112,7 +113,7 @@ def forecast(
     *,
     time: str | None = None,
     window: int | None = None,
-    horizon: int = 24,
+    horizon: int | None = None,
     test: float = 0.15,
     validation: float = 0.15,
 ) -> Dataset:
@@ -124,14 +125,17 @@ def forecast(
 
     Args:
         target: column of numbers; by default the last one. time: column of dates; by default the first that is one.
-        window: by default seven times the horizon.
+        horizon: by default what people plan by: a day of rows that are an hour apart or less, at most 96; a week of
+            days, a quarter of weeks, a year of months; less where there are too few rows.
+        window: by default seven times the horizon, or what the number of rows allows.
 
     Raises:
         FileNotFoundError, ValueError: no such file or column, no dates, or too few rows.
     """
     table = Csv(path)
-    check_size("horizon", horizon)
-    window = check_size("window", 7 * horizon if window is None else window)
+    for name, size in (("window", window), ("horizon", horizon)):
+        if size is not None:
+            check_size(name, size)
     rows, notes = list(table.rows()), list[str]()
     if table.bad:
         notes.append(f"{len(table.bad):,} lines are left out, the first one line {table.bad[0][0]}: {table.bad[0][1]}")
@@ -166,12 +170,7 @@ def forecast(
     moments = np.array(times, "datetime64[s]")
     values = np.column_stack([numeric.pop(chosen), *numeric.values()])
     values, moments, step = _regular(values, moments, notes)
-    needed = 8 * (window + horizon)
-    if len(values) < needed:
-        raise ValueError(
-            f"{path} has {len(values):,} rows; windows of {window} with {horizon} to forecast need {needed:,}: give "
-            "smaller ones"
-        )
+    window, horizon = _span(path, len(values), step, window, horizon)
     ahead_known = values[:, 0].copy()
     filled = _last_known(values)
     calendar = _calendar(moments.astype("datetime64[s]").tolist())
@@ -180,7 +179,7 @@ def forecast(
     ahead = np.lib.stride_tricks.sliding_window_view(ahead_known, horizon)[window:]
     first = first[~np.isnan(ahead).any(axis=1)]
     x = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(inputs, window, axis=0).transpose(0, 2, 1)[first])
-    notes.append(f"a row every {step}; {window} rows tell the next {horizon}")
+    notes.append(f"a row every {_spoken(step)}; {window} rows tell the next {horizon}")
     dataset = Dataset.by_time(
         Path(path).stem,
         x,
@@ -194,28 +193,68 @@ def forecast(
     return dataclasses.replace(dataset, notes=tuple(notes), features=names, target=f"{chosen}, the next {horizon}")
 
 
-def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray, str]:
-    """In order, one row a time, gaps as rows of NaN."""
+def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray, np.timedelta64]:
+    """In order, one row a time, gaps as rows of NaN; and the time from one row to the next."""
     order = np.argsort(times, kind="stable")
     if (order != np.arange(len(order))).any():
         notes.append("times are out of order and were sorted")
     values, times = values[order], times[order]
     last = np.append(times[1:] != times[:-1], True)
+    if last.mean() < 0.5:
+        raise ValueError(
+            f"there are {len(times):,} rows of {last.sum():,} different times: several series stand under one another; "
+            "give each a file, or a column, of its own"
+        )
     if not last.all():
         notes.append(f"{(~last).sum():,} rows have the time of another one; the last of these stands")
         values, times = values[last], times[last]
     if len(times) < 3:
         raise ValueError(f"{len(times)} different times are too few for a series")
-    steps, counts = np.unique(np.diff(times), return_counts=True)
+    months = times.astype("datetime64[M]")
+    of_months = (times - months == times[0] - months[0]).all() and len(np.unique(months)) == len(months)
+    clock = months if of_months else times  # months are of no one length
+    steps, counts = np.unique(np.diff(clock), return_counts=True)
     step = steps[counts.argmax()]
-    place = ((times - times[0]) / step).round().astype(int)
+    place = ((clock - clock[0]) / step).round().astype(int)
     if place[-1] + 1 > 4 * len(times):
         raise ValueError("its times have no step in common: most rows would be gaps; aggregate it by hour or day first")
     grid = np.full((place[-1] + 1, values.shape[1]), np.nan)
     grid[place] = values
     if len(grid) > len(times):
         notes.append(f"{len(grid) - len(times):,} rows are missing in between; the last known values stand for them")
-    return grid, times[0] + np.arange(len(grid)) * step, str(step)
+    return grid, (clock[0] + np.arange(len(grid)) * step).astype("datetime64[s]"), step
+
+
+def _span(path: object, rows: int, step: np.timedelta64, window: int | None, horizon: int | None) -> tuple[int, int]:
+    """Of an input and of what it tells, in rows; both fit into so many eight times."""
+    if horizon is None:
+        season = _season(step)
+        horizon = max(1, min(season, rows // 32 if window is None else rows // 8 - window))
+    if window is None:
+        window = min(7 * horizon, max(1, rows // 16 - horizon))
+    needed = 8 * (window + horizon)
+    if rows < needed:
+        raise ValueError(
+            f"{path} has {rows:,} rows; windows of {window} with {horizon} to forecast need {needed:,}: give smaller ones"
+        )
+    return window, horizon
+
+
+def _season(step: np.timedelta64) -> int:
+    """How many rows people plan by."""
+    if np.datetime_data(step)[0] == "M":
+        return max(1, 12 // int(step.astype(int)))
+    hours = step / np.timedelta64(1, "h")
+    return 1 if hours > 24 * 31 else 13 if hours >= 24 * 7 else 7 if hours > 12 else int(np.clip(24 / hours, 1, 96))
+
+
+def _spoken(step: np.timedelta64) -> str:
+    if np.datetime_data(step)[0] == "M":
+        count, unit = int(step.astype(int)), "month"
+    else:
+        seconds = int(step / np.timedelta64(1, "s"))
+        count, unit = next((seconds // n, u) for n, u in UNITS if seconds % n == 0)
+    return f"{count} {unit}s" if count > 1 else unit
 
 
 def _last_known(values: np.ndarray) -> np.ndarray:

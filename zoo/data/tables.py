@@ -16,7 +16,7 @@ from zoo.checks import check_choice
 from zoo.data.dataset import Dataset, parted
 from zoo.data.folders import LEAST_OF_A_CLASS, MOST_CLASSES, TARGETS
 from zoo.data.splitting import TRAIN, content_keys, sides
-from zoo.rows import DATES, FILE, Column, Csv, date, is_missing, number, to_json, vectors
+from zoo.rows import DATES, FILE, PIECE, Column, Csv, date, is_missing, number, pieces, to_json, vectors
 
 DISTINCT = 1000  # values of a column that are counted; more are no categories
 CATEGORIES = 50  # of a column; rarer ones share a code
@@ -24,7 +24,6 @@ RARE = 0.002  # share of train below which a category shares that code
 MOST_COLUMNS = 2000
 SURE = 0.95  # share of a column's cells that must be numbers, or dates, for it to be one
 DATES_LOOKED_AT = 2000  # cells of a column that are tried as dates
-PIECE = 20_000  # rows in memory as text at a time
 LEAKS = 0.995  # a score on validation that a single column does not reach by rights
 
 
@@ -256,7 +255,7 @@ def _dataset(
         for c in features
     ]  # fmt: skip
     xs, ys, dropped = [], [], 0
-    for piece in _pieces(source):
+    for piece in pieces(source.rows()):
         cells = dict(zip(source.names, zip(*piece, strict=True), strict=True))
         if task == "Regression":
             read = [number(cell, comma) for cell in cells[goal.name]]
@@ -286,17 +285,6 @@ def _dataset(
         for name, score in _leaks(dataset, columns)
     ]
     return dataclasses.replace(dataset, notes=tuple(notes))
-
-
-def _pieces(source: "Csv | _Parquet") -> Iterator[list[list[str]]]:
-    piece: list[list[str]] = []
-    for _, row in source.rows():
-        piece.append(row)
-        if len(piece) == PIECE:
-            yield piece
-            piece = []
-    if piece:
-        yield piece
 
 
 def _columns(plain: Sequence[Column], x: np.ndarray, train: np.ndarray) -> list[Column]:
@@ -356,7 +344,7 @@ def _leaks(dataset: Dataset, columns: Sequence[Column]) -> list[tuple[str, float
         if score > LEAKS:
             found.append((column.name, float(score)))
         place += width
-    return found if len(found) < len(columns) else []
+    return found if len(found) < len(columns) or len(columns) == 1 else []
 
 
 class _Parquet:
