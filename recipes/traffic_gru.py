@@ -13,18 +13,26 @@ from zoo.optimizer import narrow_space
 RECIPE = zoo.Recipe(
     data=zoo.data.hourly_traffic,
     builder=zoo.gru,
-    arguments={"units": (48,), "dropout": 0.1},
+    arguments={"units": (64,), "bidirectional": True, "head": "each", "dropout": 0.4, "spatial_dropout": 0.2},
     task=zoo.Forecasting(24, loss="mae"),
-    preprocessing=[keras.layers.Normalization()],
+    # A step is an hour of the day ahead, and reads that hour of each of the last seven days: 24 steps of 7 x 9 values,
+    # all of them forecast by the same weights. Hour after hour, 168 steps, is seven times the work and no better: its
+    # error on validation was 292, that of this order 253, of the same hour a week before 324 (one training each).
+    preprocessing=[
+        keras.layers.Normalization(),
+        keras.layers.Reshape((7, 24, 9)),
+        keras.layers.Permute((2, 1, 3)),
+        keras.layers.Reshape((24, 63)),
+    ],
     optimizer="adamw",
     learning_rate=3e-3,
+    weight_decay=0.05,
     batch_size=128,
-    epochs=15,
+    epochs=12,
     space=narrow_space,
     trials=8,
-    trial_epochs=4,
-    trial_samples=6_000,
-    finalists=1,
+    trial_epochs=6,
+    finalists=2,
     precisions=("float32", "int16x8", "int8"),
-    bounds=zoo.Bounds(mean=241.0),
+    bounds=zoo.Bounds(mean=219.0),  # 8 % below the best seasonal naive, 238.9 on this test
 )

@@ -455,12 +455,18 @@ def _series(path: Path, target: str | None, task: str | None) -> Plan:
 
 def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
     dataset = series_files.forecast(path, target)
-    window, horizon = dataset.input_shape[0], dataset.train.y.shape[1]
+    (window, features), horizon = dataset.input_shape, dataset.train.y.shape[1]
+    seasons = window // horizon
+    # A step is a row ahead, and reads the rows at its place in the seasons before, all by the same weights.
+    folded = (
+        f", keras.layers.Reshape(({seasons}, {horizon}, {features})), keras.layers.Permute((2, 1, 3)), "
+        f"keras.layers.Reshape(({horizon}, {seasons * features}))"
+    )
     return Plan(
         "a series to forecast", dataset,
         f"partial(zoo.data.forecast, {str(path.resolve())!r}, {target!r}, window={window}, horizon={horizon})",
-        "zoo.gru", '{"units": (48,)}', f'zoo.Forecasting({horizon}, loss="mae")',
-        preprocessing="keras.layers.Normalization()",
+        "zoo.gru", '{"units": (48,), "bidirectional": True, "head": "each"}', f'zoo.Forecasting({horizon}, loss="mae")',
+        preprocessing="keras.layers.Normalization()" + folded,
         batch_size=_batch(dataset),
     )  # fmt: skip
 

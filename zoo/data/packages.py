@@ -146,28 +146,29 @@ def japanese_vowels(validation: float = 0.15) -> Dataset:
     return _described(dataset, features=tuple(f"cepstrum {i}" for i in range(1, 13)), target="speaker")
 
 
-def watch_activity(window: int = 100, validation: float = 0.15) -> Dataset:
+def watch_activity(window: int = 100, validation: float = 0.15, *, stride: int | None = None) -> Dataset:
     """Shoulder exercises of ten people, seven kinds, as a watch sees them: accelerations and turning rates at 50 Hz.
 
-    Each of 140 records is cut into windows, one behind the other. All of a person stand on one side, so test asks about
-    people whom training has not seen.
+    Each of 140 records is cut into windows. All of a person stand on one side, so test asks about people whom training
+    has not seen.
 
     Source: D. Burns et al. (2018), from the package seglearn.
 
     Args:
         window: steps of 20 ms.
         validation: fraction of the windows; at least one person.
+        stride: steps from one window to the next; by default they lie one behind the other.
     """
     check_size("window", window)
+    stride = check_size("stride", window if stride is None else stride)
     content = _package("watch_activity").read("data/watch_dataset.npy")
     data = np.load(io.BytesIO(content), allow_pickle=True).item()  # a pickle may run code; this one's hash is known
-    counts = [len(record) // window for record in data["X"]]
-    if not all(counts):
-        shortest = min(map(len, data["X"]))
+    shortest = min(map(len, data["X"]))
+    if window > shortest:
         raise ValueError(f"window={window} is longer than the shortest record, which has {shortest} steps")
-    x = np.concatenate(
-        [np.reshape(r[: n * window], (n, window, 6)) for r, n in zip(data["X"], counts, strict=True)]
-    ).astype("float32")
+    windows = [np.lib.stride_tricks.sliding_window_view(r, window, axis=0)[::stride] for r in data["X"]]
+    counts = [len(of_record) for of_record in windows]
+    x = np.concatenate(windows).transpose(0, 2, 1).astype("float32")  # (windows, steps, 6)
     y, people = (np.repeat(np.asarray(data[name]), counts).astype("int32") for name in ("y", "subject"))
     labels = tuple(data["y_labels"])
     dataset = Dataset.split("watch_activity", x, y, groups=people, labels=labels, validation=validation)

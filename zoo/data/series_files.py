@@ -231,11 +231,11 @@ def _span(path: object, rows: int, step: np.timedelta64, window: int | None, hor
         season = _season(step)
         horizon = max(1, min(season, rows // 32 if window is None else rows // 8 - window))
     if window is None:
-        window = min(7 * horizon, max(1, rows // 16 - horizon))
+        window = horizon * int(np.clip(rows // 16 // horizon - 1, 1, 7))
     needed = 8 * (window + horizon)
     if rows < needed:
         raise ValueError(
-            f"{path} has {rows:,} rows; windows of {window} with {horizon} to forecast need {needed:,}: give smaller ones"
+            f"{path} has {rows:,} rows; windows of {window} with {horizon} to forecast need {needed:,}: give less"
         )
     return window, horizon
 

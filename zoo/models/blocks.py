@@ -288,15 +288,15 @@ def with_logits(
     num_outputs: int,
     hidden: Hidden,
     name: str,
-    mean: type[keras.layers.Layer] | None = None,
+    last: Callable[..., keras.layers.Layer] | None = None,
 ):
-    """Closes a model with its linear layer, `logits` (n, num_outputs), or with the `mean` of that of several views."""
+    """Closes a model with its linear layer, `logits` (n, num_outputs), or with what `last` makes of several such."""
     logits = keras.layers.Dense(
         num_outputs,
         kernel_regularizer=hidden.regularizer,
         bias_regularizer=hidden.bias_regularizer,
-        name="logits" if mean is None else "logits_of_views",
+        name="logits" if last is None else "logits_of_views",
     )(x)  # (B, num_outputs)
-    if mean is not None:
-        logits = mean(name="logits")(logits)
+    if last is not None:
+        logits = last(name="logits")(logits)
     return keras.Model(inputs, logits, name=name)

@@ -7,6 +7,7 @@ The GRU is Keras' default, reset_after=True, which applies the reset gate after 
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -64,7 +65,9 @@ def rnn(
         cell: "simple", "lstm" or "gru"; `zoo.lstm` and `zoo.gru` are this function with the cell named.
         units: one state size a layer.
         bidirectional: reads each layer's input both ways and concatenates, so states are twice as wide.
-        head: "last" reads the last step, "pool" the mean over the steps, "attention" a mean whose weights are learned.
+        head: "last" reads the last step, "pool" the mean over the steps, "attention" a mean whose weights are learned;
+            "each" lets every step give num_outputs / steps of the outputs by itself, as for a forecast whose steps are
+            the hours ahead, each with what was at that hour on the days before.
         mask_value: what all features of a step hold that only pads a shorter sequence; such steps change nothing.
         vocabulary_size: number of tokens, of input_shape=(steps,); token 0 pads a shorter sequence.
         embedding_dim: numbers a token becomes.
@@ -90,7 +93,7 @@ def rnn(
     check_choice("cell", cell, CELLS)
     units = check_sizes("units", units)
     bidirectional = check_flag("bidirectional", bidirectional)
-    check_choice("head", head, HEADS)
+    check_choice("head", head, [*HEADS, "each"])
     vocabulary_size = check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
     check_cell_activation(activation)
     recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
@@ -110,7 +113,16 @@ def rnn(
         x, cell, units, bidirectional, head, hidden,
         recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
     )  # fmt: skip
-    return with_logits(inputs, x, num_outputs, hidden, name or (cell if cell != "simple" else "rnn"))
+    name = name or (cell if cell != "simple" else "rnn")
+    if head != "each":
+        return with_logits(inputs, x, num_outputs, hidden, name)
+    steps = x.shape[1]
+    if steps is None or num_outputs % steps:
+        raise ValueError(
+            f"head='each' shares num_outputs={num_outputs} among {'any number of' if steps is None else steps} steps, "
+            "which must be a divisor of it"
+        )
+    return with_logits(inputs, x, num_outputs // steps, hidden, name, partial(keras.layers.Reshape, (num_outputs,)))
 
 
 def recurrent_stack(
@@ -124,7 +136,7 @@ def recurrent_stack(
     recurrent_regularizer: keras.regularizers.Regularizer | None = None,
     recurrent_dropout: float = 0.0,
 ) -> keras.KerasTensor:
-    """(B, T, features) -> (B, size of the last layer, twice that where it reads both ways)."""
+    """(B, T, features) -> (B, size of the last layer, twice that where it reads both ways); of "each", (B, T, size)."""
     for depth, size in enumerate(units):
         if hidden.spatial_dropout:
             x = keras.layers.SpatialDropout1D(hidden.spatial_dropout)(x)
@@ -139,7 +151,7 @@ def recurrent_stack(
         )
         x = keras.layers.Bidirectional(layer)(x) if bidirectional else layer(x)  # (B, T, size), last one (B, size)
         x = hidden.after(x, activate=False, spatial=False)
-    pooling = HEADS[head]
+    pooling = HEADS.get(head)
     return x if pooling is None else pooling()(x)
 
 
