@@ -20,12 +20,13 @@ RECIPE = zoo.Recipe(
         "embedding_dim": 64,
         "units": (32,),
         "bidirectional": True,
-        "head": "pool",
+        "head": "last",
         "dropout": 0.5,
         "spatial_dropout": 0.5,
     },
     task=zoo.Binary(label_smoothing=0.1),
-    # Seven thousand sentences are soon known by heart: without much dropping of words validation ends at .735.
+    # Seven thousand sentences are soon known by heart: without much dropping of words validation ends at .735. The mean
+    # over all states is as good as the last ones, but not in int8, which loses the sums (.78 on test all the same).
     augmentation=[zoo.augment.WordDropout(0.3, 1)],
     optimizer="adamw",
     learning_rate=1e-3,

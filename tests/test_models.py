@@ -298,6 +298,17 @@ def test_padding_changes_nothing(builder):
     np.testing.assert_allclose(model(padded), expected, atol=1e-5)
 
 
+def test_each_step_answers_for_itself():
+    model = zoo.gru((6, 3), 12, units=(4,), head="each")
+    x = np.random.default_rng(0).normal(size=(2, 6, 3)).astype("float32")
+    states = keras.Model(model.inputs[0], model.get_layer("gru").output)(x).numpy()  # (2, 6, 4)
+    kernel, bias = (weight.numpy() for weight in model.get_layer("logits_of_views").weights)
+    np.testing.assert_allclose(model(x), (states @ kernel + bias).reshape(2, 12), atol=1e-6)
+    changed = x.copy()
+    changed[:, 4:] = 9  # what comes later is nothing to the answers of earlier steps
+    np.testing.assert_allclose(model(changed)[:, :8], model(x)[:, :8], atol=1e-6)
+
+
 def test_tokens_of_zero_are_padding():
     model = zoo.lstm((None,), 2, vocabulary_size=9, units=(4,))
     tokens = np.array([[3, 4, 5]])
@@ -446,6 +457,8 @@ BAD = [
     (lambda: zoo.rnn((4,), 3, vocabulary_size=9, mask_value=0.0), ValueError, "of tokens, 0 pads"),
     (lambda: zoo.rnn((4, 2), 3, mask_value="0"), TypeError, "mask_value='0' must be a number"),
     (lambda: zoo.rnn((4, 2), 3, cell="ltsm"), ValueError, "did you mean 'lstm'"),
+    (lambda: zoo.rnn((4, 2), 3, head="each"), ValueError, "shares num_outputs=3 among 4 steps"),
+    (lambda: zoo.rnn((None, 2), 3, head="each"), ValueError, "among any number of steps"),
     (lambda: zoo.rnn((4, 2), 3, head="atention"), ValueError, "did you mean 'attention'"),
     (lambda: zoo.rnn((4, 2), 3, activation="prelu"), ValueError, "activation='prelu' is a layer"),
     (lambda: zoo.rnn((4, 2), 3, recurrent_dropout=-0.1), ValueError, "recurrent_dropout=-0.1 must lie"),

@@ -13,6 +13,7 @@ from test_own_files import pictures
 
 import zoo
 from zoo.asking import predict as ask
+from zoo.baselines import baselines
 from zoo.data.sound_files import FILE, rate_of, read_sound
 from zoo.fitting import kind_of, look
 from zoo.models import LogMel
@@ -207,6 +208,12 @@ def test_a_file_hears_what_it_was_trained_on(tmp_path, converter_here):
     assert ask(file, tmp_path / "new.wav").as_rows()[0]["label"] == "high"
     wavfile.write(tmp_path / "short.wav", RATE, ((tone(310, 0.2) + hiss[:1600]) * 127 + 128).astype("uint8"))
     assert ask(file, tmp_path / "short.wav").as_rows()[0]["label"] == "low"
+
+
+def test_simple_methods_hear_spectra(tmp_path):
+    dataset = zoo.data.sounds(sounds(tmp_path / "tones", n=40))
+    scores, _ = baselines(dataset, zoo.Multiclass(2))
+    assert scores["logistic regression on spectra"] > 0.9, "two tones are two lines"
 
 
 def test_a_damaged_description_is_refused():

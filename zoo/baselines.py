@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data import Dataset, Stored
+from zoo.data.sound_files import FILE as SOUND
 from zoo.task import Binary, Forecasting, Multilabel, Task, Values
 
 Baselines = tuple[dict[str, float], dict[str, float]]  # scores by method, and areas under the ROC curve
@@ -40,6 +41,8 @@ def baselines(dataset: Dataset, task: Task) -> Baselines:
     def flat(x: np.ndarray) -> Any:
         if dataset.vocabulary:
             return word_counts(x, len(dataset.vocabulary))
+        if SOUND in dataset.files:
+            return spectra(x)
         return one_hot(x, dataset.categories) if dataset.categories else x.reshape(len(x), -1)
 
     # Columns of a table have units of their own; pixels and steps have one.
@@ -73,6 +76,13 @@ def word_counts(x: np.ndarray, words: int) -> Any:
 
     sample, step = np.nonzero(x)
     return csr_matrix((np.ones(len(sample), "float32"), (sample, x[sample, step].astype(int))), shape=(len(x), words))
+
+
+def spectra(x: np.ndarray) -> np.ndarray:
+    """Sounds (n, samples, 1) as the logarithms of their power by frequency, (n, 129): by samples nobody could tell."""
+    from scipy.signal import welch
+
+    return np.log(welch(x[:, :, 0], nperseg=min(256, x.shape[1]))[1] + 1e-8)
 
 
 def naive_forecasts(dataset: Dataset, task: Task) -> dict[str, float]:
@@ -122,8 +132,9 @@ def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.svm import SVC, SVR
 
-    samples, values = len(dataset.train.x), int(np.prod(dataset.input_shape))
-    words = bool(dataset.vocabulary)
+    samples = len(dataset.train.x)
+    words, sounds = bool(dataset.vocabulary), SOUND in dataset.files
+    values = 129 if sounds else int(np.prod(dataset.input_shape))
     single = not isinstance(task, Values) or task.num_outputs == 1  # SVR and gradient boosting give one value only
     if isinstance(task, Values):
         models = {"mean": DummyRegressor(), "ridge regression": Ridge()}
@@ -133,7 +144,7 @@ def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:
         steps = 1000 if samples * values <= 1_000_000 else 100
         models = {
             "majority class": DummyClassifier(),
-            f"{'TF-IDF and ' * words}logistic regression": LogisticRegression(max_iter=steps),
+            f"{'TF-IDF and ' * words}logistic regression{' on spectra' * sounds}": LogisticRegression(max_iter=steps),
         }
         kernel, trees = ("SVC", SVC()), HistGradientBoostingClassifier(random_state=0)
     if samples <= LARGEST_FOR_KERNELS and single and not words:

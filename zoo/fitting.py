@@ -457,8 +457,10 @@ def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
     dataset = series_files.forecast(path, target)
     (window, features), horizon = dataset.input_shape, dataset.train.y.shape[1]
     seasons = window // horizon
-    # A step is a row ahead, and reads the rows at its place in the seasons before, all by the same weights.
+    # A step is a row ahead, and reads the rows at its place in the seasons before, all by the same weights. What is
+    # seldom anything but zero, rain say, would lie hundreds of standard deviations away when it is: cut off at three.
     folded = (
+        ', keras.layers.Rescaling(1 / 3), keras.layers.Activation("hard_tanh")'
         f", keras.layers.Reshape(({seasons}, {horizon}, {features})), keras.layers.Permute((2, 1, 3)), "
         f"keras.layers.Reshape(({horizon}, {seasons * features}))"
     )
