@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from zoo import micro
 from zoo.targets import TARGETS, operators, read_model, refusal
+from zoo.where import where
 
 ROOT = Path(__file__).parent.parent
 RELEASED = sorted((ROOT / "tflite").glob("*/*.tflite"))
@@ -247,3 +248,22 @@ def test_what_is_no_sample_of_the_file_is_refused(tmp_path):
         micro.micro_run(path, np.zeros((1, 5)))
     with pytest.raises(ValueError, match="NaN or infinite"):
         micro.micro_run(path, np.full((1, 4), np.nan))
+
+
+def test_where_a_file_runs_is_asked_and_measured():
+    litert, browser, micro = where(EXAMPLE)
+    assert litert.runs and "us a sample here" in litert.detail
+    assert browser.runs is None and "nothing in it speaks against it" in browser.detail
+    assert micro.runs is not False
+
+
+def test_where_a_file_does_not_run_and_why(tmp_path):
+    (tmp_path / "custom.tflite").write_bytes(one_op("REDUCE_ANY"))
+    answers = {answer.target: answer for answer in where(tmp_path / "custom.tflite")}
+    assert (
+        answers["LiteRT Micro"].runs is False
+        and "op REDUCE_ANY is not in LiteRT Micro" in answers["LiteRT Micro"].detail
+    )
+    (tmp_path / "none.tflite").write_bytes(b"\0" * 100)
+    with pytest.raises(ValueError, match="is not a TFLite file"):
+        where(tmp_path / "none.tflite")

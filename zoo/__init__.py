@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zoo.exported import summary as summary
     from zoo.exported import verify as verify
     from zoo.fitting import fit as fit
+    from zoo.models import ClippedNormalization as ClippedNormalization
     from zoo.models import LogMel as LogMel
     from zoo.models import TableFeatures as TableFeatures
     from zoo.models import cnn as cnn
@@ -74,6 +75,7 @@ _NAMES = {
     "gradient_norms": "zoo.diagnosis",
     "CheckFailed": "zoo.errors",
     "fit": "zoo.fitting",
+    "ClippedNormalization": "zoo.models",
     "LogMel": "zoo.models",
     "TableFeatures": "zoo.models",
     "cnn": "zoo.models",

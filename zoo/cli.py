@@ -472,6 +472,24 @@ def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: boo
 
 @cli.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@_json_option
+def targets(file: Path, as_json: bool) -> None:
+    """Say which targets run a .tflite FILE, measured where one is installed, and why not where not."""
+    from zoo.report import plain_table
+    from zoo.where import where
+
+    with silenced():
+        answers = where(file)
+    if as_json:
+        _print_json([vars(answer) for answer in answers])
+        return
+    words = {True: "runs", False: "does not", None: "may run"}
+    rows = [[a.target, words[a.runs], a.detail] for a in answers]
+    click.echo(plain_table([["TARGET", "", "WHY"], *rows]))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
 @click.argument("input", type=click.Path(path_type=Path))
 @_json_option
 def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002

@@ -460,7 +460,6 @@ def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
     # A step is a row ahead, and reads the rows at its place in the seasons before, all by the same weights. What is
     # seldom anything but zero, rain say, would lie hundreds of standard deviations away when it is: cut off at three.
     folded = (
-        ', keras.layers.Rescaling(1 / 3), keras.layers.Activation("hard_tanh")'
         f", keras.layers.Reshape(({seasons}, {horizon}, {features})), keras.layers.Permute((2, 1, 3)), "
         f"keras.layers.Reshape(({horizon}, {seasons * features}))"
     )
@@ -468,7 +467,7 @@ def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
         "a series to forecast", dataset,
         f"partial(zoo.data.forecast, {str(path.resolve())!r}, {target!r}, window={window}, horizon={horizon})",
         "zoo.gru", '{"units": (48,), "bidirectional": True, "head": "each"}', f'zoo.Forecasting({horizon}, loss="mae")',
-        preprocessing="keras.layers.Normalization()" + folded,
+        preprocessing="zoo.ClippedNormalization()" + folded,
         batch_size=_batch(dataset),
     )  # fmt: skip
 
