@@ -153,6 +153,17 @@ def test_times_out_of_order_doubled_and_gapped(tmp_path):
     assert max(part.x[:, :, 0].max() for part in dataset.parts.values()) < 100, "of doubled times the last row stands"
 
 
+def test_columns_that_hardly_change_in_train_are_left_out(tmp_path):
+    lines = hours(900)
+    rain = [1.0 if i in (50, 60) or i > 800 else 0.0 for i in range(len(lines))]
+    wind = [i % 7 for i in range(len(lines))]
+    text = "".join(f"{t},{r},{w},{v}\n" for (t, v), r, w in zip(lines, rain, wind, strict=True))
+    (tmp_path / "a.csv").write_text("time,rain,wind,load\n" + text)
+    dataset = zoo.data.forecast(tmp_path / "a.csv", window=24, horizon=6)
+    assert dataset.features[:2] == ("load", "wind") and len(dataset.features) == dataset.input_shape[1] == 8
+    assert "column 'rain' is left out: it is nearly always the same in train" in dataset.notes
+
+
 def test_what_is_no_series_to_forecast(tmp_path):
     with pytest.raises(ValueError, match="has no column of dates"):
         zoo.data.forecast(write_hours(tmp_path / "a.csv", [[i, i] for i in range(100)]))

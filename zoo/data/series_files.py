@@ -171,6 +171,13 @@ def forecast(
     values = np.column_stack([numeric.pop(chosen), *numeric.values()])
     values, moments, step = _regular(values, moments, notes)
     window, horizon = _span(path, len(values), step, window, horizon)
+    names = [chosen, *numeric]
+    trained = values[: int(len(values) * (1 - test - validation))]
+    varies = [i == 0 or _varies(column) for i, column in enumerate(trained.T)]
+    for name, kept in zip(names, varies, strict=True):
+        if not kept:
+            notes.append(f"column {name!r} is left out: it is nearly always the same in train")
+    values, names = values[:, varies], [name for name, kept in zip(names, varies, strict=True) if kept]
     ahead_known = values[:, 0].copy()
     filled = _last_known(values)
     calendar = _calendar(moments.astype("datetime64[s]").tolist())
@@ -189,8 +196,15 @@ def forecast(
         test=test,
         validation=validation,
     )
-    names = (chosen, *numeric, "hour sin", "hour cos", "weekday sin", "weekday cos", "month sin", "month cos")
-    return dataclasses.replace(dataset, notes=tuple(notes), features=names, target=f"{chosen}, the next {horizon}")
+    calendar_names = ("hour sin", "hour cos", "weekday sin", "weekday cos", "month sin", "month cos")
+    features = (*names, *calendar_names)
+    return dataclasses.replace(dataset, notes=tuple(notes), features=features, target=f"{chosen}, the next {horizon}")
+
+
+def _varies(column: np.ndarray) -> bool:
+    """Not where 99 of 100 known values are one: what train has hardly seen, a network does not know."""
+    _, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    return bool(counts.size) and counts.max() <= 0.99 * counts.sum()
 
 
 def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray, np.timedelta64]:

@@ -92,7 +92,7 @@ SOURCES = {
             Prepared("fashion_mnist", FashionMnist()),
         ),
         Source(
-            "hourly_traffic", "forecasting", 17_520, (168, 9), "CC BY 4.0 (data), MIT (autots)",
+            "hourly_traffic", "forecasting", 17_520, (168, 7), "CC BY 4.0 (data), MIT (autots)",
             "J. Hogue, Metro Interstate Traffic Volume, UCI, 2019, doi:10.24432/C5X60B",
             Package(
                 "autots==1.0.4",
