@@ -393,8 +393,6 @@ def _table(path: Path, target: str | None, task: str | None) -> Plan:
 
 
 def _images(path: Path, target: str | None, task: str | None) -> Plan:
-    if path.is_dir():
-        _refuse_target(target, "images, whose classes are folders")
     dataset = image_files.images(path, target=target)
     stages = int(np.clip(math.log2(min(dataset.input_shape[:2]) / 6), 1, 4))
     filters = tuple(16 * 2**i for i in range(stages))
@@ -410,8 +408,6 @@ def _images(path: Path, target: str | None, task: str | None) -> Plan:
 
 
 def _sounds(path: Path, target: str | None, task: str | None) -> Plan:
-    if path.is_dir():
-        _refuse_target(target, "sounds, whose classes are folders")
     dataset = sound_files.sounds(path, target=target)
     rate = sound_files.rate_of(dataset.files[sound_files.FILE])
     return Plan(
@@ -440,7 +436,8 @@ def _text(path: Path, target: str | None, task: str | None) -> Plan:
 
 
 def _series(path: Path, target: str | None, task: str | None) -> Plan:
-    _refuse_target(target, "series, whose classes are y of the .npz or folders")
+    if target is not None:
+        raise ValueError(f"target={target!r} is a column's name, but classes of series are y of the .npz, or folders")
     dataset = series_files.series(path)
     values = not dataset.labels
     return Plan(
@@ -475,11 +472,6 @@ def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
 def _batch(dataset: Dataset) -> int:
     """About a hundred steps an epoch, between 8 and 512 samples each."""
     return int(2 ** np.clip(round(math.log2(max(1, len(dataset.train.x) / 100))), 3, 9))
-
-
-def _refuse_target(target: str | None, what: str) -> None:
-    if target is not None:
-        raise ValueError(f"target={target!r} is a column's name, but these are {what}; leave it out")
 
 
 def _identifier(name: str) -> str:

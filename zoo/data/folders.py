@@ -16,6 +16,17 @@ MOST_CLASSES = 100
 TARGETS = ("target", "label", "class", "y", "outcome", "species", "survived", "price", "churn", "diagnosis")
 
 
+def files_of(
+    path: Path, suffixes: Collection[str], what: str, target: str | None = None
+) -> tuple[list[tuple[Path, int]], tuple[str, ...], list[str]]:
+    """Files with their class number, the classes' names, and notes: of a folder a class or of a CSV of them."""
+    if path.is_file():
+        return files_by_row(path, suffixes, what, target)
+    if target is not None:
+        raise ValueError(f"target={target!r} is a column's name, but the classes of {what} in {path} are its folders")
+    return files_by_class(path, suffixes, what)
+
+
 def files_by_class(
     folder: Path, suffixes: Collection[str], what: str
 ) -> tuple[list[tuple[Path, int]], tuple[str, ...], list[str]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from zoo.checks import check_size
 from zoo.data.dataset import Dataset
-from zoo.data.folders import enough, files_by_class, files_by_row, left_out, noted
+from zoo.data.folders import enough, files_of, left_out, noted
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 LARGEST = 64  # pixels of a side, where no size is given
@@ -42,10 +42,7 @@ def images(
         FileNotFoundError, ValueError: no such folder, fewer than two classes, or no image that can be read.
     """
     path = Path(path)
-    if path.is_file():
-        files, labels, notes = files_by_row(path, IMAGES, "images", target)
-    else:
-        files, labels, notes = files_by_class(path, IMAGES, "images")
+    files, labels, notes = files_of(path, IMAGES, "images", target)
     looked_at = [file for i, (file, _) in enumerate(files) if i % max(1, len(files) // 200) == 0]
     if size is None or channels is None:
         size, channels = _shape(looked_at, size, channels)

@@ -9,7 +9,7 @@ import numpy as np
 
 from zoo.checks import check_number, check_size
 from zoo.data.dataset import Dataset
-from zoo.data.folders import enough, files_by_class, files_by_row, left_out, noted
+from zoo.data.folders import enough, files_of, left_out, noted
 
 SOUNDS = frozenset({".wav", ".wave"})
 FILE = "sound.json"  # in the archive of a file: at how many samples a second it listens
@@ -47,10 +47,7 @@ def sounds(
         FileNotFoundError, ValueError: no such folder, fewer than two classes, or no sound that can be read.
     """
     path = Path(path)
-    if path.is_file():
-        files, labels, notes = files_by_row(path, SOUNDS, "WAV files", target)
-    else:
-        files, labels, notes = files_by_class(path, SOUNDS, "WAV files")
+    files, labels, notes = files_of(path, SOUNDS, "WAV files", target)
     if sampling_rate is None:
         rates = [rate for file, _ in files[:: max(1, len(files) // 200)] if (rate := _rate(file)) is not None]
         sampling_rate = int(min([RATE, *np.median(rates, keepdims=True)])) if rates else RATE
