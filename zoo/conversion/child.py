@@ -244,8 +244,7 @@ def _save(
     def call(input):  # noqa: A002  (the argument's name becomes the signature's input name)
         return function(input)
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
+    archive = keras.export.ExportArchive()  # without `track`, which saves each variable a second time
     for signature, batch in (("serve", None), ("edge", 1)):
         archive.add_endpoint(signature, call, [tf.TensorSpec((batch, *shape), dtype, name="input")])
     archive.write_out(str(path), verbose=False)
