@@ -174,7 +174,7 @@ def export_files(
             if file.verified:
                 runner = Runner(path)
                 outputs = np.concatenate([runner.predict(values) for values in slices(contents.x)])
-                write_json(staging / f"{path.stem}.golden.json", _golden(runner, contents, outputs))
+                write_json(staging / f"{path.stem}.golden.json", _golden(runner, contents, outputs), compact=True)
                 latencies[precision] = round(float(np.median(latency(runner, 0.3))) * 1e6, 1)
             else:
                 refuse(path, out, file)

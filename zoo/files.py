@@ -74,8 +74,10 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+def write_json(path: str | Path, value: Any, *, compact: bool = False) -> None:
+    """`compact` where there are arrays, in which a line a number takes more than the numbers."""
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
+    write_text(path, json.dumps(value, allow_nan=False, **layout) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
