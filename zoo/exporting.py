@@ -438,6 +438,12 @@ def _golden(runner: Runner, contents: Contents, outputs: np.ndarray) -> dict[str
     return {
         "file": runner.path.name,
         "output_name": contents.output_name,
-        "inputs": contents.x[places].tolist(),
-        "outputs": outputs[places].tolist(),
+        "inputs": _shortest(contents.x[places]),
+        "outputs": _shortest(outputs[places]),
     }
+
+
+def _shortest(values: np.ndarray) -> list[Any]:
+    """As lists, with no more digits than tell one float32 from the next."""
+    short = np.array([float(str(value)) for value in values.reshape(-1)]) if values.dtype == np.float32 else values
+    return short.reshape(values.shape).tolist()
