@@ -56,6 +56,16 @@ def test_list_show_and_predict(clean):
     assert json.loads(clean("benchmark", file, "--seconds", "0.05", "--json").stdout)[0]["median_us"] > 0
 
 
+def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp_path):
+    from zoo.fitting import RUN
+
+    for name in ("digits_gru.int8.tflite", "digits_gru.int8.golden.json"):
+        shutil.copy(ROOT / "tflite" / "digits_gru" / name, tmp_path)
+    (tmp_path / "run.py").write_text(RUN.format(file="digits_gru.int8.tflite", golden="digits_gru.int8.golden.json"))
+    answers = subprocess.check_output([clean.python, "run.py"], cwd=tmp_path, text=True).splitlines()
+    assert len(answers) == 5 and all(line.endswith("as on record") for line in answers)
+
+
 def test_a_released_file_is_found_and_run_by_its_name(clean):
     assert clean("list", "digits*", "--max-bytes", "26000").stdout.splitlines()[1].startswith("digits_cnn")
     program = "import zoo; print(zoo.load_tflite('digits_cnn').path, zoo.load_tflite('digits_cnn', 'float32').labels)"

@@ -125,7 +125,7 @@ def test_each_kind_is_known_by_its_looks(tmp_path):
         place.mkdir(parents=True, exist_ok=True)
         np.savetxt(place / f"{i}.csv", random.normal(size=(8 + i % 4, 2)), delimiter=",")
     kinds = {
-        pictures(tmp_path / "pictures"): ("images, a folder a class", "zoo.cnn"),
+        pictures(tmp_path / "pictures"): ("images", "zoo.cnn"),
         tmp_path / "reviews.csv": ("texts", "zoo.lstm"),
         tmp_path / "moves.npz": ("series", "zoo.gru"),
         series: ("series", "zoo.gru"),
@@ -142,7 +142,7 @@ def test_each_kind_is_known_by_its_looks(tmp_path):
 def test_mistakes_are_told_in_words(tmp_path, zoo_command):
     for arguments, words in (
         (["nowhere.csv"], "there is no file or folder"),
-        ([tmp_path], "has no folder of images, of text or of CSV files in it"),
+        ([tmp_path], "has no folder of images, of WAV, of text or of CSV files in it"),
         ([write(tmp_path / "a.csv", HEAD, flats(50)), "--minutes", "0.1"], "is too short"),
         ([tmp_path / "a.csv", "--kind", "tabel"], "did you mean 'table'"),
         ([tmp_path / "a.csv", "--target", "rnet"], "did you mean 'rent'"),
@@ -155,7 +155,7 @@ def test_the_page_names_each_kind_and_its_reader():
     page = (ROOT / "docs" / "fit.md").read_text(encoding="utf-8")
     for kind in KINDS:
         assert kind in page.split("`--kind ")[1].split("`")[0].split(" | ")
-    for reader in ("table", "images", "text", "series", "forecast"):
+    for reader in ("table", "images", "sounds", "text", "series", "forecast"):
         assert f"`{reader}`" in page.replace("zoo.data.", "") and callable(getattr(zoo.data, reader))
     for line in (line for line in page.splitlines() if line.startswith("zoo fit")):
         options = {word for word in line.split() if word.startswith("--")}

@@ -85,8 +85,11 @@ def read_sound(path: str | Path, sampling_rate: int, longest: int | None = None)
 
     Raises FileNotFoundError, or ValueError where the file is no WAV, damaged, empty or of more than 200 MB.
     """
-    from scipy.io import wavfile
-    from scipy.signal import resample_poly
+    try:
+        from scipy.io import wavfile
+        from scipy.signal import resample_poly
+    except ModuleNotFoundError:
+        raise ImportError("reading sounds needs SciPy: pip install scipy") from None
 
     path = Path(path)
     if not path.is_file():
