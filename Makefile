@@ -29,9 +29,14 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-targets: .venv/.installed  ## tests on LiteRT Micro, and of searches that are killed, with PostgreSQL's server too
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,micro,postgresql]'
+test-targets: .venv/.installed page/node_modules  ## tests on LiteRT Micro, in Chromium, and of searches that are killed, with PostgreSQL's server too
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,micro,browser,postgresql]'
 	$(BIN)/python -m pytest tests/targets
+
+page/node_modules: page/package-lock.json
+	@command -v npm >/dev/null || { echo "LiteRT.js comes from npm: apt-get install npm"; exit 1; }
+	npm ci --prefix page --no-audit --no-fund --loglevel error
+	touch $@
 
 RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
 SEEDS ?= 5
