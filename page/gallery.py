@@ -20,14 +20,16 @@ from zoo.browser import packages
 from zoo.collection import Entry, folder, list_recipes
 from zoo.files import writing_folder
 from zoo.report import figure, larger_is_better
-from zoo.targets import TARGETS, refusal
+from zoo.targets import TARGETS, refusals
 
 HERE = Path(__file__).parent
 STREAM = "models/stream.tflite"
 MODELS = {"digit": live.digit, "garment": live.garment, "sentence": live.sentence, "series": live.series}
 # Of LiteRT.js, what a browser with relaxed SIMD loads, and what others do; on one thread, as a plain server allows it.
 RUNTIME = ("litert_wasm_internal", "litert_wasm_compat_internal")
-IMPORTS = '{"imports":{"@litertjs/core":"./litert/core/index.js","@litertjs/wasm-utils":"./litert/wasm-utils/index.js"}}'
+IMPORTS = (
+    '{"imports":{"@litertjs/core":"./litert/core/index.js","@litertjs/wasm-utils":"./litert/wasm-utils/index.js"}}'
+)
 
 
 def build(into: Path) -> None:
@@ -41,14 +43,14 @@ def build(into: Path) -> None:
     library = packages() / "@litertjs"
     with writing_folder(into) as site:
         runtime = sum((library / "core" / "wasm" / (RUNTIME[0] + suffix)).stat().st_size for suffix in (".js", ".wasm"))
-        for name, text in pages(entries, runtime).items():
-            (site / name).parent.mkdir(parents=True, exist_ok=True)
-            (site / name).write_text(text, encoding="utf-8")
+        (site / "models").mkdir()
+        (site / "index.html").write_text(index_page(entries, runtime), encoding="utf-8")
         for source in sorted((HERE / "static").iterdir()):
             shutil.copy(source, site / source.name)
         for entry in entries:
+            (site / "models" / f"{entry.name}.html").write_text(model_page(entry), encoding="utf-8")
+            (site / "models" / entry.name).mkdir()
             for source in [*entry.files, *sorted((folder("tflite") / entry.name).glob("*.golden.json"))]:
-                (site / "models" / entry.name).mkdir(exist_ok=True)
                 shutil.copyfile(source, site / "models" / entry.name / source.name)
         for package in ("core", "wasm-utils"):
             (site / "litert" / package).mkdir(parents=True)
@@ -60,43 +62,44 @@ def build(into: Path) -> None:
         live.stream(live.series(entries), site / STREAM)
 
 
-def pages(entries: Sequence[Entry], runtime_bytes: int) -> dict[str, str]:
-    """Each page of the site by its name. `runtime_bytes`: what a browser loads before it can run a model."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"figure": figure, "size": _size, "microseconds": _microseconds}
-    shared = {"version": zoo.__version__, "imports": IMPORTS, "imports_hash": _hash(IMPORTS)}
-    rows = [_row(entry) for entry in entries]
-    index = environment.get_template("index.html").render(
-        **shared,
-        root="",
-        rows=rows,
-        live={name: choose(entries) for name, choose in MODELS.items()},
-        stream=STREAM,
-        runtime_bytes=runtime_bytes,
-        charts=_charts(entries),
-    )
-    model = environment.get_template("model.html")
-    return {"index.html": index} | {
-        f"models/{entry.name}.html": model.render(
-            **shared, root="../", entry=entry, row=row, files=_files(entry), card=card_html(entry)
+def index_page(entries: Sequence[Entry], runtime_bytes: int) -> str:
+    """The first page: live models, the table, the plots. `runtime_bytes`: what is loaded before a model can run."""
+    scripts = sorted(path.name for path in (HERE / "static").glob("*.js"))
+    return (
+        _environment()
+        .get_template("index.html")
+        .render(
+            root="",
+            rows=[_row(entry) for entry in entries],
+            modules=[name for name in scripts if name not in ("app.js", "theme.js")],
+            live={name: choose(entries) for name, choose in MODELS.items()},
+            stream=STREAM,
+            runtime_bytes=runtime_bytes,
+            charts=_charts(entries),
         )
-        for entry, row in zip(entries, rows, strict=True)
-    }
+    )
+
+
+def model_page(entry: Entry) -> str:
+    """A model's page: its files, where they run, and its card."""
+    record = entry.record or {}
+    files = []
+    for file in record["files"].values():
+        reasons = refusals(folder("tflite") / entry.name / file["file"])
+        files.append({**file, "targets": {TARGETS[name].title: reason for name, reason in reasons.items()}})
+    return (
+        _environment()
+        .get_template("model.html")
+        .render(root="../", entry=entry, score_name=record["score_name"], files=files, card=card_html(entry))
+    )
 
 
 def card_html(entry: Entry) -> str:
-    """A model's card, without the head that the Hugging Face Hub reads; wide tables scroll by themselves."""
+    """A model's card without its title and the head for the Hugging Face Hub; wide tables scroll by themselves."""
     card = (folder("tflite") / entry.name / "card.md").read_text(encoding="utf-8")
     _, _, body = card.split("---\n", 2)
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    html = str(markdown.render(body))
+    html = str(markdown.render(body)).partition("</h1>\n")[2]  # the page has a title
     html = html.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
     return html.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
 
@@ -116,23 +119,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "bytes": file["bytes"],
         "latency": file["latency_us"],
         "parameters": record["parameters"],
-        "browser": any(refusal(path, TARGETS["browser"]) is None for path in entry.files),
     }
-
-
-def _files(entry: Entry) -> list[dict[str, Any]]:
-    """Each file of a model, and which runtimes take it."""
-    record = entry.record or {}
-    return [
-        {
-            **file,
-            "targets": {
-                target.title: refusal(folder("tflite") / entry.name / file["file"], target)
-                for target in TARGETS.values()
-            },
-        }
-        for file in record["files"].values()
-    ]
 
 
 def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -188,3 +175,17 @@ def _microseconds(value: float | None) -> str:
 def _hash(text: str) -> str:
     """As a Content-Security-Policy names an inline script."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"figure": figure, "size": _size, "microseconds": _microseconds}
+    environment.globals |= {"version": zoo.__version__, "imports": IMPORTS, "imports_hash": _hash(IMPORTS)}
+    return environment

@@ -105,8 +105,9 @@ def _best(entries: Sequence[Entry], what: str, fits: Callable[[dict[str, Any], P
         for entry in entries
         if entry.record
         for file in entry.record["files"].values()
-        if fits(entry.record, (live := Live(entry, file)).path) and refusal(live.path, TARGETS["browser"]) is None
+        if fits(entry.record, (live := Live(entry, file)).path)
     ]
-    if not found:
-        raise LookupError(f"no model of {what} that runs in a browser is released, and the page shows one")
-    return max(found, key=lambda live: (live.file["score"], -live.file["bytes"]))
+    for live in sorted(found, key=lambda live: (-live.file["score"], live.file["bytes"])):
+        if refusal(live.path, TARGETS["browser"]) is None:
+            return live
+    raise LookupError(f"no model of {what} that runs in a browser is released, and the page shows one")

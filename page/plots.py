@@ -8,7 +8,7 @@ from html import escape
 from page.published import Published
 
 WIDTH, HEIGHT = 400, 300
-LEFT, RIGHT, TOP, BOTTOM = 44, 292, 14, 258  # of the field; the names of references stand to its right
+LEFT, RIGHT, TOP, BOTTOM = 44, 284, 14, 254  # of the field; the names of references stand to its right
 LINE = 13  # between two names
 SHAPES = {"float32": "circle", "int8": "square"}  # by precision; others are triangles
 
@@ -50,6 +50,8 @@ def pareto(points: Sequence[Point], published: Sequence[Published], *, x_label: 
     step = next(step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1) if (max(levels) - min(levels)) / step <= 6)
     bottom, top = math.floor(min(levels) / step - 0.2) * step, min(1, math.ceil(max(levels) / step + 0.2) * step)
 
+    digits = 2 if step >= 0.01 else 3
+
     def across(x: float) -> str:
         return f"{LEFT + (math.log10(x) - low) / (high - low) * (RIGHT - LEFT):.1f}"
 
@@ -60,7 +62,7 @@ def pareto(points: Sequence[Point], published: Sequence[Published], *, x_label: 
     for i in range(round((top - bottom) / step) + 1):
         y = bottom + i * step
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{RIGHT}" y1="{up(y)}" y2="{up(y)}"/>')
-        parts.append(_text(LEFT - 6, float(up(y)) + 4, f"{y:.3f}".removeprefix("0").rstrip("0") or "0", "end"))
+        parts.append(_text(LEFT - 6, float(up(y)) + 4, f"{y:.{digits}f}".removeprefix("0"), "end"))
     for x in _ticks(low, high):
         parts.append(f'<line class="grid" x1="{across(x)}" x2="{across(x)}" y1="{TOP}" y2="{BOTTOM}"/>')
         parts.append(_text(float(across(x)), BOTTOM + 16, _short(x), "middle"))
@@ -68,12 +70,12 @@ def pareto(points: Sequence[Point], published: Sequence[Published], *, x_label: 
 
     ordered = sorted(published, key=lambda each: -each.accuracy)
     for each, place in zip(ordered, _spread([float(up(each.accuracy)) for each in ordered]), strict=True):
-        y = up(each.accuracy)
-        parts.append(f'<path class="level" d="M{LEFT} {y}H{RIGHT}L{RIGHT + 8} {place:.1f}"/>')
+        level = up(each.accuracy)
+        parts.append(f'<path class="level" d="M{LEFT} {level}H{RIGHT}L{RIGHT + 8} {place:.1f}"/>')
         parts.append(_text(RIGHT + 11, place + 4, each.method, "start", "level-name"))
         if bytes_too and each.bytes:
             x = float(across(each.bytes))
-            parts.append(f'<path class="published" d="M{x:.1f} {float(y) - 5:.1f}l5 5l-5 5l-5 -5z"/>')
+            parts.append(f'<path class="published" d="M{x:.1f} {float(level) - 5:.1f}l5 5l-5 5l-5 -5z"/>')
 
     front = frontier(points)
     path = f"M{across(front[0].x)} {up(front[0].accuracy)}"
@@ -81,7 +83,8 @@ def pareto(points: Sequence[Point], published: Sequence[Published], *, x_label: 
     parts.append(f'<path class="front" d="{path}"/>')
     for point in points:
         x, y = float(across(point.x)), float(up(point.accuracy))
-        title = f"{point.name} {point.precision}: accuracy {point.accuracy:.4f}, {point.x:,.10g} {x_label.split(',')[0]}"
+        unit = x_label.partition(",")[0]
+        title = f"{point.name} {point.precision}: accuracy {point.accuracy:.4f}, {point.x:,.10g} {unit}"
         parts.append(f'<g class="c{point.colour}">{_mark(point.shape, x, y)}<title>{escape(title)}</title></g>')
 
     best = max(points, key=lambda point: point.accuracy)
@@ -89,9 +92,8 @@ def pareto(points: Sequence[Point], published: Sequence[Published], *, x_label: 
         f"Accuracy against {x_label}: {len(points)} released files beside {len(published)} published figures. The best "
         f"is {best.name} in {best.precision} with {best.accuracy:.4f}; the table below has all of them."
     )
-    return (
-        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}">{"".join(parts)}</svg>'
-    )
+    head = f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}">'
+    return f"{head}{''.join(parts)}</svg>"
 
 
 def mark(shape: str) -> str:
@@ -123,7 +125,7 @@ def _short(x: float) -> str:
 
 
 def _spread(places: list[float]) -> list[float]:
-    """Heights, from the top, so far from each other that names can be read, and as near as may be to where they were."""
+    """Heights, from the top, so far apart that names can be read, and as near as may be to where they were."""
     spread: list[float] = []
     for place in places:
         spread.append(max(place, spread[-1] + LINE) if spread else place)

@@ -5,6 +5,8 @@ let runtime;
 const KINDS = { float32: Float32Array, int32: Int32Array, uint8: Uint8Array };
 
 async function start() {
+  // It tells its progress on stderr, which browsers show as errors; what goes wrong is thrown all the same.
+  self.Module = { printErr: line => console.debug(line) };
   const litert = await import("@litertjs/core");
   await litert.loadLiteRt(new URL("litert/wasm/", import.meta.url).href);
   return litert;
