@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo data test lint test-targets release release-fashion readme benchmark clean
+.PHONY: help demo data test lint test-targets page release release-fashion readme benchmark clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -38,6 +38,9 @@ page/node_modules: page/package-lock.json
 	npm ci --prefix page --no-audit --no-fund --loglevel error
 	touch $@
 
+page: .venv/.installed page/node_modules  ## build the gallery in site/, with models that run in the page
+	$(BIN)/python -m page --into site
+
 RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
 SEEDS ?= 5
 release: .venv/.installed  ## train RECIPES from SEEDS seeds each and put the results among the released files
@@ -62,4 +65,4 @@ benchmark: .venv/.installed  ## what our loops gain over what a user would write
 	$(BIN)/python -m benchmarks.tuning_scale
 
 clean:
-	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv runs site build dist page/node_modules .pytest_cache .mypy_cache .ruff_cache

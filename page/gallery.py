@@ -23,6 +23,8 @@ from zoo.report import figure, larger_is_better
 from zoo.targets import TARGETS, refusals
 
 HERE = Path(__file__).parent
+# In every page itself: a phone would wait half a second for each, and the page for both.
+INLINE = (HERE / "static" / "style.css", HERE / "static" / "theme.js")
 STREAM = "models/stream.tflite"
 MODELS = {"digit": live.digit, "garment": live.garment, "sentence": live.sentence, "series": live.series}
 # Of LiteRT.js, what a browser with relaxed SIMD loads, and what others do; on one thread, as a plain server allows it.
@@ -45,8 +47,8 @@ def build(into: Path) -> None:
         runtime = sum((library / "core" / "wasm" / (RUNTIME[0] + suffix)).stat().st_size for suffix in (".js", ".wasm"))
         (site / "models").mkdir()
         (site / "index.html").write_text(index_page(entries, runtime), encoding="utf-8")
-        for source in sorted((HERE / "static").iterdir()):
-            shutil.copy(source, site / source.name)
+        for source in sorted({*(HERE / "static").iterdir()} - {*INLINE}):
+            shutil.copyfile(source, site / source.name)
         for entry in entries:
             (site / "models" / f"{entry.name}.html").write_text(model_page(entry), encoding="utf-8")
             (site / "models" / entry.name).mkdir()
@@ -64,14 +66,12 @@ def build(into: Path) -> None:
 
 def index_page(entries: Sequence[Entry], runtime_bytes: int) -> str:
     """The first page: live models, the table, the plots. `runtime_bytes`: what is loaded before a model can run."""
-    scripts = sorted(path.name for path in (HERE / "static").glob("*.js"))
     return (
         _environment()
         .get_template("index.html")
         .render(
             root="",
             rows=[_row(entry) for entry in entries],
-            modules=[name for name in scripts if name not in ("app.js", "theme.js")],
             live={name: choose(entries) for name, choose in MODELS.items()},
             stream=STREAM,
             runtime_bytes=runtime_bytes,
@@ -173,7 +173,7 @@ def _microseconds(value: float | None) -> str:
 
 
 def _hash(text: str) -> str:
-    """As a Content-Security-Policy names an inline script."""
+    """As a Content-Security-Policy names an inline script or style."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
@@ -186,6 +186,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"figure": figure, "size": _size, "microseconds": _microseconds}
-    environment.globals |= {"version": zoo.__version__, "imports": IMPORTS, "imports_hash": _hash(IMPORTS)}
+    environment.filters |= {"figure": figure, "size": _size, "microseconds": _microseconds, "hash": _hash}
+    environment.globals |= {"version": zoo.__version__, "imports": IMPORTS}
+    environment.globals |= {path.stem: path.read_text(encoding="utf-8") for path in INLINE}
     return environment

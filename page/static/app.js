@@ -1,11 +1,8 @@
-// Starts the panels when the page is there, and sorts the table of models.
-import * as digit from "./digit.js";
-import * as garment from "./garment.js";
-import * as sentence from "./sentence.js";
-import * as series from "./series.js";
-
-for (const [name, panel] of Object.entries({ digit, garment, sentence, series }))
-  panel.start(document.getElementById(name));
+// Sorts the table of models, and starts the panels as soon as the page is there.
+addEventListener("load", () => {
+  for (const name of ["digit", "garment", "sentence", "series"])
+    import(`./${name}.js`).then(panel => panel.start(document.getElementById(name)));
+});
 
 const table = document.querySelector("table.models"), body = table.tBodies[0];
 for (const button of table.querySelectorAll("thead button")) {
