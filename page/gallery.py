@@ -165,7 +165,7 @@ def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+    return f"{count / 1e6:.1f}\N{NO-BREAK SPACE}MB" if count >= 1e6 else f"{count / 1e3:.1f}\N{NO-BREAK SPACE}kB"
 
 
 def _microseconds(value: float | None) -> str:

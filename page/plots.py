@@ -9,7 +9,8 @@ from page.published import Published
 
 WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 44, 284, 14, 254  # of the field; the names of references stand to its right
-LINE = 13  # between two names
+LINE = 14  # between two names
+COLOURS = 8  # of the style sheet
 SHAPES = {"float32": "circle", "int8": "square"}  # by precision; others are triangles
 
 
@@ -47,9 +48,8 @@ def pareto(points: Sequence[Point], published: Sequence[Published], *, x_label: 
     xs = [point.x for point in points] + sizes
     low, high = math.log10(min(xs)) - 0.12, math.log10(max(xs)) + 0.12
     levels = [point.accuracy for point in points] + [each.accuracy for each in published]
-    step = next(step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1) if (max(levels) - min(levels)) / step <= 6)
+    step = next(step for step in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if (max(levels) - min(levels)) / step <= 6)
     bottom, top = math.floor(min(levels) / step - 0.2) * step, min(1, math.ceil(max(levels) / step + 0.2) * step)
-
     digits = 2 if step >= 0.01 else 3
 
     def across(x: float) -> str:
@@ -85,7 +85,9 @@ def pareto(points: Sequence[Point], published: Sequence[Published], *, x_label: 
         x, y = float(across(point.x)), float(up(point.accuracy))
         unit = x_label.partition(",")[0]
         title = f"{point.name} {point.precision}: accuracy {point.accuracy:.4f}, {point.x:,.10g} {unit}"
-        parts.append(f'<g class="c{point.colour}">{_mark(point.shape, x, y)}<title>{escape(title)}</title></g>')
+        parts.append(
+            f'<g class="c{point.colour % COLOURS}">{_mark(point.shape, x, y)}<title>{escape(title)}</title></g>'
+        )
 
     best = max(points, key=lambda point: point.accuracy)
     told = (
