@@ -1,7 +1,7 @@
-// Sorts the table of models, and starts the panels as soon as the page is there.
+// Sorts the table of models, and starts the panels as soon as the page is there; until then they take no presses.
 addEventListener("load", () => {
-  for (const name of ["digit", "garment", "sentence", "series"])
-    import(`./${name}.js`).then(panel => panel.start(document.getElementById(name)));
+  for (const panel of document.querySelectorAll(".panel"))
+    import(`./${panel.id}.js`).then(({ start }) => { start(panel); panel.inert = false; });
 });
 
 const table = document.querySelector("table.models"), body = table.tBodies[0];

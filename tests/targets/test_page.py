@@ -106,6 +106,7 @@ def open_page(browser, address):
         page.on("requestfailed", lambda request: errors.append(f"failed: {request.url}") if broken(request) else None)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(address + name)
+        page.wait_for_selector(".panel[inert]", state="detached")  # those of the first page have started
         return page
 
     yield call
@@ -260,7 +261,7 @@ def test_opens_within_two_seconds_on_a_slow_phone(browser, address):
         times.append((loaded, painted))
     context.close()
     print("loaded, painted:", times)
-    assert min(times)[0] < 2000, times  # the machine may be at other things as well
+    assert sorted(times)[1][0] < 2000, times
 
 
 def test_nothing_is_loaded_of_the_runtime_before_its_use(open_page, address):
