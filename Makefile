@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo data test lint test-targets release release-fashion readme benchmark clean
+.PHONY: help demo data test lint test-targets release release-fashion readme trust benchmark clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -45,6 +45,9 @@ release-fashion: .venv/.installed  ## the same of Fashion-MNIST, which takes hou
 
 readme: .venv/.installed  ## write cards and the README's results table anew from the records
 	$(BIN)/python -m zoo.releasing
+
+trust: .venv/.installed  ## measure all that is released again, check every hash, make every page anew: 1 where one differs
+	$(BIN)/python -m zoo.trust
 
 benchmark: .venv/.installed  ## what our loops gain over what a user would write, and what augmentation costs
 	$(BIN)/python -m benchmarks.training
