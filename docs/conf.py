@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-import zoo
+import zoo  # noqa: E402
 
 project = "Keras Zoo"
 version = release = zoo.__version__
@@ -41,7 +41,9 @@ def setup(app):
 def _page_of_the_repository(app, docname, source):
     """Puts a page of the repository's root in its place here, with links as they are from docs/."""
     if docname in PAGES:
-        text = (ROOT / PAGES[docname]).read_text(encoding="utf-8").replace("](CONTRIBUTING.md", "](docs/contributing.md")
+        text = (
+            (ROOT / PAGES[docname]).read_text(encoding="utf-8").replace("](CONTRIBUTING.md", "](docs/contributing.md")
+        )
         source[0] = re.sub(r"\]\((?!\w+:|#)(docs/)?", lambda link: "](" if link[1] else "](../", text)
 
 
