@@ -21,13 +21,14 @@ PAGES = {
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 }
 START = ("docs/start/builder.md", "docs/start/recipe.md", "docs/start/deploy.md")
-HERE = ("README.md", *START, "docs/export.md")
+HERE = ("README.md", *START)
 MODELS = {f"docs/models/{path.stem}.md": "test_model_pages.py" for path in (ROOT / "docs" / "models").glob("*.md")}
 ELSEWHERE = {  # what runs the examples of the other pages
     "python": {
         **MODELS,
         "docs/concepts.md": "test_concepts_docs.py",
         "docs/data.md": "test_data_docs.py",
+        "docs/export.md": "targets/test_site.py",
         "docs/training.md": "test_training_docs.py",
         "docs/tuning.md": "test_tuning_docs.py",
     },
@@ -43,7 +44,7 @@ def uncovered(pages):
             test = ROOT / "tests" / ELSEWHERE[kind].get(page, "none")
             reads = test.read_text(encoding="utf-8") if test.is_file() else ""
             name = "FOLDER.glob" if page in MODELS else page.split("/")[-1]
-            if page not in HERE and not (name in reads and f"```{kind}" in reads):
+            if page not in HERE and not (name in reads and (f"```{kind}" in reads or f'run_page("{page}"' in reads)):
                 yield page, kind
 
 
@@ -88,9 +89,8 @@ def test_example(number, place):
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-@pytest.mark.parametrize("page", HERE[1:])
-def test_a_page_runs_from_its_start_to_its_end(page, place, zoo_command):
-    """As one program; a block behind "in `x.py`:" is that file."""
+def run_page(page, place, zoo_command):
+    """Runs a page from its start to its end, as one program; a block behind "in `x.py`:" is that file."""
     names = {}
     with contextlib.chdir(place):
         for found in FENCED.finditer(PAGES[page]):
@@ -103,6 +103,12 @@ def test_a_page_runs_from_its_start_to_its_end(page, place, zoo_command):
             elif kind == "console":
                 for command in commands_of(text):
                     zoo_command(*command, check=0)
+    return names
+
+
+@pytest.mark.parametrize("page", START)
+def test_a_way_in_runs_from_its_start_to_its_end(page, place, zoo_command):
+    names = run_page(page, place, zoo_command)
     for file in names["result"].files if "result" in names else []:
         assert file.verified, file.refusal
 

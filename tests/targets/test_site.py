@@ -1,4 +1,4 @@
-"""The documentation site builds without a warning, is whole, and asks nobody; the searches of docs/tuning.md run.
+"""The documentation site builds without a warning, is whole, and asks nobody; the longer examples of its pages run.
 
 `make test-targets` runs these, with Sphinx from the extra [docs].
 """
@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 from conftest import ROOT
+from test_docs import run_page
 
 import zoo
 
@@ -77,6 +78,11 @@ def test_the_pages_of_the_repository_stand_in_it(site):
         "digits_cnn" in overview and 'href="models/README.html"' in overview and 'href="contributing.html"' in overview
     )
     assert "A builder" in (site / "contributing.html").read_text(encoding="utf-8")
+
+
+def test_the_page_on_export_runs(tmp_path, zoo_command):
+    names = run_page("docs/export.md", tmp_path, zoo_command)
+    assert all(file.verified for file in names["result"].files)
 
 
 def test_the_commands_of_the_page_on_tuning_run(tmp_path, zoo_process):
