@@ -203,9 +203,10 @@ def page(place, monkeypatch):
         write_text(into / "models" / "a.html", "<p>1")
 
     (place / "page").mkdir()
-    module = types.ModuleType("page")
+    module = types.ModuleType("page.gallery")
     module.build = build
-    monkeypatch.setitem(sys.modules, "page", module)
+    monkeypatch.setitem(sys.modules, "page", types.ModuleType("page"))
+    monkeypatch.setitem(sys.modules, "page.gallery", module)
     return module
 
 
@@ -238,7 +239,9 @@ def test_what_a_page_lacks_is_said(place, monkeypatch):
     (place / "page").mkdir()
     monkeypatch.setitem(sys.modules, "page", None)  # as where it is not installed
     (fault,) = trust.changed_site(print)
-    assert str(fault) == "page: cannot be built without page; `make page` installs it"
+    assert str(fault).startswith("page: cannot be built: ") and str(fault).endswith(
+        "`make page` installs what it needs"
+    )
 
 
 def test_hashes_of_one_release_leave_the_others_as_they_are(place):

@@ -114,10 +114,10 @@ def changed_site(report: Report) -> Iterator[Fault]:
     with tempfile.TemporaryDirectory() as place:
         first, second = Path(place) / "first", Path(place) / "second"
         try:
-            build_page = importlib.import_module("page").build
+            build_page = importlib.import_module("page.gallery").build
             build_page(first)
-        except ModuleNotFoundError as error:
-            yield Fault(root() / "page", f"cannot be built without {error.name}; `make page` installs it")
+        except ImportError as error:
+            yield Fault(root() / "page", f"cannot be built: {error}; `make page` installs what it needs")
             return
         there = root() / "site"
         if there.is_dir():
