@@ -30,6 +30,7 @@ autodoc_typehints = "none"  # the signatures would be longer than what is said o
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 
 
+DOCS = ROOT / "docs"
 PAGES = {"overview": "README.md", "contributing": "CONTRIBUTING.md"}  # of the repository, which stand here too
 
 
@@ -39,12 +40,24 @@ def setup(app):
 
 
 def _page_of_the_repository(app, docname, source):
-    """Puts a page of the repository's root in its place here, with links as they are from docs/."""
+    """Puts a page of the repository in its place here; links lead to what the site has, as they do in a checkout."""
+    here = (DOCS / docname).parent
+    home = ROOT if docname in PAGES else here
     if docname in PAGES:
-        text = (
-            (ROOT / PAGES[docname]).read_text(encoding="utf-8").replace("](CONTRIBUTING.md", "](docs/contributing.md")
-        )
-        source[0] = re.sub(r"\]\((?!\w+:|#)(docs/)?", lambda link: "](" if link[1] else "](../", text)
+        source[0] = (ROOT / PAGES[docname]).read_text(encoding="utf-8")
+    elsewhere = {ROOT / page: DOCS / f"{name}.md" for name, page in PAGES.items()}
+
+    def link(found):
+        text, target, anchor = found.groups(default="")
+        path = (home / target).resolve()
+        path = elsewhere.get(path, path)
+        if not path.exists():
+            return found[0]  # an address, or a mistake, which Sphinx finds
+        if DOCS not in path.parents and (path.is_dir() or path.suffix == ".md"):
+            return f"{text} (`{path.relative_to(ROOT)}`)"
+        return f"[{text}]({os.path.relpath(path, here)}{anchor})"
+
+    source[0] = re.sub(r"\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)", link, source[0])
 
 
 def _as_rest(app, what, name, obj, options, lines):

@@ -216,9 +216,9 @@ def test_a_changed_page_is_found(place, page):
     write_text(place / "site" / "index.html", "<p>a<p>c")
     (place / "site" / "models" / "a.html").rename(place / "site" / "models" / "b.html")
     assert [*map(str, trust.changed_site(print))] == [
-        "site/index.html: is not what the records give",
-        "site/models/a.html: is missing, or should not be there",
-        "site/models/b.html: is missing, or should not be there",
+        "site/index.html: is not what the records give; `make page` writes it",
+        "site/models/a.html: is missing, or should not be there; `make page` writes it",
+        "site/models/b.html: is missing, or should not be there; `make page` writes it",
     ]
 
 
@@ -232,7 +232,9 @@ def test_a_page_that_comes_out_otherwise_each_time_is_found(place, page, capsys)
         write_text(into / "index.html", f"<p>{len(times)}")
 
     page.build = unsteady
-    assert [*map(str, trust.changed_site(print))] == ["site/index.html: is not what the records give"]
+    assert [*map(str, trust.changed_site(print))] == [
+        "site/index.html: is not what the records give; `make page` writes it"
+    ]
 
 
 def test_what_a_page_lacks_is_said(place, monkeypatch):

@@ -129,10 +129,8 @@ def changed_site(report: Report) -> Iterator[Fault]:
         names = {path.relative_to(tree) for tree in (first, there) for path in tree.rglob("*") if path.is_file()}
         _, differ, gone = filecmp.cmpfiles(there, first, sorted(map(str, names)), shallow=False)
         for name in sorted([*differ, *gone]):
-            shown = root() / "site" / name
-            yield Fault(
-                shown, "is not what the records give" if name in differ else "is missing, or should not be there"
-            )
+            wrong = "not what the records give" if name in differ else "missing, or should not be there"
+            yield Fault(root() / "site" / name, f"is {wrong}; `make page` writes it")
 
 
 def measured(name: str, report: Report) -> Iterator[Fault]:
