@@ -123,7 +123,7 @@ def test_the_front_page_leads_to_the_three_ways_in_and_to_every_page():
     front = PAGES["docs/index.md"]
     for page in START:
         assert f"]({page.removeprefix('docs/')})" in front.split("```")[0]
-    listed = set(re.findall(r"^[\w/]+$", front, re.MULTILINE))
+    listed = set(re.findall(r"^(?:\w+ <)?([\w/]+)>?$", front, re.MULTILINE))
     assert listed == {page[5:-3] for page in PAGES if page.startswith("docs/")} - {"index"}
 
 
