@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo data test lint test-targets page release release-fashion readme benchmark clean
+.PHONY: help demo data test lint test-targets page release release-fashion readme trust docs benchmark clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -29,8 +29,8 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-targets: .venv/.installed page/node_modules  ## tests on LiteRT Micro, in Chromium, and of searches that are killed, with PostgreSQL's server too
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,micro,browser,postgresql]'
+test-targets: .venv/.installed page/node_modules  ## tests on LiteRT Micro, in Chromium, in C, of searches that are killed, of the sites
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,micro,browser,postgresql]'
 	$(BIN)/python -m pytest tests/targets
 
 page/node_modules: page/package-lock.json
@@ -53,6 +53,13 @@ release-fashion: .venv/.installed  ## the same of Fashion-MNIST, which takes hou
 
 readme: .venv/.installed  ## write cards and the README's results table anew from the records
 	$(BIN)/python -m zoo.releasing
+
+trust: .venv/.installed  ## measure all that is released again, check every hash, make every page anew: 1 where one differs
+	$(BIN)/python -m zoo.trust
+
+docs: .venv/.installed  ## the documentation site from pages and docstrings, into build/docs; a warning is an error
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs build/docs
 
 benchmark: .venv/.installed  ## what our loops gain over what a user would write, and what augmentation costs
 	$(BIN)/python -m benchmarks.training

@@ -1,12 +1,10 @@
-"""docs/tuning.md: its examples run, and its options are there."""
+"""docs/tuning.md: its examples in Python run; tests/targets/test_site.py runs its commands."""
 
 import re
 
 import pytest
-from click.testing import CliRunner
 from conftest import ROOT
 
-from zoo.cli import cli
 from zoo.tuning.oracles import ORACLES
 
 PAGE = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
@@ -20,9 +18,5 @@ def test_example(number, tmp_path, monkeypatch):
     assert list(tmp_path.glob("runs/*/search.db"))
 
 
-def test_every_option_of_the_page_is_one_of_the_command():
-    known = CliRunner().invoke(cli, ["tune", "--help"]).output
-    for line in re.findall(r"zoo tune .*", PAGE):
-        for option in re.findall(r"--[a-z-]+", line.split("#")[0]):
-            assert option in known, line
+def test_every_oracle_is_on_the_page():
     assert all(f'"{oracle}"' in PAGE for oracle in ORACLES)

@@ -31,7 +31,7 @@ from zoo.data.files import Samples
 from zoo.data.texts import VOCABULARY
 from zoo.deploy import Runner
 from zoo.errors import CheckFailed
-from zoo.files import locked, write_json, write_text, writing
+from zoo.files import locked, sha256, write_json, write_text, writing
 from zoo.metadata import seal, with_metadata
 from zoo.micro import arena_bytes, micro_run
 from zoo.precisions import PRECISIONS
@@ -320,10 +320,14 @@ def check_saved_model(path: Path, x: Array, reference: np.ndarray) -> Check:
 
 
 def serve(path: Path, x: Array) -> np.ndarray:
-    """The outputs of a SavedModel's `serve` signature."""
+    """The outputs of a SavedModel's `serve` signature. Raises ValueError where it cannot be read."""
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(path))  # kept by name: its functions do not keep its variables
+    try:
+        loaded = tf.saved_model.load(str(path))  # kept by name: its functions do not keep its variables
+    except Exception as error:  # TensorFlow has a kind of its own for each part that may be damaged
+        told = " ".join(str(error).split())
+        raise ValueError(f"the SavedModel {path} cannot be read: {told[:200]}") from None
     wanted = loaded.signatures["serve"].structured_input_signature[1]["input"].dtype
     outputs = [loaded.serve(tf.constant(x[i : i + 256], wanted)) for i in range(0, len(x), 256)]
     return np.concatenate([next(iter(part.values())).numpy() for part in outputs])
@@ -365,10 +369,6 @@ def line(file: FileReport) -> str:
     if not file.verified:
         return f"{file.file}: refused ({file.refusal})"
     return f"{file.file}: verified on {file.samples} test samples, {len(file.checks)} checks"
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _one_input_and_output(model: keras.Model) -> None:

@@ -3,7 +3,6 @@
 Training writes its part, training.json, beside the model; the export adds what it measured and writes record.json.
 """
 
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -15,7 +14,7 @@ from typing import Any
 import zoo
 from zoo.cards import card
 from zoo.data import Dataset
-from zoo.files import read_json, write_json, write_text
+from zoo.files import read_json, sha256, write_json, write_text
 from zoo.recipe import Recipe
 from zoo.task import Task
 from zoo.tuning import Search
@@ -166,7 +165,3 @@ def write_record(record: dict[str, Any], out: Path) -> dict[str, Any]:
     if record["recipe_file"]:
         write_text(out / "card.md", card(record))
     return record
-
-
-def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

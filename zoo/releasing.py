@@ -1,6 +1,7 @@
 """Puts verified runs among the released files, and writes the README's table and all cards from the records.
 
-`python -m zoo.releasing digits_cnn ...` releases runs/digits_cnn and so on; without a name it writes pages alone.
+`python -m zoo.releasing digits_cnn ...` releases runs/digits_cnn and so on; without a name it writes pages alone. A
+release leaves the hashes of its files in SHA256SUMS, which `sha256sum --check` reads, too; pages are made, not hashed.
 """
 
 import re
@@ -10,9 +11,10 @@ from pathlib import Path
 
 from zoo.cards import card
 from zoo.collection import folder, list_recipes
-from zoo.files import read_json, write_text, writing, writing_folder
+from zoo.files import read_json, sha256, write_text, writing, writing_folder
 from zoo.report import results_table
 
+SUMS = "SHA256SUMS"
 TABLE = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- end of results -->)", re.DOTALL)
 
 
@@ -43,6 +45,42 @@ def release(run: Path, name: str) -> None:
                 shutil.copy(run / file, temporary)
             if target.parent.name == "tflite" and (run / "search.csv").is_file():  # a recipe may have no search
                 shutil.copy(run / "search.csv", temporary)
+    seal(name)
+
+
+def root() -> Path:
+    """The checkout, or the package, in which the collection lies."""
+    return folder("recipes").parent
+
+
+def released_files(name: str = "*") -> list[Path]:
+    """Every file of a recipe's release, or of all, but for the cards, which are made from the records."""
+    found = [path for place in ("saved_models", "tflite") for path in folder(place).glob(f"{name}/**/*")]
+    return sorted(path for path in found if path.is_file() and path.name != "card.md")
+
+
+def sums() -> dict[str, str]:
+    """The SHA-256 of each released file by its path below `root()`, as SHA256SUMS holds them.
+
+    Raises ValueError for a line that is none, FileNotFoundError without the file.
+    """
+    found = {}
+    for number, line in enumerate((root() / SUMS).read_text(encoding="utf-8").splitlines(), 1):
+        parts = re.fullmatch(r"([0-9a-f]{64})  (\S+)", line)
+        if not parts:
+            raise ValueError(
+                f"line {number} of {SUMS} is no hash and file: {line[:100]!r}; `git diff` shows what it was"
+            )
+        found[parts[2]] = parts[1]
+    return found
+
+
+def seal(*names: str) -> None:
+    """Writes the hashes of the releases of these recipes into SHA256SUMS, as their files are now."""
+    known = sums() if (root() / SUMS).is_file() else {}
+    kept = {path: value for path, value in known.items() if path.split("/")[1] not in names}
+    new = {path.relative_to(root()).as_posix(): sha256(path) for name in names for path in released_files(name)}
+    write_text(root() / SUMS, "".join(f"{value}  {path}\n" for path, value in sorted({**kept, **new}.items())))
 
 
 def released_cards() -> dict[Path, str]:
@@ -52,7 +90,11 @@ def released_cards() -> dict[Path, str]:
 
 
 def with_results(readme: str) -> str:
-    """The README's text with the table as the records give it today."""
+    """The README's text with the table as the records give it today. Raises ValueError where it has none."""
+    if not TABLE.search(readme):
+        raise ValueError(
+            "the README has no place for the results, between <!-- results --> and <!-- end of results -->"
+        )
     return TABLE.sub(lambda _: results_table(list_recipes()) + "\n", readme)
 
 
@@ -61,5 +103,5 @@ if __name__ == "__main__":
         release(Path("runs") / name, name)
     for page, text in released_cards().items():
         write_text(page, text)
-    readme = folder("recipes").parent / "README.md"
+    readme = root() / "README.md"
     write_text(readme, with_results(readme.read_text(encoding="utf-8")))

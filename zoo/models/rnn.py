@@ -197,7 +197,8 @@ def _named(cell: str) -> Callable[..., keras.Model]:
 
     builder.__name__ = builder.__qualname__ = cell
     builder.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    builder.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{rnn.__doc__}'
+    about = inspect.getdoc(rnn) or ""  # without the indentation of the source, as `help` and others want it
+    builder.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{about}'
     return builder
 
 
