@@ -31,13 +31,14 @@ def told(tmp_path_factory):
 def assert_alike(a, b):
     assert a["history"].keys() == b["history"].keys()
     for name in a["history"]:
+        assert np.isfinite(a["history"][name]).all()
         np.testing.assert_allclose(a["history"][name], b["history"][name], err_msg=name, **TOLERANCE)
     for first, second in zip(a["weights"], b["weights"], strict=True):
         np.testing.assert_allclose(first, second, **TOLERANCE)
 
 
 @pytest.mark.parametrize(
-    "case", ["uneven batches", "one device in a scope", "clipped", "averaged and weighted", "mixed"]
+    "case", ["uneven shares", "an empty share", "one device in a scope", "clipped", "averaged and weighted", "mixed"]
 )
 def test_losses_metrics_and_weights_are_those_of_one_device(told, case):
     one, two = told[case]
@@ -47,6 +48,7 @@ def test_losses_metrics_and_weights_are_those_of_one_device(told, case):
 
 def test_batch_statistics_are_those_of_a_device_and_moving_ones_their_mean(told):
     two, written_out = told["batch statistics"]
+    assert all(np.isfinite(values).all() for values in written_out["weights"])
     for first, second in zip(two["weights"], written_out["weights"], strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-5)
 
@@ -59,6 +61,7 @@ def test_no_two_devices_draw_the_same_mask_and_states_are_alike_again(told):
 
 def test_a_cut_training_comes_to_exactly_the_same_end(told):
     whole, resumed = told["resumed"]
+    assert np.isfinite(whole["history"]["val_loss"]).all(), "batch statistics of no samples would be no numbers"
     assert whole["history"] == resumed["history"] and len(whole["history"]["loss"]) == 4
     assert whole["weights"] == resumed["weights"]
 
@@ -85,7 +88,8 @@ def test_what_is_not_possible_is_told(told):
     ]
 
 
-SAMPLES, BATCH = 49, 16  # the last batch is of one sample: nothing is left for the second device
+SAMPLES, BATCH = 49, 16  # the last batch is of one sample: nothing is left for the other device
+ODD_BATCH = 15  # 7 samples on one device, 8 on the other
 DEVICES = 2
 
 
@@ -132,7 +136,7 @@ def main():
         plain = made(penalized)
         return [result(m, fit(m, (x, y), (x, y), epochs=2, batch_size=BATCH)) for m in (plain, model)]
 
-    def both(targets=y, optimizer=None, loss="sparse_categorical_crossentropy", **options):
+    def both(targets=y, optimizer=None, loss="sparse_categorical_crossentropy", batch_size=BATCH, **options):
         given = {"optimizer": optimizer} if optimizer else {}
         results = []
         for model in (
@@ -140,7 +144,7 @@ def main():
             on_two(penalized, targets=loss, **given),
         ):
             held_out = (x[:21], targets[:21])
-            history = fit(model, (x, targets), held_out, epochs=3, batch_size=BATCH, **options)
+            history = fit(model, (x, targets), held_out, epochs=3, batch_size=batch_size, **options)
             results.append(result(model, history))
         return results
 
@@ -258,7 +262,8 @@ def main():
     print(
         json.dumps(
             {
-                "uneven batches": both(),
+                "uneven shares": both(batch_size=ODD_BATCH),
+                "an empty share": both(),
                 "one device in a scope": in_a_scope_of_one(),
                 "clipped": both(optimizer=clipping),
                 "averaged and weighted": both(optimizer=averaging, sample_weight=weights),
