@@ -29,7 +29,7 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-targets: .venv/.installed  ## tests on LiteRT Micro, and of searches that are killed, with PostgreSQL's server too
+test-targets: .venv/.installed  ## tests on LiteRT Micro, in C, as on a Raspberry Pi, and of searches that are killed, with PostgreSQL's server too
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,micro,postgresql]'
 	$(BIN)/python -m pytest tests/targets
 
