@@ -345,11 +345,12 @@ def tune(
 @_out_option
 @click.option("--epochs", type=int, help="How long to train.")
 @click.option("--seed", type=int, help="Draws weights and the order of samples.")
+@click.option("--devices", default="1", show_default=True, help="GPUs that share each batch, a number or all.")
 @_json_option
-def train(recipe: str, out: Path | None, epochs: int | None, seed: int | None, as_json: bool) -> None:
+def train(recipe: str, out: Path | None, epochs: int | None, seed: int | None, devices: str, as_json: bool) -> None:
     """Train the recipe, with the best values of `zoo tune` if it ran before."""
     chosen = _overridden(recipe, epochs=epochs, seed=seed)
-    done = zoo.train(chosen, out, report=_progress)
+    done = zoo.train(chosen, out, devices=int(devices) if devices.isdigit() else devices, report=_progress)
     if as_json:
         told = {"file": str(done.file), "final": done.final, "history": done.history, "seconds": done.seconds}
         _print_json({**told, "fit": done.diagnosis.as_dict()})

@@ -118,16 +118,21 @@ def train(
     recipe: str | Path | Recipe,
     out: str | Path | None = None,
     *,
+    devices: int | str = 1,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     report: Report = print,
 ) -> Training:
     """Trains the recipe, with the values that a search in `out` found best, if there is one.
 
     A training that was cut short goes on from its checkpoint, to the same end.
+
+    Args:
+        devices: how many of this machine's GPUs to train on, or "all"; each takes a share of every batch.
     """
     recipe, out, dataset = _prepared(recipe, out)
     found = _search_in(out, recipe, dataset, report)
-    return train_recipe(found.recipe if found else recipe, dataset, out, report, callbacks=callbacks, found=found)
+    chosen = found.recipe if found else recipe
+    return train_recipe(chosen, dataset, out, report, callbacks=callbacks, found=found, devices=devices)
 
 
 def export(

@@ -45,11 +45,13 @@ def write_training(
     *,
     fit: Mapping[str, Any],
     gradients: Mapping[str, Mapping[str, float | None]],
+    devices: int = 1,
 ) -> None:
     """What `out/model.keras` was trained with, and how that went.
 
     Args:
         fit: its `Diagnosis`. gradients: norms by layer, "before" and "after" training.
+        devices: that shared each batch; told where there were several.
     """
     summary = found and {
         "trials": len(found.trials),
@@ -74,6 +76,7 @@ def write_training(
         "seconds": seconds,
         "fit": dict(fit),
         "gradients": {when: dict(norms) for when, norms in gradients.items()},
+        **({"devices": devices} if devices > 1 else {}),
     }
     write_json(out / "training.json", training)
 
@@ -143,6 +146,7 @@ def recipe_record(
         "training": {"epochs": len(training["history"]["loss"]), **training["final"]},
         "fit": training.get("fit"),  # a model that was trained before these were written has none
         "gradients": training.get("gradients"),
+        **({"devices": training["devices"]} if "devices" in training else {}),
         "baselines": dict(scores),
         "baselines_auc": dict(aucs),
     }

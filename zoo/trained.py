@@ -11,6 +11,7 @@ from zoo import report as reports
 from zoo.attempts import write_attempt
 from zoo.collection import load_recipe
 from zoo.data import Dataset
+from zoo.devices import copy_variables, mirrored
 from zoo.diagnosis import Diagnosis, batch_of, diagnose, finite, gradient_norms
 from zoo.files import writing
 from zoo.recipe import NOT_TRAINED, Recipe
@@ -47,17 +48,23 @@ def train_recipe(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     found: Search | None = None,
     teachers: Path | None = None,
+    devices: int | str = 1,
 ) -> Training:
     """Trains a recipe as it stands and leaves the model, its history and its plots in `out`.
 
     Args:
         found: the search that the recipe's values come from, for the record.
         teachers: folder of the recipe's teachers, `out/teachers` by default; those there are not trained again.
+        devices: how many of the machine's GPUs each batch is dealt to, or "all"; see `zoo.devices`. Teachers take one.
     """
+    strategy = mirrored(devices) if devices != 1 else None
+    count = strategy.num_replicas_in_sync if strategy else 1
     taught = recipe.replace(task=recipe.task.softened()) if recipe.teachers else recipe
     task = taught.task.adapted(dataset.train.y)
     x, targets, order = dataset.train.x, task.encode(dataset.train.y), None
     work = [dataset.sha256, versions_key()]
+    if strategy:
+        work.append(f"{count} devices")
     if recipe.questions:
         recipe.questions.check(taught.build(dataset), targets)
     if recipe.teachers:
@@ -81,8 +88,13 @@ def train_recipe(
     batch = batch_of(dataset, task, recipe.seed)
     before = gradient_norms(model, *batch)
     report(f"training {recipe.name}: {model.count_params():,} parameters, {recipe.epochs} epochs, seed {recipe.seed}")
+    trained = model
+    if strategy:
+        report(f"a share of each batch on {', '.join(strategy.extended.worker_devices)}")
+        with strategy.scope():
+            trained = taught.build(dataset)
     history = fit(
-        model,
+        trained,
         (x, targets),
         (dataset.validation.x, task.encode(dataset.validation.y)),
         epochs=recipe.epochs,
@@ -95,6 +107,8 @@ def train_recipe(
         checkpoint=out / "checkpoint.npz",
         fingerprint=recipe.fingerprint(*work, without=NOT_TRAINED),
     )
+    if strategy:
+        copy_variables(trained, model)
     seconds = time.monotonic() - start
     diagnosis = diagnose(model, recipe, dataset, task, history, before)
     report(f"{diagnosis.verdict}: {diagnosis.why}" + (f"; turn next: {diagnosis.knobs[0]}" if diagnosis.knobs else ""))
@@ -102,7 +116,7 @@ def train_recipe(
     with writing(result.file) as temporary:
         model.save(temporary)
     gradients = finite({"before": before, "after": gradient_norms(model, *batch)})
-    write_training(out, recipe, found, history, seconds, fit=diagnosis.as_dict(), gradients=gradients)
+    write_training(out, recipe, found, history, seconds, fit=diagnosis.as_dict(), gradients=gradients, devices=count)
     write_attempt(out, recipe, dataset.sha256, history, seconds)
     if before:
         with writing(out / "plots" / "gradients.png") as file:

@@ -27,13 +27,16 @@ import tensorflow as tf
 from zoo.augment import Mixing
 from zoo.checks import is_whole
 from zoo.data.blocks import Array, Stored
+from zoo.devices import apart, on_each, scope_of, steps_of
 from zoo.files import writing
 
 # Grappler re-associates products as far as it knows their shapes, and inside a loop it knows fewer than outside: the
 # same step would be rounded differently here and in `fit`. Without that rewriting both give the same bits.
 tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-# Each model has compiled functions of its own, of which TensorFlow warns in a search as if it were an oversight.
-tf.get_logger().addFilter(lambda record: not re.search(r"(compile_epoch|predict)\.<locals>", record.getMessage()))
+# Each model has compiled functions of its own, of which TensorFlow warns in a search as if it were an oversight; and of
+# what several devices do outside of these, which is one step a training.
+NO_OVERSIGHT = re.compile(r"(compile_epoch|predict)\.<locals>|MirroredStrategy eagerly has significant overhead")
+tf.get_logger().addFilter(lambda record: not NO_OVERSIGHT.search(record.getMessage()))
 
 Order = Callable[[int, int], np.ndarray]
 BatchSize = int | str  # "all" is the one word
@@ -89,6 +92,8 @@ def fit(
 ) -> dict[str, list[float]]:
     """Trains a compiled model; what `model.fit` does, but an epoch at a time.
 
+    A model made and compiled under the scope of a `tf.distribute.MirroredStrategy` is trained on all of its devices.
+
     Args:
         model: compiled, on Keras' TensorFlow backend.
         train, validation: (x, y), n samples each; both stay in memory, unless x is `zoo.data.stored` and larger than
@@ -113,7 +118,7 @@ def fit(
 
     Raises:
         ValueError: model not compiled, no samples, a bad size, targets or inputs that cannot be mixed, a callback that
-            acts on batches, a damaged checkpoint.
+            acts on batches, a damaged checkpoint, another strategy.
     """
     _check(model, train, epochs, batch_size, callbacks)
     _check_weights(sample_weight, len(train[0]))
@@ -145,7 +150,8 @@ def fit(
         callback_list.on_epoch_begin(epoch)
         if generator is not None:  # of seed and epoch alone, like the order, so that it can be resumed
             generator.state.assign([np.random.default_rng([seed, epoch, 1]).integers(2**31), 0])
-        logs = _over(blocks(order(epoch, samples)), train_epoch)
+        with apart(model):
+            logs = _over(blocks(order(epoch, samples)), train_epoch)
         with _averaged(model):
             if validation is not None and held_out is not None:
                 measured = _over(held_out(np.arange(len(validation[0]))), evaluate_epoch)
@@ -305,6 +311,8 @@ def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = N
     They take ((x, y) or (x, y, weights), order, whether this is the first block), and return loss and metrics so far.
     """
 
+    train_step, test_step = steps_of(model)
+
     def begin(first) -> None:
         tf.cond(first, lambda: (model.reset_metrics(), True)[1], lambda: True)
 
@@ -327,7 +335,7 @@ def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = N
             x, y, *weights = (tf.gather(values, batch) for values in data)
             if mixing is not None:
                 x, y = mixing(x, y, generator)
-            model.train_step((x, y, *weights))
+            train_step((x, y, *weights))
 
         over_batches(tf.size(order, out_type=tf.int64), step)
         return model.get_metrics_result()
@@ -336,9 +344,7 @@ def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = N
     def evaluate_epoch(data, order, first):  # as they come
         begin(first)
         x, y = data
-        over_batches(
-            tf.shape(x, out_type=tf.int64)[0], lambda first, end: model.test_step((x[first:end], y[first:end]))
-        )
+        over_batches(tf.shape(x, out_type=tf.int64)[0], lambda first, end: test_step((x[first:end], y[first:end])))
         return model.get_metrics_result()
 
     return train_epoch, evaluate_epoch
@@ -347,11 +353,13 @@ def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = N
 def create_variables(model: keras.Model, x: Array, y: np.ndarray) -> None:
     """Metrics and optimizers make their variables at first use, which a loop inside TensorFlow does not allow."""
     before = [variable.numpy() for variable in model.variables]
-    model.test_step((tf.constant(x[:1]), tf.constant(y[:1])))
+    sample = tf.constant(x[:1]), tf.constant(y[:1])
+    on_each(model, lambda: model.test_step(sample))
     for variable, value in zip(model.variables, before, strict=False):  # a recurrent layer draws masks even here
         variable.assign(value)
     if model.optimizer is not None and not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
+        with scope_of(model):
+            model.optimizer.build(model.trainable_variables)
 
 
 # A checkpoint is one .npz: every variable of model and optimizer (random states are variables of their layers),
