@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import keras
 
 from zoo.checks import check_size
-from zoo.models.mirrored import MeanOfMirrorImages, WithMirrorImages
 from zoo.models.sequences import AttentionPooling
+from zoo.models.views import MeanOfViews, Views
 from zoo.report import plain_table
 
 Shape: TypeAlias = tuple[Any, ...]  # with the batch, None where an axis is open
@@ -159,7 +159,10 @@ def _calls(model: keras.Model, inputs: Sequence[Shape], prefix: str = "") -> Ite
             if isinstance(operation, keras.Model) and hasattr(_graph(operation), "_nodes_by_depth"):
                 yield from _calls(operation, shapes, f"{name}/")
             else:
-                views = {WithMirrorImages: 2, MeanOfMirrorImages: 1}.get(type(operation), views)
+                if isinstance(operation, Views):
+                    views = operation.count
+                elif isinstance(operation, MeanOfViews):
+                    views = 1
                 macs = _sum([_macs(operation, shapes, output)] * views)
                 if macs != 0 or isinstance(operation, keras.layers.Layer):  # not what only reshapes, compares, adds
                     yield name, operation, output, macs

@@ -6,12 +6,13 @@ al., ICLR 2015; global average pooling by M. Lin et al. (Network in Network), IC
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import keras
 
 from zoo.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
-from zoo.models.mirrored import MeanOfMirrorImages, WithMirrorImages
+from zoo.models.views import MeanOfViews, Views
 
 
 def cnn(
@@ -36,6 +37,7 @@ def cnn(
     noise: float = 0.0,
     normalization: str | None = "batch",
     mirrored: bool = False,
+    shifted: bool = False,
     preprocessing: Layers = (),
     augmentation: Layers = (),
     name: str = "cnn",
@@ -58,6 +60,8 @@ def cnn(
             noise, normalization: see `zoo.models.blocks.Hidden`.
         mirrored: whether the answer is the mean of those for an image and for its mirror image, left to right: twice
             the work, not in training, and no more weights. Train it with `RandomFlip("horizontal")`.
+        shifted: likewise, of an image and of what it is one pixel up, down, left and right: five times the work. Train
+            it with `RandomTranslation`.
         preprocessing: layers that come first and stay in the exported file.
         augmentation: layers that change the input in training only.
 
@@ -83,11 +87,15 @@ def cnn(
         max_norm=max_norm, dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
     )  # fmt: skip
     check_halvings("filters", filters, x.shape[1:])
-    if mirrored and len(x.shape) != 4:
-        raise ValueError(f"mirrored=True is for images, but input_shape={input_shape} is of a series; leave it out")
+    for argument, given in (("mirrored", mirrored), ("shifted", shifted)):
+        if given and len(x.shape) != 4:
+            raise ValueError(
+                f"{argument}=True is for images, but input_shape={input_shape} is of a series; leave it out"
+            )
 
-    if mirrored:
-        x = WithMirrorImages()(x)  # (2 B, H, W, C)
+    views = Views(mirrored, shifted)
+    if views.count > 1:
+        x = views(x)  # (count * B, H, W, C)
     for stage, (size, count) in enumerate(zip(filters, convolutions, strict=True)):
         if stage and downsampling == "pool":
             x = axes.max_pooling()(x)  # (B, H/2, W/2, C)
@@ -99,7 +107,8 @@ def cnn(
     for size in units:
         x = keras.layers.Dense(size, **hidden.linear())(x)  # (B, size)
         x = hidden.after(x)
-    return with_logits(inputs, x, num_outputs, hidden, name, MeanOfMirrorImages if mirrored else None)
+    mean = partial(MeanOfViews, views.count) if views.count > 1 else None
+    return with_logits(inputs, x, num_outputs, hidden, name, mean)
 
 
 def check_halvings(argument: str, sizes: Sequence[int], input_shape: Sequence[int]) -> None:

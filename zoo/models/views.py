@@ -1,0 +1,62 @@
+"""An answer from several views of a picture: more work, the same weights (test-time augmentation).
+
+In training both layers let pass what comes, so a step costs what it costs without them; `RandomFlip` and
+`RandomTranslation` are what show a network these views there.
+
+Source: A. Krizhevsky et al., ImageNet classification with deep convolutional neural networks, NeurIPS 2012, which
+averages over five crops and their reflections.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Views(keras.layers.Layer):
+    """(B, H, W, C) -> (count * B, H, W, C): first the images, last their mirror images.
+
+    Args:
+        mirrored: whether each view is followed by its mirror image, left to right.
+        shifted: whether there are views one pixel up, down, left and right, too; the edge is repeated.
+    """
+
+    def __init__(self, mirrored: bool = False, shifted: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.mirrored, self.shifted = mirrored, shifted
+
+    @property
+    def count(self) -> int:
+        return (2 if self.mirrored else 1) * (5 if self.shifted else 1)
+
+    def call(self, x, training=False):
+        if training:
+            return x
+        views = [x]
+        if self.shifted:
+            views += [
+                ops.concatenate([x[:, 1:], x[:, -1:]], axis=1),
+                ops.concatenate([x[:, :1], x[:, :-1]], axis=1),
+                ops.concatenate([x[:, :, 1:], x[:, :, -1:]], axis=2),
+                ops.concatenate([x[:, :, :1], x[:, :, :-1]], axis=2),
+            ]
+        if self.mirrored:
+            views += [ops.flip(view, axis=2) for view in views]
+        return ops.concatenate(views, axis=0)
+
+    def get_config(self):
+        return {**super().get_config(), "mirrored": self.mirrored, "shifted": self.shifted}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class MeanOfViews(keras.layers.Layer):
+    """(count * B, outputs) -> (B, outputs): of the answers to each image's views."""
+
+    def __init__(self, count: int, **kwargs):
+        super().__init__(**kwargs)
+        self.count = count
+
+    def call(self, x, training=False):
+        return x if training else ops.mean(ops.reshape(x, (self.count, -1, x.shape[-1])), axis=0)
+
+    def get_config(self):
+        return {**super().get_config(), "count": self.count}
