@@ -236,7 +236,8 @@ def new(name: str, into: Path) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--target", help="Column to predict [default: one called target, label or the like, or the last].")
 @click.option("--task", help="Binary, Multiclass, Regression or Forecasting, where the data do not tell rightly.")
-@click.option("--kind", help="What the data are: table, images, series, forecast or text [default: found out].")
+@click.option("--kind", help="What the data are: table, images, sounds, series, forecast or text [default: found out].")
+@click.option("--known", multiple=True, help="Column that is known ahead, of a series to forecast; may be repeated.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="For all of it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [default: runs/NAME OF THE DATA].")
 @click.option("--objective", default="val_loss", show_default=True, help="Of the search, such as int8_accuracy.")
@@ -246,7 +247,7 @@ def new(name: str, into: Path) -> None:
 def fit(path: Path, as_json: bool, **options: Any) -> None:
     """Make a model for your own data: look, tune, train, export, prove. Writes the recipe to go on from.
 
-    PATH is a CSV or Parquet file, a .npz with x and y, or a folder with a folder of images, texts or CSV files a class.
+    PATH is a CSV or Parquet file, a .npz with x and y, or a folder with a folder of images, WAV, texts or CSV a class.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {path}")

@@ -146,7 +146,8 @@ def _seen(source: "Csv | _Parquet", notes: list[str]) -> list[_Seen]:
     path, names = source.path, source.names
     if len(names) < 2:
         raise ValueError(
-            f"{path} has one column only, {names[0]!r}; a table needs a target and something to tell it by"
+            f"{path} has one column only, {names[0]!r}; a table needs a target and something to tell it by, with one "
+            "of , ; tab | between them"
         )
     if len(names) > MOST_COLUMNS:
         raise ValueError(f"{path} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read: choose some")
