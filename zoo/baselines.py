@@ -14,7 +14,8 @@ from zoo.task import Binary, Forecasting, Multilabel, Task, Values
 
 Baselines = tuple[dict[str, float], dict[str, float]]  # scores by method, and areas under the ROC curve
 LARGEST_FOR_KERNELS = 5_000  # samples: what a support vector machine takes grows with their square
-MOST_FOR_TREES = 10_000_000  # samples by values by trees of an iteration: some seconds
+MOST_FOR_TREES = 3_000_000  # samples by values by trees of an iteration: some seconds
+MOST_TREES = 300  # in all; a hundred iterations, or less where each grows a tree a class
 WIDEST_TABLE = 40  # values of a row whose columns have units of their own
 POOLED, FREQUENT = 8, 300  # what trees see of larger inputs: pixels of a side; words
 
@@ -32,7 +33,7 @@ def baselines(dataset: Dataset, task: Task) -> Baselines:
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler, StandardScaler
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     x_train, x_test = dataset.train.x, dataset.test.x
     if isinstance(x_train, Stored) or isinstance(x_test, Stored):
@@ -167,14 +168,16 @@ def boosted_forecasts(dataset: Dataset, task: Task) -> dict[str, float]:
     if not isinstance(task, Forecasting) or not _sees_its_past(dataset, task):
         return {}
     horizon = task.horizon
-    samples = max(1000, MOST_FOR_TREES // 100 // (horizon * len(dataset.features)))
-    some = dataset.thinned(samples).train if samples < len(dataset.train.x) else dataset.train
 
     def rows(x: np.ndarray) -> np.ndarray:
         """(n * horizon, values): how far ahead, the last row, and the target at this place in each season before."""
         ahead, last = np.tile(np.arange(horizon), len(x)), np.repeat(x[:, -1], horizon, axis=0)
         seasons = x[:, x.shape[1] % horizon :, 0].reshape(len(x), -1, horizon).transpose(0, 2, 1)
         return np.column_stack([ahead, last, seasons.reshape(len(x) * horizon, -1)])
+
+    values = rows(dataset.train.x[:1]).shape[1]
+    samples = max(1000, MOST_FOR_TREES // (horizon * values))
+    some = dataset.thinned(samples).train if samples < len(dataset.train.x) else dataset.train
 
     with threadpool_limits(1):
         model = boosting(task).fit(rows(np.asarray(some.x)), some.y.reshape(-1))
@@ -200,7 +203,7 @@ def one_hot(x: np.ndarray, categories: Sequence[int]) -> np.ndarray:
 
 
 def _is_table(dataset: Dataset) -> bool:
-    return len(dataset.input_shape) == 1 and dataset.input_shape[0] <= WIDEST_TABLE
+    return not dataset.vocabulary and len(dataset.input_shape) == 1 and dataset.input_shape[0] <= WIDEST_TABLE
 
 
 def mean_baselines(measured: Sequence[Baselines]) -> dict[str, dict[str, float]]:
@@ -234,17 +237,17 @@ def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:
         kernel = "SVC", SVC()
     if samples <= LARGEST_FOR_KERNELS and single and not words:
         models[kernel[0]] = kernel[1]
-    if _is_table(dataset) and single and not words:
+    if _is_table(dataset) and single:
         models["gradient boosting"] = boosting(task)
     return models
 
 
 def boosting(task: Task) -> Any:
-    """Gradient boosting with scikit-learn's defaults."""
+    """Gradient boosting with scikit-learn's defaults, but for a limit of trees where there are many classes."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind = HistGradientBoostingRegressor if isinstance(task, Values) else HistGradientBoostingClassifier
-    return kind(random_state=0)
+    return kind(random_state=0, max_iter=min(100, max(10, MOST_TREES // _trees(task))))
 
 
 def _boosts(task: Task) -> bool:
