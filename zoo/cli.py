@@ -416,11 +416,22 @@ def export(
 @cli.command()
 @click.argument("target")
 @click.option("--recipe", help="Recipe of the files, where it is not the one that their record names.")
-@click.option("--data", type=click.Path(path_type=Path), help="Of files without a recipe: the data of their export.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Of files without a recipe: the data of their export. A .csv of new rows: whether they look like train.",
+)
 @click.option("--layers", is_flag=True, help="Name the layers that lose most to quantization.")
 @_json_option
 def verify(target: str, recipe: str | None, data: Path | None, layers: bool, as_json: bool) -> None:
-    """Measure exported files again. TARGET is a recipe, a folder or a .tflite file."""
+    """Measure exported files again. TARGET is a recipe, a folder or a .tflite file.
+
+    With --data new.csv and the file of a table nothing is measured: it says which columns no longer look like those
+    that the file was trained on, and whether any does not.
+    """
+    if data is not None and data.suffix == ".csv":
+        _verify_rows(target, data, as_json)
+        return
     _load_tensorflow()
     test = None
     if data is not None:
@@ -438,6 +449,21 @@ def verify(target: str, recipe: str | None, data: Path | None, layers: bool, as_
             for check in file.checks:
                 click.echo(f"{file.file}  {'ok' if check.held else 'NO':3} {check.name}: {check.detail}")
     _raise_if_refused(result)
+
+
+def _verify_rows(file: str, data: Path, as_json: bool) -> None:
+    """Exit code 1 where a column moved."""
+    from zoo.drift import drift
+
+    with silenced():
+        shifts = drift(file, data)
+    moved = [shift for shift in shifts if shift.moved]
+    if as_json:
+        _print_json([{**vars(shift), "moved": shift.moved} for shift in shifts])
+    else:
+        click.echo("\n".join(map(str, moved)) or f"all {len(shifts)} columns look like those of train")
+    if moved:
+        raise CheckFailed(f"{data} drifted: {len(moved)} of {len(shifts)} columns moved")
 
 
 def _print_layers(losses: list[Any], as_json: bool) -> None:

@@ -148,19 +148,23 @@ def vectors(columns: Sequence[Column], cells: Mapping[str, Sequence[str]]) -> np
 
 def read_rows(path: Path, columns: Sequence[Column]) -> np.ndarray:
     """Inputs (n, values) of a CSV file of raw rows, with a header; the target may be missing."""
-    table = Csv(path)
+    return np.concatenate(list(read_pieces(path, columns)))
+
+
+def read_pieces(path: Path, columns: Sequence[Column]) -> Iterator[np.ndarray]:
+    """Likewise, some thousand rows at a time. Raises FileNotFoundError, or ValueError with the line."""
+    table, found = Csv(path), False
     if not table.header:
         raise ValueError(f"{path} has no header: its first line must name the columns")
-    found = []
     for piece in pieces(table.rows()):
         if table.bad:
             break
-        found.append(vectors(columns, dict(zip(table.names, zip(*piece, strict=True), strict=True))))
+        found = True
+        yield vectors(columns, dict(zip(table.names, zip(*piece, strict=True), strict=True)))
     if table.bad:
         raise ValueError(f"{path}, line {table.bad[0][0]}: {table.bad[0][1]}")
     if not found:
         raise ValueError(f"{path} has a header and no rows")
-    return np.concatenate(found)
 
 
 def pieces(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[list[str]]]:

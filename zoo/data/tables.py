@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo import drift
 from zoo.checks import check_choice
 from zoo.data.dataset import Dataset, parted
 from zoo.data.folders import LEAST_OF_A_CLASS, MOST_CLASSES, TARGETS
@@ -279,7 +280,7 @@ def _dataset(
         source.path.stem, train, held_out, tests, labels=labels, target=goal.name,
         features=tuple(name for column in columns for name in column.values),
         categories=tuple(codes for column in columns for codes in column.codes),
-        files={FILE: to_json(columns)},
+        files={FILE: to_json(columns), drift.FILE: drift.profile(columns, np.asarray(train.x))},
     )  # fmt: skip
     notes += [
         f"column {name!r} alone tells the target ({score:.3f} on validation): will it be known when you ask?"
