@@ -1,6 +1,5 @@
 """Whether new rows look like those of train: the index against its formula, chance against draws, the command."""
 
-import dataclasses
 import json
 import math
 

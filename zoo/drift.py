@@ -53,12 +53,9 @@ def profile(columns: Sequence[Column], x: np.ndarray) -> str:
     for column in columns:
         values = x[:, place : place + len(column.values)]
         place += len(column.values)
-        known = values[:, 0] if not column.gaps else values[values[:, -1] == 0, 0]
-        edges = (
-            np.unique(np.quantile(known, DECILES).astype("float32"))
-            if column.kind == "number" and len(known)
-            else np.zeros(0)
-        )
+        known = values[values[:, -1] == 0, 0] if column.gaps else values[:, 0]
+        numbers = column.kind == "number" and len(known) > 0
+        edges = np.unique(np.quantile(known, DECILES).astype("float32")) if numbers else np.zeros(0)
         kept.append({"edges": edges.tolist(), "counts": _counts(column, edges.tolist(), values).tolist()})
     return json.dumps({"version": 1, "columns": kept})
 
@@ -108,7 +105,10 @@ def _counts(column: Column, edges: Sequence[float], values: np.ndarray) -> np.nd
 
 
 def _shift(column: Column, edges: Sequence[float], before: np.ndarray, now: np.ndarray, chance: float) -> Shift:
-    from scipy.stats import chi2
+    try:
+        from scipy.stats import chi2
+    except ModuleNotFoundError:
+        raise ImportError("comparing rows with those of train needs SciPy: pip install scipy") from None
 
     m, n, size = before.sum(), now.sum(), len(before)
     p, q = (before + 0.5) / (m + 0.5 * size), (now + 0.5) / (n + 0.5 * size)  # a bin may be empty
