@@ -40,6 +40,11 @@ def clean(tmp_path_factory):
     return call
 
 
+def test_the_wheel_has_every_module(clean):
+    tracked = subprocess.check_output(["git", "ls-files", "zoo/*.py"], cwd=ROOT, text=True).split()
+    assert [name for name in tracked if not (clean.unpacked / name).is_file()] == []
+
+
 def test_there_is_no_tensorflow(clean):
     assert subprocess.run([clean.python, "-c", "import tensorflow"], capture_output=True).returncode == 1
 
