@@ -284,6 +284,8 @@ def _fitted(
         epochs, trials, trial_epochs = numbers
         report("goes on with the search that was cut short; --overwrite begins anew")
     report(f"an epoch takes {epoch:.2g} s: {trials} trials of {trial_epochs}, then {epochs} epochs")
+    if epoch > left:
+        report(f"of the minutes {left:.0f} s are left for it: this will take longer; --minutes gives more")
     recipe = _written(plan, file, objective, max_bytes, epochs, trials, trial_epochs)
     found: Search | None = None
     if trials:
