@@ -40,6 +40,11 @@ def clean(tmp_path_factory):
     return call
 
 
+def test_the_wheel_has_every_module(clean):
+    tracked = subprocess.check_output(["git", "ls-files", "zoo/*.py"], cwd=ROOT, text=True).split()
+    assert [name for name in tracked if not (clean.unpacked / name).is_file()] == []
+
+
 def test_there_is_no_tensorflow(clean):
     assert subprocess.run([clean.python, "-c", "import tensorflow"], capture_output=True).returncode == 1
 
@@ -61,7 +66,9 @@ def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp
 
     for name in ("digits_gru.int8.tflite", "digits_gru.int8.golden.json"):
         shutil.copy(ROOT / "tflite" / "digits_gru" / name, tmp_path)
-    (tmp_path / "run.py").write_text(RUN.format(file="digits_gru.int8.tflite", golden="digits_gru.int8.golden.json"))
+    program = RUN.format(file="digits_gru.int8.tflite", golden="digits_gru.int8.golden.json", dtype="float32")
+    assert len(program.splitlines()) <= 10
+    (tmp_path / "run.py").write_text(program)
     answers = subprocess.check_output([clean.python, "run.py"], cwd=tmp_path, text=True)
     assert answers.count("as on record") == 5 and "ON RECORD" not in answers
 

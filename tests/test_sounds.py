@@ -214,6 +214,7 @@ def test_simple_methods_hear_spectra(tmp_path):
     dataset = zoo.data.sounds(sounds(tmp_path / "tones", n=40))
     scores, _ = baselines(dataset, zoo.Multiclass(2))
     assert scores["logistic regression on spectra"] > 0.9, "two tones are two lines"
+    assert scores["gradient boosting on spectra"] > 0.9
 
 
 def test_a_damaged_description_is_refused():

@@ -6,7 +6,7 @@ from sklearn.metrics import hamming_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
 import zoo
-from zoo.baselines import baselines
+from zoo.baselines import baselines, pooled, summaries
 from zoo.data.dataset import Dataset, Part
 from zoo.task import check_class_weight, sample_weights
 
@@ -165,6 +165,30 @@ def test_simple_methods_are_scored_like_the_model():
     part = Part(x, values)
     scores, _ = baselines(Dataset("d", part, part, part), zoo.Forecasting(2, 2).adapted(values))
     assert scores["ridge regression"] < 2 and scores["mean"] > 6
+
+
+def test_trees_see_images_series_and_texts_by_their_means_spreads_and_words():
+    image = np.arange(2 * 9 * 16, dtype="float32").reshape(2, 9, 16, 1)
+    found = pooled(image)
+    assert found.shape == (2, 8, 8, 1)
+    assert found[0, 0, 0, 0] == image[0, :1, :2].mean() and found[1, 7, 7, 0] == image[1, 7:, 14:].mean()
+    x = np.zeros((2, 5, 1), "float32")
+    x[0, :3, 0], x[1, :, 0] = [1, 5, 3], [2, 2, 2, 2, 2]
+    np.testing.assert_allclose(summaries(x), [[3, np.std([1, 5, 3]), 1, 5, 1, 3, 2], [2, 0, 2, 2, 2, 2, 0]], rtol=1e-6)
+    tokens = RNG.integers(2, 9, (300, 6)).astype("int32")
+    part = Part(tokens, (tokens == 3).any(axis=1).astype(int))
+    scores, _ = baselines(Dataset("d", part, part, part, vocabulary=tuple("abcdefghi")), zoo.Multiclass(2))
+    assert scores["gradient boosting on frequent words"] > 0.99
+
+
+def test_trees_forecast_each_row_ahead_by_its_place_in_the_seasons_before():
+    season = np.tile(RNG.normal(size=6) * 10, 80)
+    x = np.lib.stride_tricks.sliding_window_view(season, 12)[:-6, :, None].astype("float32")
+    y = np.lib.stride_tricks.sliding_window_view(season, 6)[12:].astype("float32")
+    part = Part(x, y)
+    dataset = Dataset("d", part, part, part, features=("load",), target="load, the next 6")
+    scores, _ = baselines(dataset, zoo.Forecasting(6).adapted(y))
+    assert scores["gradient boosting of each row ahead"] < 0.2 < scores["mean"]
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,8 @@ def new(name: str, into: Path) -> None:
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--target", help="Column to predict [default: one called target, label or the like, or the last].")
 @click.option("--task", help="Binary, Multiclass, Regression or Forecasting, where the data do not tell rightly.")
-@click.option("--kind", help="What the data are: table, images, series, forecast or text [default: found out].")
+@click.option("--kind", help="What the data are: table, images, sounds, series, forecast or text [default: found out].")
+@click.option("--known", multiple=True, help="Column that is known ahead, of a series to forecast; may be repeated.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="For all of it.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [default: runs/NAME OF THE DATA].")
 @click.option("--objective", default="val_loss", show_default=True, help="Of the search, such as int8_accuracy.")
@@ -246,7 +247,7 @@ def new(name: str, into: Path) -> None:
 def fit(path: Path, as_json: bool, **options: Any) -> None:
     """Make a model for your own data: look, tune, train, export, prove. Writes the recipe to go on from.
 
-    PATH is a CSV or Parquet file, a .npz with x and y, or a folder with a folder of images, texts or CSV files a class.
+    PATH is a CSV or Parquet file, a .npz with x and y, or a folder with a folder of images, WAV, texts or CSV a class.
     """
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {path}")
@@ -416,11 +417,22 @@ def export(
 @cli.command()
 @click.argument("target")
 @click.option("--recipe", help="Recipe of the files, where it is not the one that their record names.")
-@click.option("--data", type=click.Path(path_type=Path), help="Of files without a recipe: the data of their export.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="Of files without a recipe: the data of their export. A .csv of new rows: whether they look like train.",
+)
 @click.option("--layers", is_flag=True, help="Name the layers that lose most to quantization.")
 @_json_option
 def verify(target: str, recipe: str | None, data: Path | None, layers: bool, as_json: bool) -> None:
-    """Measure exported files again. TARGET is a recipe, a folder or a .tflite file."""
+    """Measure exported files again. TARGET is a recipe, a folder or a .tflite file.
+
+    With --data new.csv and the file of a table nothing is measured: it says which columns no longer look like those
+    that the file was trained on, and whether any does not.
+    """
+    if data is not None and data.suffix == ".csv":
+        _verify_rows(target, data, as_json)
+        return
     _load_tensorflow()
     test = None
     if data is not None:
@@ -438,6 +450,21 @@ def verify(target: str, recipe: str | None, data: Path | None, layers: bool, as_
             for check in file.checks:
                 click.echo(f"{file.file}  {'ok' if check.held else 'NO':3} {check.name}: {check.detail}")
     _raise_if_refused(result)
+
+
+def _verify_rows(file: str, data: Path, as_json: bool) -> None:
+    """Exit code 1 where a column moved."""
+    from zoo.drift import drift
+
+    with silenced():
+        shifts = drift(file, data)
+    moved = [shift for shift in shifts if shift.moved]
+    if as_json:
+        _print_json([{**vars(shift), "moved": shift.moved} for shift in shifts])
+    else:
+        click.echo("\n".join(map(str, moved)) or f"all {len(shifts)} columns look like those of train")
+    if moved:
+        raise CheckFailed(f"{data} drifted: {len(moved)} of {len(shifts)} columns moved")
 
 
 def _print_layers(losses: list[Any], as_json: bool) -> None:

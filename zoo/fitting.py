@@ -8,8 +8,9 @@ import math
 import shutil
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -20,6 +21,7 @@ from zoo.checks import check_choice, check_number
 from zoo.collection import load_recipe
 from zoo.data import Dataset, image_files, series_files, sound_files, tables, text_files
 from zoo.data.folders import path_column
+from zoo.deploy import Runner
 from zoo.exporting import Export
 from zoo.files import locked, write_text, writing_folder
 from zoo.pipeline import export_recipe, search_recipe
@@ -34,8 +36,9 @@ KINDS = ("table", "images", "sounds", "series", "forecast", "text")
 TASKS = ("Binary", "Multiclass", "Regression", "Forecasting")
 Report = Callable[[str], None]
 
-LOOKED_AT = 4096  # training samples that an epoch is timed on
-EXPORT_SECONDS, UNROLLED_SECONDS = 25.0, 55.0  # that two files take to be made and measured; of recurrent models
+LOOKED_AT = 2048  # training samples that an epoch is timed on
+# That the files take to be made and measured by a core for itself, and each step that is written out besides.
+EXPORT_SECONDS, STEP_SECONDS = 25.0, 0.4
 SEARCH_SHARE = 0.45  # of the time that is left for it
 FEWEST_TRIALS, MOST_TRIALS = 3, 30
 MOST_EPOCHS, MOST_STEPS = 100, 8_000  # of the last training; few samples take more epochs for as many steps
@@ -80,19 +83,21 @@ RUN = '''"""Runs the model on the golden inputs and compares: needs numpy and ai
 import json
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-
-golden = json.load(open("{golden}"))
-run = Interpreter("{file}").get_signature_runner()
-(name, details), = run.get_input_details().items()
+golden, model = json.load(open("{golden}")), Interpreter("{file}")
+run = model.get_signature_runner()  # takes one sample
 for x, y in zip(golden["inputs"], golden["outputs"]):
-    answer, = run(**{{name: np.array([x], details["dtype"])}}).values()
-    print(answer[0], "as on record" if np.allclose(answer[0], y, rtol=1e-3, atol=1e-3) else f"ON RECORD: {{y}}")
+    model.reset_all_variables()  # a recurrent layer may keep its state from one call to the next
+    answer = run(input=np.array([x], "{dtype}"))[golden["output_name"]][0]
+    print(answer, "as on record" if np.allclose(answer, y, rtol=1e-3, atol=1e-3) else f"ON RECORD: {{y}}")
 '''
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the data were taken for, and the model that suits them, as the text of a recipe's fields."""
+    """What the data were taken for, and the model that suits them, as the text of a recipe's fields.
+
+    `steps` are those that its recurrent layers take, in both directions, and the converter writes out one by one.
+    """
 
     kind: str
     dataset: Dataset
@@ -104,6 +109,7 @@ class Plan:
     preprocessing: str = ""
     augmentation: str = "()"
     batch_size: int = 64
+    steps: int = 0
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -153,6 +159,7 @@ def fit(
     task: str | None = None,
     *,
     kind: str | None = None,
+    known: Sequence[str] = (),
     minutes: float = 10.0,
     out: str | Path | None = None,
     objective: str = "val_loss",
@@ -166,6 +173,7 @@ def fit(
         path: a CSV or Parquet file; a folder with a folder of images, WAV, CSV or text files for each class, or a CSV
             that names such images or WAV files; or a .npz with x (and y, groups).
         target: column to predict, of a table, of texts or of a series to forecast.
+        known: columns of a series to forecast that are known ahead, a holiday say.
         task: "Binary", "Multiclass", "Regression" or "Forecasting", where the data do not tell rightly.
         kind: what the data are, one of `KINDS`, "table" or "images" say, where they are taken for
             something else.
@@ -187,7 +195,7 @@ def fit(
     if kind is not None:
         check_choice("kind", kind, KINDS)
     path = Path(path)
-    plan = look(path, target, task, kind)
+    plan = look(path, target, task, kind, known)
     dataset = plan.dataset
     for note in (f"taken for {plan.kind}", *dataset.notes):
         report(note)
@@ -208,13 +216,16 @@ def fit(
         return _fitted(plan, folder, file, (start, end), objective, max_bytes, cut_short, report)
 
 
-def look(path: Path, target: str | None, task: str | None, kind: str | None) -> Plan:
+def look(path: Path, target: str | None, task: str | None, kind: str | None, known: Sequence[str] = ()) -> Plan:
     """Reads the data as what they are. Raises FileNotFoundError or ValueError, see `fit`."""
     if not path.exists():
         raise FileNotFoundError(f"there is no file or folder {path}")
     kind = kind or kind_of(path, task)
+    if known and kind != "forecast":
+        raise ValueError(f"known={', '.join(known)}: columns that are known ahead go with task='Forecasting'")
     readers: dict[str, Callable[..., Plan]] = {
-        "table": _table, "images": _images, "sounds": _sounds, "series": _series, "forecast": _forecast, "text": _text,
+        "table": _table, "images": _images, "sounds": _sounds, "series": _series, "text": _text,
+        "forecast": partial(_forecast, known=tuple(known)),
     }  # fmt: skip
     return readers[kind](path, target, task)
 
@@ -226,7 +237,8 @@ def kind_of(path: Path, task: str | None) -> str:
             "images": image_files.IMAGES, "sounds": sound_files.SOUNDS, "text": text_files.SUFFIXES,
             "series": series_files.SUFFIXES,
         }  # fmt: skip
-        found = [p.suffix.lower() for p in path.glob("*/*") if not p.name.startswith(".")]
+        names = [p.name for depth in ("*/*", "*/*/*") for p in path.glob(depth)]
+        found = [Path(name).suffix.lower() for name in names if not name.startswith(".")]
         best = max(counts, key=lambda kind: sum(suffix in counts[kind] for suffix in found))
         if not any(suffix in counts[best] for suffix in found):
             raise ValueError(
@@ -260,9 +272,8 @@ def _fitted(
         best = best_baseline({"baselines": simple[0], "score_name": task.score_name,
                               "larger_is_better": task.larger_is_better})  # fmt: skip
         report(f"to beat: {best[0]}, {task.score_name} {figure(best[1])} ({time.monotonic() - before:.0f} s)")
-    epoch, overhead = _epoch_seconds(recipe, dataset)
-    recurrent = plan.builder in ("zoo.lstm", "zoo.gru")
-    last = end - max(UNROLLED_SECONDS if recurrent else EXPORT_SECONDS, 0.1 * (end - start))
+    epoch, overhead, busy = _epoch_seconds(recipe, dataset)
+    last = end - max(busy * (EXPORT_SECONDS + STEP_SECONDS * plan.steps), 0.1 * (end - start))
     left = max(1.0, last - time.monotonic())
     most = max(MOST_EPOCHS, MOST_STEPS // -(-len(dataset.train.x) // plan.batch_size))
     epochs = int(np.clip((1 - SEARCH_SHARE) * left / epoch, 1, most))
@@ -273,6 +284,8 @@ def _fitted(
         epochs, trials, trial_epochs = numbers
         report("goes on with the search that was cut short; --overwrite begins anew")
     report(f"an epoch takes {epoch:.2g} s: {trials} trials of {trial_epochs}, then {epochs} epochs")
+    if epoch > left:
+        report(f"of the minutes {left:.0f} s are left for it: this will take longer; --minutes gives more")
     recipe = _written(plan, file, objective, max_bytes, epochs, trials, trial_epochs)
     found: Search | None = None
     if trials:
@@ -300,7 +313,7 @@ def _written(
     notes = "\n".join(textwrap.wrap(told, 116))
     imports = "import keras\n\n" if "keras." in plan.preprocessing else ""
     limits = f"zoo.Limits(bytes={max_bytes})" if max_bytes else "None"
-    fields = {k: v for k, v in vars(plan).items() if k not in ("kind", "dataset")}
+    fields = {k: v for k, v in vars(plan).items() if k not in ("kind", "dataset", "steps")}
     text = RECIPE.format(
         summary=_quotable(summary), notes=_quotable(notes), epochs=epochs, trials=trials,
         trial_epochs=trial_epochs, objective=objective, limits=limits, imports=imports, precisions=plan.precisions,
@@ -310,18 +323,22 @@ def _written(
     return load_recipe(file)
 
 
-def _epoch_seconds(recipe: Recipe, dataset: Dataset) -> tuple[float, float]:
-    """What an epoch takes, and what building a model and compiling its first epoch does."""
+def _epoch_seconds(recipe: Recipe, dataset: Dataset) -> tuple[float, float, float]:
+    """What an epoch takes, what building a model and compiling its first epoch does, and how busy the machine is.
+
+    The last is how many times longer things take than a core that has nothing else to do would need.
+    """
     task, some = recipe.task.adapted(dataset.train.y), min(LOOKED_AT, len(dataset.train.x))
-    began = time.monotonic()
+    began, computed = time.monotonic(), time.process_time()
     x = dataset.train.x[:some]
     small = dataset.thinned(some) if some < len(dataset.train.x) else dataset
     keras.backend.clear_session()
     model, clock = recipe.build(small), _Clock()
-    train_model(model, (np.asarray(x), task.encode(dataset.train.y[:some])), epochs=3, batch_size=recipe.batch_size,
+    train_model(model, (np.asarray(x), task.encode(dataset.train.y[:some])), epochs=2, batch_size=recipe.batch_size,
                 callbacks=[clock])  # fmt: skip
-    epoch = max(1e-3, clock.ends[-1] - clock.ends[-2]) * (len(dataset.train.x) + len(dataset.validation.x) / 3) / some
-    return epoch, clock.ends[0] - began
+    busy = max(1.0, (time.monotonic() - began) / (time.process_time() - computed))
+    epoch = max(1e-3, clock.ends[1] - clock.ends[0]) * (len(dataset.train.x) + len(dataset.validation.x) / 3) / some
+    return epoch, clock.ends[0] - began, busy
 
 
 def _cut_short(folder: Path, file: Path) -> Recipe | None:
@@ -345,7 +362,8 @@ def _hand_over(result: Export, folder: Path, recipe: Path) -> None:
         shutil.copy(recipe, place / "recipe.py")
         if good:
             golden = Path(good[-1].file).with_suffix(".golden.json").name
-            (place / "run.py").write_text(RUN.format(file=good[-1].file, golden=golden), encoding="utf-8")
+            program = RUN.format(file=good[-1].file, golden=golden, dtype=Runner(place / good[-1].file).input_dtype)
+            (place / "run.py").write_text(program, encoding="utf-8")
 
 
 class _Until(keras.callbacks.Callback):
@@ -432,6 +450,7 @@ def _text(path: Path, target: str | None, task: str | None) -> Plan:
         '"dropout": 0.4}', f"zoo.Multiclass({len(dataset.labels)})",
         augmentation='zoo.augment.for_text("light", unknown=1)',
         batch_size=min(64, _batch(dataset)),
+        steps=2 * steps,
     )  # fmt: skip
 
 
@@ -447,11 +466,12 @@ def _series(path: Path, target: str | None, task: str | None) -> Plan:
         preprocessing="keras.layers.Normalization()",
         augmentation='zoo.augment.for_sequences("light")',
         batch_size=min(64, _batch(dataset)),
+        steps=dataset.input_shape[0],
     )  # fmt: skip
 
 
-def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
-    dataset = series_files.forecast(path, target)
+def _forecast(path: Path, target: str | None, task: str | None, known: tuple[str, ...] = ()) -> Plan:
+    dataset = series_files.forecast(path, target, known=known)
     (window, features), horizon = dataset.input_shape, dataset.train.y.shape[1]
     seasons = window // horizon
     # A step is a row ahead, and reads the rows at its place in the seasons before, all by the same weights. What is
@@ -462,10 +482,12 @@ def _forecast(path: Path, target: str | None, task: str | None) -> Plan:
     )
     return Plan(
         "a series to forecast", dataset,
-        f"partial(zoo.data.forecast, {str(path.resolve())!r}, {target!r}, window={window}, horizon={horizon})",
+        f"partial(zoo.data.forecast, {str(path.resolve())!r}, {target!r}, window={window}, horizon={horizon}"
+        + (f", known={known!r})" if known else ")"),
         "zoo.gru", '{"units": (48,), "bidirectional": True, "head": "each"}', f'zoo.Forecasting({horizon}, loss="mae")',
         preprocessing="zoo.ClippedNormalization()" + folded,
         batch_size=_batch(dataset),
+        steps=2 * horizon,
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ DATE_PARTS = ("days since 2000", "month", "weekday", "hour")
 EPOCH = datetime(2000, 1, 1)
 PIECE = 20_000  # rows in memory as text at a time
 DELIMITERS = ",;\t|"
+SWALLOWED = 20  # lines that a cell in quotes may span; more in a row that does not fit is a quote left open
 
 
 @dataclass(frozen=True)
@@ -147,19 +148,23 @@ def vectors(columns: Sequence[Column], cells: Mapping[str, Sequence[str]]) -> np
 
 def read_rows(path: Path, columns: Sequence[Column]) -> np.ndarray:
     """Inputs (n, values) of a CSV file of raw rows, with a header; the target may be missing."""
-    table = Csv(path)
+    return np.concatenate(list(read_pieces(path, columns)))
+
+
+def read_pieces(path: Path, columns: Sequence[Column]) -> Iterator[np.ndarray]:
+    """Likewise, some thousand rows at a time. Raises FileNotFoundError, or ValueError with the line."""
+    table, found = Csv(path), False
     if not table.header:
         raise ValueError(f"{path} has no header: its first line must name the columns")
-    found = []
     for piece in pieces(table.rows()):
         if table.bad:
             break
-        found.append(vectors(columns, dict(zip(table.names, zip(*piece, strict=True), strict=True))))
+        found = True
+        yield vectors(columns, dict(zip(table.names, zip(*piece, strict=True), strict=True)))
     if table.bad:
         raise ValueError(f"{path}, line {table.bad[0][0]}: {table.bad[0][1]}")
     if not found:
         raise ValueError(f"{path} has a header and no rows")
-    return np.concatenate(found)
 
 
 def pieces(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[list[str]]]:
@@ -199,10 +204,7 @@ class Csv:
         first = [cell.strip() for cell in first]
         self.header = not any(number(cell) is not None for cell in first) and len(set(first)) > len(first) // 2
         given = first if self.header else [f"column {i + 1}" for i in range(len(first))]
-        self.names: list[str] = []
-        for name in (name or f"column {i + 1}" for i, name in enumerate(given)):
-            again = sum(other == name or other.startswith(f"{name} (") for other in self.names)
-            self.names.append(f"{name} ({again + 1})" if again else name)
+        self.names = _distinct([name or f"column {i + 1}" for i, name in enumerate(given)])
 
     def first(self, count: int) -> list[list[str]]:
         return [row for _, row in itertools.islice(self.rows(), count)]
@@ -224,15 +226,34 @@ class Csv:
         with open(self.path, encoding=self._encoding, errors="zoo-windows", newline="") as file:
             rows = csv.reader(file, delimiter=self.delimiter)
             try:
+                line = 0
                 for place, row in enumerate(rows):
+                    before, line = line, rows.line_num
                     if (place == 0 and self.header) or not any(cell.strip() for cell in row):
                         continue
                     if len(row) != len(self.names):
-                        self.bad.append((rows.line_num, f"{len(row)} cells, the other lines have {len(self.names)}"))
+                        if line - before > SWALLOWED:
+                            raise ValueError(
+                                f"{self.path}, line {before + 1}: a quote opens there and is closed {line - before:,} "
+                                "lines on, or never: close it, or take it out"
+                            )
+                        self.bad.append((line, f"{len(row)} cells, the other lines have {len(self.names)}"))
                         continue
-                    yield rows.line_num, row
-            except csv.Error as error:
-                raise ValueError(f"{self.path}, line {rows.line_num}: {error}") from None
+                    yield line, row
+            except csv.Error as error:  # a cell of more than 131,072 characters: a quote left open, too
+                raise ValueError(f"{self.path}, line {line + 1}: {error}; is a quote left open?") from None
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The same names, a number added where two are alike."""
+    found: dict[str, None] = {}
+    for name in names:
+        again, new = 1, name
+        while new in found:
+            again += 1
+            new = f"{name} ({again})"
+        found[new] = None
+    return list(found)
 
 
 def _delimiter(text: str) -> str:

@@ -40,7 +40,11 @@ class FusedLSTM(keras.layers.LSTM):
         lengths = None if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)  # (B,)
 
         def backwards(x):
-            return tf.reverse(x, [1]) if lengths is None else tf.reverse_sequence(x, lengths, seq_axis=1, batch_axis=0)
+            if lengths is None:
+                return tf.reverse(x, [1])
+            # Each from its own end on, padding left behind it; the op for that, REVERSE_SEQUENCE, has no int8.
+            steps, length = tf.range(tf.shape(x)[1]), lengths[:, None]
+            return tf.gather(x, tf.where(steps < length, length - 1 - steps, steps), axis=1, batch_dims=1)
 
         outputs = self._marked(backwards(sequences) if self.go_backwards else sequences)  # (B, T, units)
         if self.return_sequences:

@@ -13,6 +13,7 @@ from zoo.rows import Csv, is_missing, number
 
 LEAST_OF_A_CLASS = 8  # samples: some for each of train, validation and test
 MOST_CLASSES = 100
+SIDES = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})  # of a split
 TARGETS = ("target", "label", "class", "y", "outcome", "species", "survived", "price", "churn", "diagnosis")
 
 
@@ -39,12 +40,18 @@ def files_by_class(
         raise FileNotFoundError(f"there is no folder {folder}")
     found: dict[str, list[Path]] = {}
     others: list[Path] = []
-    for name in sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")):
+    names = sorted(entry.name for entry in os.scandir(folder) if _is_class(entry, folder))
+    if names and {name.lower() for name in names} <= SIDES:
+        raise ValueError(
+            f"{folder} has the folders {', '.join(names)}, which are no classes: give the one to learn from, such as "
+            f"{folder / names[-1]}; `zoo fit` splits by itself"
+        )
+    for name in names:
         for place, inner, files in os.walk(folder / name):  # which does not follow links
             inner[:] = sorted(i for i in inner if not i.startswith("."))
             for file in sorted(f for f in files if not f.startswith(".")):
                 path = Path(place) / file
-                if path.suffix.lower() in suffixes:
+                if path.suffix.lower() in suffixes and not _is_special(path):
                     found.setdefault(name, []).append(path)
                 else:
                     others.append(path)
@@ -56,6 +63,21 @@ def files_by_class(
     notes = [f"{len(others):,} files are passed by, as {others[0]}: they are no {what}"] if others else []
     labels = tuple(found)
     return [(path, i) for i, name in enumerate(labels) for path in found[name]], labels, notes
+
+
+def _is_class(entry: os.DirEntry, folder: Path) -> bool:
+    """A folder that is not hidden, and no link that leads round in a circle."""
+    if entry.name.startswith(".") or not entry.is_dir():
+        return False
+    target = Path(entry.path).resolve()
+    return not entry.is_symlink() or not (
+        target in (whole := folder.resolve(), *whole.parents) or whole in target.parents
+    )
+
+
+def _is_special(path: Path) -> bool:
+    """A pipe or a device, which would be waited for for ever."""
+    return path.exists() and not path.is_file()
 
 
 def files_by_row(

@@ -1,13 +1,18 @@
 """Images, in one folder a class or named in a CSV, as a data set; and one image as an input of a model."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zoo.checks import check_size
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_of, left_out, noted
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 LARGEST = 64  # pixels of a side, where no size is given
@@ -76,7 +81,7 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
     except ModuleNotFoundError:
         raise ImportError("reading images needs Pillow: pip install pillow") from None
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise ValueError(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
             image.draft(None, (2 * width, 2 * height))  # a JPEG need not be decoded in full size
@@ -98,6 +103,15 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
         raise ValueError(f"{path} is no image that can be read: {str(error).splitlines()[0]}") from None
 
 
+def _opened(path: str | Path) -> "Image.Image":
+    """As Pillow opens it, which reads the head alone; our own limit of pixels makes its warning one too many."""
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
 def _shape(
     files: Sequence[Path], size: int | Sequence[int] | None, channels: int | None
 ) -> tuple[tuple[int, int], int]:
@@ -106,7 +120,7 @@ def _shape(
     sizes, colour = [], False
     for file in files:
         try:
-            with Image.open(file) as image:
+            with _opened(file) as image:
                 sizes.append((image.height, image.width))
             if channels is None and not colour:
                 small = read_image(file, 16, 16, 3)

@@ -1,6 +1,7 @@
 """Series of one's own as a data set: to classify, from a .npz or a folder of CSV files a class, or to forecast."""
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from zoo.rows import DATES, Csv, date, is_missing, number
 SUFFIXES = frozenset({".csv", ".tsv"})
 UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 LONGEST = 512  # steps of an input; longer series are cut
+FEWEST_GROUPS = 5  # that can be in train, validation and test
 
 
 def series(path: str | Path, *, test: float = 0.2, validation: float = 0.15) -> Dataset:
@@ -22,7 +24,8 @@ def series(path: str | Path, *, test: float = 0.2, validation: float = 0.15) -> 
 
     A .npz holds x, (n, steps, channels) or (n, steps), with zeros behind the end of shorter series, and y (n,): whole
     numbers or names for classes, real numbers for values; and, where series of one person must not stand on two sides,
-    groups (n,). A CSV file is one series, a step a row, a channel a column.
+    groups (n,). A CSV file is one series, a step a row, a channel a column; a column of dates is passed by. Folders
+    within those of the classes are groups, of one person say, where there are at least five of different names.
 
     Raises:
         FileNotFoundError, ValueError: no such file, arrays of another form, or fewer than two classes.
@@ -68,7 +71,7 @@ def series(path: str | Path, *, test: float = 0.2, validation: float = 0.15) -> 
 def _from_folder(path: Path, test: float, validation: float) -> Dataset:
     files, labels, notes = files_by_class(path, SUFFIXES, "CSV files")
     found: list[np.ndarray] = []
-    ys, bad, cut = [], [], 0
+    ys, people, bad, cut = [], [], [], 0
     for file, label in files:
         try:
             values = _steps(file)
@@ -81,11 +84,20 @@ def _from_folder(path: Path, test: float, validation: float) -> Dataset:
         cut += len(values) > LONGEST
         found.append(values[:LONGEST])
         ys.append(label)
+        people.append(file.parent.name if file.parent.parent != path else "")
     notes += left_out(bad, len(files), "CSV files")
     if cut:
         notes.append(f"{cut:,} series are longer than {LONGEST} steps and are cut there")
-    x, y, labels, notes = enough(pad(found), np.array(ys, "int32"), labels, notes, path)
-    return noted(Dataset.split(path.resolve().name, x, y, labels=labels, test=test, validation=validation), notes)
+    x, y, groups, name = pad(found), np.array(ys, "int32"), None, path.resolve().name
+    if "" not in people and len(set(people)) >= FEWEST_GROUPS:
+        groups = np.array(people)
+        notes.append(
+            f"{len(set(people))} groups by the folders within the classes, {people[0]!r} for one: none is torn"
+        )
+    else:
+        x, y, labels, notes = enough(x, y, labels, notes, path)
+    dataset = Dataset.split(name, x, y, groups=groups, labels=labels, test=test, validation=validation)
+    return noted(dataset, notes)
 
 
 def _steps(file: Path) -> np.ndarray:
@@ -96,8 +108,10 @@ def _steps(file: Path) -> np.ndarray:
         raise ValueError(f"{file}, line {table.bad[0][0]}: {table.bad[0][1]}")
     if not rows:
         raise ValueError(f"{file} has no rows")
-    values = np.empty((len(rows), len(table.names)), "float32")
-    for place, (line, row) in enumerate(rows):
+    clocks = {i for i, cell in enumerate(rows[0][1]) if number(cell) is None and date(cell, DATES)}
+    values = np.empty((len(rows), len(table.names) - len(clocks)), "float32")
+    for place, (line, cells) in enumerate(rows):
+        row = [cell for i, cell in enumerate(cells) if i not in clocks]
         read = [number(cell) for cell in row]
         odd = [cell for cell, value in zip(row, read, strict=True) if value is None or not np.isfinite(value)]
         if odd:
@@ -112,6 +126,7 @@ def forecast(
     target: str | None = None,
     *,
     time: str | None = None,
+    known: Sequence[str] = (),
     window: int | None = None,
     horizon: int | None = None,
     test: float = 0.15,
@@ -125,6 +140,8 @@ def forecast(
 
     Args:
         target: column of numbers; by default the last one. time: column of dates; by default the first that is one.
+        known: columns of numbers that are known ahead, a holiday or a price say: a row of an input also holds what
+            they are `horizon` rows later, so that its last rows tell of those to forecast.
         horizon: by default what people plan by: a day of rows that are an hour apart or less, at most 96; a week of
             days, a quarter of weeks, a year of months; less where there are too few rows.
         window: by default seven times the horizon, or what the number of rows allows.
@@ -132,11 +149,56 @@ def forecast(
     Raises:
         FileNotFoundError, ValueError: no such file or column, no dates, or too few rows.
     """
-    table = Csv(path)
     for name, size in (("window", window), ("horizon", horizon)):
         if size is not None:
             check_size(name, size)
-    rows, notes = list(table.rows()), list[str]()
+    notes: list[str] = []
+    moments, chosen, numeric = _timed(path, target, time, notes)
+    for name in known:
+        check_choice("known", name, [name for name in numeric if name != chosen])
+    values = np.column_stack([numeric.pop(chosen), *numeric.values()])
+    values, moments, step = _regular(values, moments, notes)
+    window, horizon = _span(path, len(values), step, window, horizon)
+    names = [chosen, *numeric]
+    trained = values[: int(len(values) * (1 - test - validation))]
+    varies = [i == 0 or names[i] in known or _varies(column) for i, column in enumerate(trained.T)]
+    for name, kept in zip(names, varies, strict=True):
+        if not kept:
+            notes.append(f"column {name!r} is left out: it is nearly always the same in train")
+    values, names = values[:, varies], [name for name, kept in zip(names, varies, strict=True) if kept]
+    ahead_known = values[:, 0].copy()
+    filled = _last_known(values)
+    for name in known:
+        column = filled[:, names.index(name)]
+        filled = np.column_stack([filled, np.append(column[horizon:], np.full(horizon, column[-1]))])
+        names = [*names, f"{name}, {horizon} rows on"]
+    calendar = _calendar(moments.astype("datetime64[s]").tolist())
+    inputs = np.concatenate([filled, calendar], axis=1).astype("float32")
+    first = np.arange(len(inputs) - window - horizon + 1)
+    ahead = np.lib.stride_tricks.sliding_window_view(ahead_known, horizon)[window:]
+    first = first[~np.isnan(ahead).any(axis=1)]
+    x = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(inputs, window, axis=0).transpose(0, 2, 1)[first])
+    notes.append(f"a row every {_spoken(step)}; {window} rows tell the next {horizon}")
+    dataset = Dataset.by_time(
+        Path(path).stem,
+        x,
+        ahead[first].astype("float32"),
+        first,
+        span=window + horizon,
+        test=test,
+        validation=validation,
+    )
+    calendar_names = ("hour sin", "hour cos", "weekday sin", "weekday cos", "month sin", "month cos")
+    features = (*names, *calendar_names)
+    return dataclasses.replace(dataset, notes=tuple(notes), features=features, target=f"{chosen}, the next {horizon}")
+
+
+def _timed(
+    path: str | Path, target: str | None, time: str | None, notes: list[str]
+) -> tuple[np.ndarray, str, dict[str, np.ndarray]]:
+    """Times, the target's name, and the columns of numbers by name, missing ones as NaN."""
+    table = Csv(path)
+    rows = list(table.rows())
     if table.bad:
         notes.append(f"{len(table.bad):,} lines are left out, the first one line {table.bad[0][0]}: {table.bad[0][1]}")
     if not rows:
@@ -167,38 +229,7 @@ def forecast(
         raise ValueError(f"{path}: the column {chosen!r} has no numbers to forecast")
     if target is None:
         notes.append(f"forecasts {chosen!r}, the last column of numbers; --target names another")
-    moments = np.array(times, "datetime64[s]")
-    values = np.column_stack([numeric.pop(chosen), *numeric.values()])
-    values, moments, step = _regular(values, moments, notes)
-    window, horizon = _span(path, len(values), step, window, horizon)
-    names = [chosen, *numeric]
-    trained = values[: int(len(values) * (1 - test - validation))]
-    varies = [i == 0 or _varies(column) for i, column in enumerate(trained.T)]
-    for name, kept in zip(names, varies, strict=True):
-        if not kept:
-            notes.append(f"column {name!r} is left out: it is nearly always the same in train")
-    values, names = values[:, varies], [name for name, kept in zip(names, varies, strict=True) if kept]
-    ahead_known = values[:, 0].copy()
-    filled = _last_known(values)
-    calendar = _calendar(moments.astype("datetime64[s]").tolist())
-    inputs = np.concatenate([filled, calendar], axis=1).astype("float32")
-    first = np.arange(len(inputs) - window - horizon + 1)
-    ahead = np.lib.stride_tricks.sliding_window_view(ahead_known, horizon)[window:]
-    first = first[~np.isnan(ahead).any(axis=1)]
-    x = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(inputs, window, axis=0).transpose(0, 2, 1)[first])
-    notes.append(f"a row every {_spoken(step)}; {window} rows tell the next {horizon}")
-    dataset = Dataset.by_time(
-        Path(path).stem,
-        x,
-        ahead[first].astype("float32"),
-        first,
-        span=window + horizon,
-        test=test,
-        validation=validation,
-    )
-    calendar_names = ("hour sin", "hour cos", "weekday sin", "weekday cos", "month sin", "month cos")
-    features = (*names, *calendar_names)
-    return dataclasses.replace(dataset, notes=tuple(notes), features=features, target=f"{chosen}, the next {horizon}")
+    return np.array(times, "datetime64[s]"), chosen, numeric
 
 
 def _varies(column: np.ndarray) -> bool:

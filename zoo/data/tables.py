@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo import drift
 from zoo.checks import check_choice
 from zoo.data.dataset import Dataset, parted
 from zoo.data.folders import LEAST_OF_A_CLASS, MOST_CLASSES, TARGETS
@@ -146,7 +147,8 @@ def _seen(source: "Csv | _Parquet", notes: list[str]) -> list[_Seen]:
     path, names = source.path, source.names
     if len(names) < 2:
         raise ValueError(
-            f"{path} has one column only, {names[0]!r}; a table needs a target and something to tell it by"
+            f"{path} has one column only, {names[0]!r}; a table needs a target and something to tell it by, with one "
+            "of , ; tab | between them"
         )
     if len(names) > MOST_COLUMNS:
         raise ValueError(f"{path} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read: choose some")
@@ -278,7 +280,7 @@ def _dataset(
         source.path.stem, train, held_out, tests, labels=labels, target=goal.name,
         features=tuple(name for column in columns for name in column.values),
         categories=tuple(codes for column in columns for codes in column.codes),
-        files={FILE: to_json(columns)},
+        files={FILE: to_json(columns), drift.FILE: drift.profile(columns, np.asarray(train.x))},
     )  # fmt: skip
     notes += [
         f"column {name!r} alone tells the target ({score:.3f} on validation): will it be known when you ask?"

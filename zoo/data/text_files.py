@@ -11,7 +11,7 @@ from zoo.data.texts import from_texts, words_of
 from zoo.rows import Csv
 
 SUFFIXES = frozenset({".txt"})
-LONGEST = 128  # tokens of an input, where no number of steps is given
+LONGEST = 64  # tokens of an input, where no number of steps is given: recurrent layers take their time for each
 MOST_BYTES = 1_000_000  # of a file
 WORDY = 4.0  # words a cell, from which a column is taken for text
 
@@ -32,7 +32,7 @@ def text(
 
     Args:
         target: of a CSV; by default a column that is called target, label, class or the like, or the last other one.
-        words: size of the vocabulary. steps: tokens of an input; by default what 19 of 20 texts have, at most 128.
+        words: size of the vocabulary. steps: tokens of an input; by default what 19 of 20 texts have, at most 64.
         test, validation: fractions, split by content and stratified by class.
 
     Raises:
@@ -62,7 +62,7 @@ def kind_of(path: Path) -> str:
         return "table"
     table = Csv(path)
     rows = table.first(200)
-    if not rows or len(table.names) > 3:
+    if not rows or not 2 <= len(table.names) <= 3:
         return "table"
     return "text" if max(_wordiness(rows)) >= WORDY else "table"
 
