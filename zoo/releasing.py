@@ -7,6 +7,7 @@ release leaves the hashes of its files in SHA256SUMS, which `sha256sum --check` 
 import re
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 from zoo.cards import card
@@ -35,6 +36,7 @@ def release(run: Path, name: str) -> None:
         raise ValueError(f"{run / 'model.keras'} was trained after the export; `zoo export {name}` first")
     with writing(folder("saved_models") / name / "model.keras") as model:
         load_keras(run / "model.keras").save(model)
+        deflate(model)
     for source, target in (
         (run / "saved_model" / "1", folder("saved_models") / name / "1"),
         (run / "tflite", folder("tflite") / name),
@@ -46,6 +48,15 @@ def release(run: Path, name: str) -> None:
             if target.parent.name == "tflite" and (run / "search.csv").is_file():  # a recipe may have no search
                 shutil.copy(run / "search.csv", temporary)
     seal(name)
+
+
+def deflate(archive: Path) -> None:
+    """Packs a Keras file, whose parts Keras stores as they are: a fifth smaller, and read as before."""
+    with zipfile.ZipFile(archive) as stored:
+        parts = [(part, stored.read(part)) for part in stored.infolist()]
+    with zipfile.ZipFile(archive, "w", compresslevel=9) as packed:
+        for part, content in parts:
+            packed.writestr(part, content, zipfile.ZIP_DEFLATED)
 
 
 def root() -> Path:
