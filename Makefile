@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo data test lint test-targets release release-fashion readme trust docs benchmark clean
+.PHONY: help demo data test lint test-targets page release release-fashion readme trust docs benchmark clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -29,9 +29,17 @@ lint: .venv/.installed  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test-targets: .venv/.installed  ## tests on LiteRT Micro, of searches that are killed, PostgreSQL's server too, and of the site
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,micro,postgresql]'
+test-targets: .venv/.installed page/node_modules  ## tests in Chromium, on LiteRT Micro and PostgreSQL, of killed searches and of the site
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,micro,browser,postgresql]'
 	$(BIN)/python -m pytest tests/targets
+
+page/node_modules: page/package-lock.json
+	@command -v npm >/dev/null || { echo "LiteRT.js comes from npm: apt-get install npm"; exit 1; }
+	npm ci --prefix page --no-audit --no-fund --loglevel error
+	touch $@
+
+page: .venv/.installed page/node_modules  ## build the gallery in site/, with models that run in the page
+	$(BIN)/python -m page --into site
 
 RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
 SEEDS ?= 5
@@ -64,4 +72,4 @@ benchmark: .venv/.installed  ## what our loops gain over what a user would write
 	$(BIN)/python -m benchmarks.tuning_scale
 
 clean:
-	rm -rf .venv runs build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv runs site build dist page/node_modules .pytest_cache .mypy_cache .ruff_cache

@@ -37,7 +37,7 @@ def _asked(file: Path, target: Target) -> Answer:
     if reason is not None:
         return Answer(target.title, False, reason)
     try:
-        measured = {"litert": _litert, "micro": _micro}.get(target.name, _nowhere)(file)
+        measured = {"litert": _litert, "browser": _browser, "micro": _micro}[target.name](file)
     except (CheckFailed, ValueError) as error:
         return Answer(target.title, False, str(error))
     except ImportError as error:
@@ -49,13 +49,17 @@ def _litert(file: Path) -> str:
     return f"{np.median(latency(Runner(file), SECONDS)) * 1e6:.1f} us a sample here, on one thread"
 
 
+def _browser(file: Path) -> str:
+    from zoo.browser import Browser
+
+    with Browser() as browser:
+        seconds = np.median(browser.latency(file, SECONDS))
+    return f"{seconds * 1e6:.0f} us a sample in headless Chromium here, the way from and to JavaScript included"
+
+
 def _micro(file: Path) -> str:
     from zoo.micro import arena_bytes
 
     if find_spec("tflite_micro") is None:
         raise ImportError("pip install 'keras-zoo[micro]'")
     return f"{arena_bytes(file):,} bytes of arena, with the reference kernels"
-
-
-def _nowhere(file: Path) -> str:
-    raise ImportError("it needs a browser, and none is started here")

@@ -1,0 +1,113 @@
+"""Which released models run in the page, chosen from the collection by rule, and the streaming file of a GRU."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.collection import Entry, folder, load
+from zoo.data.texts import VOCABULARY
+from zoo.deploy import read_archive
+from zoo.files import read_json
+from zoo.targets import TARGETS, refusal
+
+
+@dataclass(frozen=True)
+class Live:
+    """A file that the page runs."""
+
+    entry: Entry
+    file: dict[str, Any]  # of the record
+
+    @property
+    def path(self) -> Path:
+        return folder("tflite") / self.entry.name / self.file["file"]
+
+    @property
+    def url(self) -> str:
+        """Of the file in the site."""
+        return f"models/{self.entry.name}/{self.file['file']}"
+
+    @property
+    def golden(self) -> str:
+        return self.url.removesuffix(".tflite") + ".golden.json"
+
+
+def digit(entries: Sequence[Entry]) -> Live:
+    return _best(entries, "digits as images", lambda record, path: _is_image(record, "digits"))
+
+
+def garment(entries: Sequence[Entry]) -> Live:
+    return _best(entries, "Fashion-MNIST as images", lambda record, path: _is_image(record, "fashion_mnist"))
+
+
+def sentence(entries: Sequence[Entry]) -> Live:
+    def reads_words(record: dict[str, Any], path: Path) -> bool:
+        archive = read_archive(path.read_bytes())
+        return record["task"] == "Binary" and archive is not None and VOCABULARY in archive.files
+
+    return _best(entries, "sentences", reads_words)
+
+
+def series(entries: Sequence[Entry]) -> Live:
+    """The float32 file of the GRU of classes that can stream, as one that reads both ways cannot; the longest series.
+
+    Its golden answers are what the streaming file of `stream` must arrive at.
+    """
+    found = []
+    for entry in entries:
+        record = entry.record or {}
+        recipe = record.get("recipe", {})
+        streams = str(recipe.get("builder", "")).endswith("gru") and not recipe["arguments"].get("bidirectional")
+        if streams and record["task"] == "Multiclass" and "float32" in record["files"]:
+            found.append(Live(entry, record["files"]["float32"]))
+    if not found:
+        raise LookupError("no GRU that reads one way is released in float32; the page plays a series through one")
+    return max(found, key=lambda live: (live.entry.record or {})["data"]["input_shape"][0])
+
+
+def stream(live: Live, into: Path) -> None:
+    """Writes the streaming file of a released GRU: one step a call, with its state in and out."""
+    import zoo
+
+    record = live.entry.record or {}
+    inputs = np.array(read_json(live.path.with_suffix(".golden.json"))["inputs"], "float32")
+    with tempfile.TemporaryDirectory() as temporary:
+        result = zoo.export(
+            load(live.entry.name),
+            Path(temporary),
+            calibration=inputs,
+            task=zoo.Multiclass(len(record["data"]["labels"])),
+            name=live.entry.name,
+            labels=record["data"]["labels"],
+            precisions=("float32",),
+            strategy="streaming",
+            target="browser",
+            report=lambda line: None,
+        )
+        (file,) = result.files
+        if not file.verified:
+            raise ValueError(f"the streaming file of {live.entry.name} did not pass: {file.refusal}")
+        into.write_bytes((Path(temporary) / "tflite" / file.file).read_bytes())
+
+
+def _is_image(record: dict[str, Any], data: str) -> bool:
+    return record["data"]["name"] == data and record["task"] == "Multiclass" and len(record["data"]["input_shape"]) == 3
+
+
+def _best(entries: Sequence[Entry], what: str, fits: Callable[[dict[str, Any], Path], bool]) -> Live:
+    """Of the released files that fit and run in a browser, the one of the best score; the smallest of equals."""
+    found = [
+        live
+        for entry in entries
+        if entry.record
+        for file in entry.record["files"].values()
+        if fits(entry.record, (live := Live(entry, file)).path)
+    ]
+    for live in sorted(found, key=lambda live: (-live.file["score"], live.file["bytes"])):
+        if refusal(live.path, TARGETS["browser"]) is None:
+            return live
+    raise LookupError(f"no model of {what} that runs in a browser is released, and the page shows one")
