@@ -40,6 +40,7 @@ LOOKED_AT = 2048  # training samples that an epoch is timed on
 # That the files take to be made and measured by a core for itself, and each step that is written out besides.
 EXPORT_SECONDS, STEP_SECONDS = 25.0, 0.4
 SEARCH_SHARE = 0.45  # of the time that is left for it
+LEAST_SHARE = 0.15  # of the minutes, for search and training, whatever the export takes
 FEWEST_TRIALS, MOST_TRIALS = 3, 30
 MOST_EPOCHS, MOST_STEPS = 100, 8_000  # of the last training; few samples take more epochs for as many steps
 
@@ -274,7 +275,8 @@ def _fitted(
         report(f"to beat: {best[0]}, {task.score_name} {figure(best[1])} ({time.monotonic() - before:.0f} s)")
     epoch, overhead, busy = _epoch_seconds(recipe, dataset)
     last = end - max(busy * (EXPORT_SECONDS + STEP_SECONDS * plan.steps), 0.1 * (end - start))
-    left = max(1.0, last - time.monotonic())
+    last = max(last, time.monotonic() + LEAST_SHARE * (end - start))
+    left = last - time.monotonic()
     most = max(MOST_EPOCHS, MOST_STEPS // -(-len(dataset.train.x) // plan.batch_size))
     epochs = int(np.clip((1 - SEARCH_SHARE) * left / epoch, 1, most))
     trial_epochs = max(1, min(epochs, 20, round(epochs / 3)))
