@@ -77,7 +77,7 @@ def memory(trials: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "benchmarks.tuning_scale", "--child", folder, "--memory-trials", str(trials)]
         out = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    sizes = json.loads(out.splitlines()[-1])
+    sizes = [float(line) for line in out.splitlines()]
     return sizes[AFTER - 1], sizes[-1]
 
 
@@ -86,16 +86,14 @@ def child(folder: str, trials: int) -> None:
     from zoo import Tuner
 
     (x, y), held_out = tuning.data("cnn")
-    sizes = []
 
     def resident(line: str) -> None:
         if line.startswith("trial"):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
-            sizes.append(round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1))
+            print(round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1), flush=True)
 
     tuner = Tuner(tuning.builder("cnn"), max_trials=trials, directory=folder, report=resident)
     tuner.search(x=x[:256], y=y[:256], validation_data=held_out, epochs=3, batch_size=32)
-    print(json.dumps(sizes))
 
 
 def main() -> None:
