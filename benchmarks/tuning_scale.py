@@ -1,11 +1,13 @@
 """How a search grows: trials a minute with one worker and with two, and memory after many trials.
 
 `python -m benchmarks.tuning_scale [--trials 60] [--repetitions 3] [--memory-trials 500] [--json]`: searches of digits
-by `zoo tune`, a thread a worker, with 1 and 2 workers in turn. Trials a minute count from the moment at which all
-workers are at work, as loading TensorFlow takes the same seconds in a search of any length; the last trials count while
-all workers have one. Medians over repetitions. Memory is what one process holds (its resident set) after 50 trials and
-at the end of a search that goes on. The last line is JSON:
-{"workers": {"speedup": ..., "one": ..., "two": ...}, "memory": {"ratio": ..., "mb_after_50": ..., "mb_at_end": ...}}.
+by `zoo tune`, a thread a worker, with 1 and 2 workers in turn, as many trials each. Two rates of trials a minute:
+"steady" from the moment at which all workers are at work, with the traces of their first trials, until the last trial
+that begins while all have one; "whole" of the command, with loading TensorFlow (which with two workers the parent does,
+and then each of them), the end, and the winner's report. Medians over repetitions. Memory is what one process holds
+(its resident set) after 50 trials and at the end of a search that goes on; 0 trials leave that out. The last line is
+JSON: {"workers": {"steady": {"speedup": ..., "one": ..., "two": ...}, "whole": {...}},
+"memory": {"ratio": ..., "mb_after_50": ..., "mb_at_end": ...}}.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -40,8 +43,8 @@ RECIPE = zoo.Recipe(
 AFTER = 50  # trials, to compare later memory with
 
 
-def search(workers: int, trials: int) -> float:
-    """Trials a minute."""
+def search(workers: int, trials: int) -> dict[str, float]:
+    """Trials a minute, while all workers are at work, and of the whole command."""
     import optuna
 
     with tempfile.TemporaryDirectory() as folder:
@@ -53,17 +56,20 @@ def search(workers: int, trials: int) -> float:
             "TF_NUM_INTRAOP_THREADS": "1",
             "TF_NUM_INTEROP_THREADS": "1",
         }
+        begun = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "zoo", "tune", recipe, "--out", folder, "--trials", str(trials), "--workers",
              str(workers)],
             check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL,
         )  # fmt: skip
+        seconds = time.perf_counter() - begun
         study = optuna.load_study(study_name="grows", storage=f"sqlite:///{folder}/search.db")
         done = [t for t in study.get_trials() if t.datetime_complete]
     starts = sorted(t.datetime_start for t in done)
     ends = sorted(t.datetime_complete for t in done)
     first, last = starts[workers - 1], ends[-workers]
-    return sum(first < end <= last for end in ends) / (last - first).total_seconds() * 60
+    steady = sum(first < end <= last for end in ends) / (last - first).total_seconds()
+    return {"steady": steady * 60, "whole": len(done) / seconds * 60}
 
 
 def memory(trials: int) -> tuple[float, float]:
@@ -71,7 +77,7 @@ def memory(trials: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "benchmarks.tuning_scale", "--child", folder, "--memory-trials", str(trials)]
         out = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-    sizes = json.loads(out.splitlines()[-1])
+    sizes = [float(line) for line in out.splitlines()]
     return sizes[AFTER - 1], sizes[-1]
 
 
@@ -80,16 +86,14 @@ def child(folder: str, trials: int) -> None:
     from zoo import Tuner
 
     (x, y), held_out = tuning.data("cnn")
-    sizes = []
 
     def resident(line: str) -> None:
         if line.startswith("trial"):
             pages = int(Path("/proc/self/statm").read_text().split()[1])
-            sizes.append(round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1))
+            print(round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1), flush=True)
 
     tuner = Tuner(tuning.builder("cnn"), max_trials=trials, directory=folder, report=resident)
     tuner.search(x=x[:256], y=y[:256], validation_data=held_out, epochs=3, batch_size=32)
-    print(json.dumps(sizes))
 
 
 def main() -> None:
@@ -103,22 +107,29 @@ def main() -> None:
     if given.child:
         child(given.child, given.memory_trials)
         return
-    rates: dict[int, list[float]] = {1: [], 2: []}
+    measured: dict[int, list[dict[str, float]]] = {1: [], 2: []}
     for _ in range(given.repetitions):
-        for workers, measured in rates.items():
-            measured.append(search(workers, given.trials))
+        for workers, rates in measured.items():
+            rates.append(search(workers, given.trials))
             if not given.json:
-                print(f"{workers} worker{'s' * (workers > 1)}: {measured[-1]:.1f} trials a minute", flush=True)
-    one, two = (statistics.median(rates[workers]) for workers in rates)
-    speedup = statistics.median(b / a for a, b in zip(rates[1], rates[2], strict=True))
-    before, after = memory(given.memory_trials)
-    if not given.json:
-        print(f"two workers do {speedup:.2f} times the trials of one")
-        print(f"{before:.0f} MB after {AFTER} trials, {after:.0f} MB after {given.memory_trials}")
-    results = {
-        "workers": {"speedup": round(speedup, 2), "one": round(one, 1), "two": round(two, 1)},
-        "memory": {"ratio": round(after / before, 3), "mb_after_50": before, "mb_at_end": after},
-    }
+                told = ", ".join(f"{name} {rate:.1f}" for name, rate in rates[-1].items())
+                print(f"{workers} worker{'s' * (workers > 1)}, trials a minute: {told}", flush=True)
+    results: dict[str, dict] = {"workers": {}}
+    for name in measured[1][0]:
+        one, two = ([rates[name] for rates in measured[workers]] for workers in measured)
+        speedup = statistics.median(b / a for a, b in zip(one, two, strict=True))
+        results["workers"][name] = {
+            "speedup": round(speedup, 2),
+            "one": round(statistics.median(one), 1),
+            "two": round(statistics.median(two), 1),
+        }
+        if not given.json:
+            print(f"{name}: two workers do {speedup:.2f} times the trials of one", flush=True)
+    if given.memory_trials:
+        before, after = memory(given.memory_trials)
+        results["memory"] = {"ratio": round(after / before, 3), "mb_after_50": before, "mb_at_end": after}
+        if not given.json:
+            print(f"{before:.0f} MB after {AFTER} trials, {after:.0f} MB after {given.memory_trials}")
     print(json.dumps(results))
 
 

@@ -52,23 +52,24 @@ def same(one: keras.Model, other: keras.Model) -> bool:
 def test_what_differs_in_numbers_shares_an_epoch_and_comes_to_the_same_bits(differs):
     shared = Shared()
     for number, optimizer in enumerate(PAIRS[differs]):
-        for seed, penalty in ((1, 1e-3), (2, 1e-1)):
-            alone, together = (model(optimizer(), seed, penalty) for _ in range(2))
-            expected = fit(alone, (X, Y), HELD_OUT, epochs=3, batch_size=16, seed=7)
-            assert shared.fit(together, (X, Y), HELD_OUT, epochs=3, batch_size=16, seed=7) == expected
+        for seed, penalty, dropout, batch_size in ((1, 1e-3, 0.2, 16), (2, 1e-1, 0.47, 7)):
+            alone, together = (model(optimizer(), seed, penalty, dropout) for _ in range(2))
+            options = {"epochs": 3, "batch_size": batch_size, "seed": 7}
+            expected = fit(alone, (X, Y), HELD_OUT, **options)
+            assert shared.fit(together, (X, Y), HELD_OUT, **options) == expected
             assert same(alone, together), (number, seed)
     assert shared.saved == 3
 
 
 @pytest.mark.parametrize(
     "other",
-    [{"dropout": 0.3}, {"units": 6}, {"activation": "tanh"}, {"optimizer": SGD(0.1)}, {"penalty": 0.0}],
-    ids=["dropout", "units", "activation", "optimizer", "penalty"],
+    [{"dropout": 0.0}, {"units": 6}, {"activation": "tanh"}, {"optimizer": SGD(0.1)}, {"penalty": 0.0}],
+    ids=["no dropout", "units", "activation", "optimizer", "penalty"],
 )
 def test_another_structure_is_told_apart(other):
     usual = {"optimizer": SGD(0.1, momentum=0.9)}
     assert structure(model(**usual)) != structure(model(**{**usual, **other}))
-    assert structure(model(**usual)) == structure(model(SGD(0.4, momentum=0.3), seed=3, penalty=0.5))
+    assert structure(model(**usual)) == structure(model(SGD(0.4, momentum=0.3), seed=3, penalty=0.5, dropout=0.6))
 
 
 def test_what_a_configuration_does_not_tell_is_not_shared():
@@ -124,12 +125,13 @@ def test_callbacks_see_a_model_that_can_be_written_with_its_own_numbers(tmp_path
             self.model.save(tmp_path / "model.keras")
 
     shared = Shared()
-    for momentum, penalty in ((0.9, 1e-3), (0.5, 1e-1)):
-        one = model(SGD(0.1, momentum=momentum), penalty=penalty)
+    for momentum, penalty, dropout in ((0.9, 1e-3, 0.2), (0.5, 1e-1, 0.3)):
+        one = model(SGD(0.1, momentum=momentum), penalty=penalty, dropout=dropout)
         shared.fit(one, (X, Y), HELD_OUT, epochs=1, callbacks=[Write()])
         written = keras.models.load_model(tmp_path / "model.keras")
         assert written.optimizer.get_config()["momentum"] == momentum
         assert written.layers[0].kernel_regularizer.get_config()["l2"] == pytest.approx(penalty)
+        assert written.layers[2].rate == dropout
     assert shared.saved == 1
 
 

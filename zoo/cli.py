@@ -22,7 +22,7 @@ from zoo.native import silenced
 
 DONE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 STOPPED = "interrupted; what was finished is kept, and the same command goes on from there"
-PATIENCE = 2.0  # seconds that an interrupted command has to end by itself
+PATIENCE = 1.0  # seconds that an interrupted command has to end by itself
 
 
 class Verbs(click.Group):

@@ -305,7 +305,9 @@ def _tensor(values: np.ndarray) -> tf.Tensor:
 _EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, keras.callbacks.LambdaCallback)
 
 
-def compile_epoch(model: keras.Model, batch_size: int, mixing: Mixing | None = None, generator: Any = None) -> Compiled:
+def compile_epoch(
+    model: keras.Model, batch_size: int | tf.Variable, mixing: Mixing | None = None, generator: Any = None
+) -> Compiled:
     """Two functions, each one call into TensorFlow: train on all samples in an order, evaluate on all samples.
 
     They take ((x, y) or (x, y, weights), order, whether this is the first block), and return loss and metrics so far.

@@ -1,4 +1,4 @@
-"""Searches with two workers under kill -9, at 20 random moments: of workers, of the parent, of the database server.
+"""Searches under kill -9, at random moments: of workers, of the parent, of the database server; Ctrl-C; a full disk.
 
 PostgreSQL is Debian's (`apt-get install postgresql`), started here on loopback, in a folder of its own.
 """
@@ -142,6 +142,85 @@ def test_kills_lose_no_finished_trial_and_the_count_is_reached(kind, tmp_path, r
     assert re.search(rf"best of {TRIALS} trials", told)
     print(f"{kind}: {kills} kills, {count} trials")
     assert kills == KILLS, f"only {kills} kills before the end; ask for more trials"
+
+
+def tune(folder, *options, before=()):
+    """`zoo tune` of a quick recipe; progress on its stderr."""
+    recipe = write_recipe(folder / "quick.py", more=SPACE)
+    command = [*before, sys.executable, "-m", "zoo", "tune", recipe, *options]
+    return subprocess.Popen(
+        list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=folder
+    )
+
+
+def wait_for_a_trial(process):
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if line.startswith("trial"):
+            return
+    raise AssertionError("".join(seen))
+
+
+def history_of(folder):
+    history = History(folder / "search.db", "quick", "val_loss")
+    found = [(t.values, t.metrics, t.epochs, t.pruned) for t in history.trials()]
+    history.close()
+    return found
+
+
+def test_one_worker_that_is_killed_has_the_history_of_one_that_is_not(tmp_path):
+    whole = tune(tmp_path, "--trials", 16, "--out", tmp_path / "whole")
+    assert whole.communicate(timeout=DEADLINE) and whole.returncode == 0
+    chance, before = random.Random(3), []
+    for _ in range(4):
+        process = tune(tmp_path, "--trials", 16, "--out", tmp_path / "cut")
+        wait_for_a_trial(process)
+        time.sleep(chance.uniform(0, 1))
+        process.kill()
+        process.communicate()
+        now = history_of(tmp_path / "cut")
+        assert now[: len(before)] == before and len(now) > len(before), "each got on, and lost nothing"
+        before = now
+    assert len(before) < 16, "there was nothing to kill; ask for more trials"
+    last = tune(tmp_path, "--trials", 16, "--out", tmp_path / "cut")
+    assert last.communicate(timeout=DEADLINE) and last.returncode == 0
+    assert history_of(tmp_path / "cut") == history_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_stops_a_search_within_three_seconds_and_keeps_all(workers, tmp_path):
+    process = tune(tmp_path, "--trials", 400, "--workers", workers, "--out", tmp_path / "out")
+    wait_for_a_trial(process)
+    at_work = children(process.pid)
+    before = history_of(tmp_path / "out")
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    busy = max(1.0, os.getloadavg()[0] / os.cpu_count())  # as many want each core
+    assert time.monotonic() - sent < 3 * busy
+    assert process.returncode == 130 and "interrupted; what was finished is kept" in told and "Traceback" not in told
+    assert not [pid for pid in at_work if Path(f"/proc/{pid}").exists()]
+    assert history_of(tmp_path / "out")[: len(before)] == before
+
+
+def test_a_disk_that_is_full_ends_a_search_in_words_and_what_was_found_goes_on(tmp_path):
+    own = ["unshare", "-rm", "sh", "-c"]
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*own, "mount -t tmpfs tmpfs /mnt"], capture_output=True).returncode
+    ):
+        pytest.skip("a small disk of one's own needs `unshare -rm`, which is not allowed here; run it on Linux as root")
+    (small := tmp_path / "small").mkdir()
+    script = f'mount -t tmpfs -o size=1500k tmpfs {small} && "$@"; code=$?; cp -r {small} {tmp_path}/kept; exit $code'
+    process = tune(tmp_path, "--trials", 200, "--out", small, before=[*own, script, "sh"])
+    _, told = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 2 and "full" in told.splitlines()[-1] and "Traceback" not in told, told[-2000:]
+    before = history_of(tmp_path / "kept")
+    assert 0 < len(before) < 200
+    more = tune(tmp_path, "--trials", len(before) + 2, "--out", tmp_path / "kept")
+    assert more.communicate(timeout=DEADLINE) and more.returncode == 0
+    assert history_of(tmp_path / "kept")[: len(before)] == before
 
 
 SPACE = "space=lambda hp: {'learning_rate': hp.Float('rate', 1e-4, 1e-1, sampling='log')},"

@@ -85,10 +85,11 @@ class Asha(keras_tuner.Oracle):
         self.running: dict[str, optuna.Trial] = {}
 
     def populate_space(self, trial_id):
-        live = self._live()
+        live = self.history.live()
         if sum(t.state in FINISHED for t in live) >= self.count:
             return {"status": "STOPPED"}
         if len(live) >= self.count:  # others are at the last ones, which are drawn anew where those are lost
+            self.history.fail_lost()
             time.sleep(0.2)
             return {"status": "IDLE"}
         with quietly():
@@ -101,17 +102,13 @@ class Asha(keras_tuner.Oracle):
         self.salt[1:] = [draws + 1 for draws in self.salt[1:]]
         trial = self.history.patiently(self.history.study.ask)
         self.history.claim(trial)
-        ahead = sum(t.number < trial.number for t in self._live())
+        ahead = sum(t.number < trial.number for t in self.history.live())
         if ahead >= self.count:  # another worker was quicker
             self.history.patiently(lambda: self.history.study.tell(trial, state=TrialState.FAIL))
             return {"status": "IDLE"}
         values = self.history.patiently(lambda: suggest(trial, self.get_space().space))
         self.running[trial_id] = trial
         return {"status": "RUNNING", "values": values}
-
-    def _live(self):
-        self.history.fail_lost()
-        return self.history.live()
 
     def gives_up(self, trial_id: str, epoch: int, value: float) -> bool:
         """Whether a trial that came to `value` after `epoch` epochs is not among the best third that came as far."""

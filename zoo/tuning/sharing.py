@@ -1,12 +1,14 @@
 """Candidates that differ in numbers alone share the epoch that TensorFlow compiled for the first of them.
 
 To trace and optimize a small model's epoch takes as long as fifty epochs of it. Where the learning rate, a momentum, a
-decay or the strength of an L1 or L2 penalty is all that is new, a clone of the first such model stays, in which these
-numbers are variables. The next candidate's weights and numbers go into it, it trains, and its weights come back: the
-same operations on the same values, so that losses are those of an own trace to the last bit.
+decay, the strength of an L1 or L2 penalty, the rate of a dropout or the size of a batch is all that is new, a clone of
+the first such model stays, in which these numbers are variables. The next candidate's weights and numbers go into it,
+it trains, and its weights come back: the same operations on the same values, so that losses are those of an own trace
+to the last bit.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -50,19 +52,19 @@ class Shared:
         if key is None:
             return fit(model, train, validation, batch_size=batch_size, mixing=mixing, **options)
         batch = batch_of(len(train[0]), batch_size)
-        key += str((batch, validation is None, [(array.shape, array.dtype.str) for array in arrays]))
+        key += str((validation is None, [(array.shape, array.dtype.str) for array in arrays]))
         if key in self._twins:
             twin = self._twins.pop(key)
             self.saved += 1
         else:
-            made = _Twin.of(model, train if weights is None else (*train, weights), validation, batch)
+            made = _Twin.of(model, train if weights is None else (*train, weights), validation)
             if made is None:
                 return fit(model, train, validation, batch_size=batch_size, **options)
             twin = made
             while len(self._twins) >= AT_MOST:
                 self._twins.pop(next(iter(self._twins)))
         self._twins[key] = twin  # the last one used is the last one to go
-        twin.take(model)
+        twin.take(model, batch)
         history = fit(twin.model, train, validation, batch_size=batch_size, compiled=twin.compiled, **options)
         twin.give(model)
         return history
@@ -74,20 +76,23 @@ class Shared:
 class _Twin:
     """A clone of a candidate, and its compiled epoch, in which numbers are variables."""
 
-    def __init__(self, model: keras.Model, train: Sequence[Any], validation: Data | None, batch: int):
+    def __init__(self, model: keras.Model, train: Sequence[Any], validation: Data | None):
         self.model = model
+        for layer in _dropouts(model):
+            layer.__dict__["call"] = functools.partial(_dropped, layer)
         create_variables(model, *train[:2])
         self._fresh = [variable.numpy() for variable in model.optimizer.variables]
         found = numbers(model)
-        self._variables = [_Number(float(getattr(o, name)), trainable=False, dtype="float32") for o, name in found]
-        train_epoch, evaluate_epoch = compile_epoch(model, batch)
+        self._variables = [_Number.like(owner, name) for owner, name in found]
+        self._batch = tf.Variable(1, dtype="int64", trainable=False)
+        train_epoch, evaluate_epoch = compile_epoch(model, self._batch)
         rest = tf.TensorSpec([None], "int64"), tf.TensorSpec([], "bool")
         with _with(found, self._variables):
             evaluate = evaluate_epoch.get_concrete_function(_specs(validation), *rest) if validation else evaluate_epoch
             self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), *rest), evaluate
 
     @classmethod
-    def of(cls, model: keras.Model, train: Sequence[Any], validation: Data | None, batch: int) -> "_Twin | None":
+    def of(cls, model: keras.Model, train: Sequence[Any], validation: Data | None) -> "_Twin | None":
         """None where Keras cannot clone the model, or makes another one of it."""
         try:
             clone = keras.models.clone_model(model)
@@ -102,9 +107,10 @@ class _Twin:
         for layer in clone._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()  # computes with what it has just got
-        return cls(clone, train, validation, batch)
+        return cls(clone, train, validation)
 
-    def take(self, model: keras.Model) -> None:
+    def take(self, model: keras.Model, batch: int) -> None:
+        self._batch.assign(batch)
         _copy(model.variables, self.model.variables)
         mine, theirs = self.model.optimizer, model.optimizer
         for variable, value in zip(mine.variables, theirs.variables if theirs.built else self._fresh, strict=True):
@@ -126,6 +132,12 @@ class _Twin:
 class _Number(keras.Variable):
     """Stands for a number that is not 0, which is what optimizers and penalties ask before they use it."""
 
+    @classmethod
+    def like(cls, owner: Any, name: str) -> "_Number":
+        # Keras computes with a dropout's rate in Python's precision, and in its own with the others.
+        dtype = "float64" if isinstance(owner, keras.layers.Dropout) else "float32"
+        return cls(float(getattr(owner, name)), trainable=False, dtype=dtype, autocast=False)
+
     def __ne__(self, other: object) -> bool:
         return True
 
@@ -144,7 +156,25 @@ def numbers(model: keras.Model) -> list[Number]:
         for name, value in vars(layer).items():
             if name.endswith("_regularizer") and type(value) in (keras.regularizers.L1, keras.regularizers.L2):
                 found += [(value, number) for number in ("l1", "l2") if _is_number(value, number)]
+    found += [(layer, "rate") for layer in _dropouts(model)]
     return found  # a penalty that several layers share stands there for each: a clone has as many
+
+
+def _dropouts(model: keras.Model) -> list[keras.layers.Dropout]:
+    """Those that drop something, each value by itself."""
+    layers = [layer for layer in model._flatten_layers() if type(layer) is keras.layers.Dropout]
+    return [layer for layer in layers if 0 < layer.rate < 1 and layer.noise_shape is None]
+
+
+def _dropped(layer: keras.layers.Dropout, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+    """What `keras.layers.Dropout` calls, where `rate` may be a variable: TensorFlow would divide by 1 - rate then,
+    while it multiplies by 1 / (1 - rate) where it knows the rate."""
+    if not training:
+        return inputs
+    rate = tf.cast(layer.rate, "float64")
+    drawn = keras.random.uniform(tf.shape(inputs), dtype=inputs.dtype, seed=layer.seed_generator)
+    kept = drawn >= tf.cast(rate, inputs.dtype)
+    return tf.where(kept, inputs * tf.cast(1 / (1 - rate), inputs.dtype), tf.zeros([], inputs.dtype))
 
 
 def structure(model: keras.Model) -> str | None:

@@ -4,6 +4,7 @@ A worker may join late and die at will; its trial is then drawn again. None of t
 the database. A worker ends with the process that started it, because that one's end closes its standard input.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -24,6 +25,7 @@ from zoo.tuning.trials import progress
 Report = Callable[[str], None]
 Worker = tuple[subprocess.Popen, IO[bytes]]  # and what it writes to stderr
 CLEARED_AFTER = 100  # trials, after which a worker is replaced by a new one: TensorFlow's memory grows with each model
+LOOK = 1.0  # seconds between two looks at the history, unless a worker ends
 RESTARTS = 5  # of workers that came to nothing, in a row
 
 
@@ -84,7 +86,8 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
                         raise CheckFailed(f"{in_vain} workers came to nothing; the last one said: {words[-1]}")
             while len(running) < min(workers, recipe.trials - len(trials)):
                 running.append(_started(job))
-            time.sleep(0.2)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a look costs what a worker could use
+                running[0][0].wait(LOOK)
     finally:
         for process, _ in running:
             process.kill()  # what it has finished is in the database
