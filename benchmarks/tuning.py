@@ -4,12 +4,13 @@
 order of samples on both sides, in one run, alternating; medians over spaced seeds. The last line is JSON:
 {"fnn": {"speedup": ..., "stock_s": ..., "ours_s": ..., "difference": ...}, ...}, where "difference" is the largest
 one of any validation loss after any epoch. All search optimizer, learning rate, momentum and L2; cnn, lstm and
-fnn_dropout dropout too, which stands in the compiled epoch as a constant, so that candidates rarely share one.
+fnn_dropout dropout too.
 
 `--efficiency SECONDS`: instead, for each model and rival (KerasTuner's random, bayesian and hyperband, plain Optuna,
 and ours) a search of so many seconds from each of 5 spaced seeds: mean and standard deviation of the best validation
 loss, and after which part of that time ours was as good as each rival's mean at its end. `--oracles` compares our own
-ways to choose among each other instead, which all train by the compiled epoch.
+ways to choose among each other instead, which all train by the compiled epoch. `--record` keeps the figures for
+docs/tuning.md.
 """
 
 import argparse
@@ -30,6 +31,7 @@ import optuna
 
 import zoo
 import zoo.training  # sets an option of TensorFlow's for both sides, without which Adagrad is rounded in other ways
+from benchmarks.tuning_table import record
 from zoo.report import plain_table
 
 EPOCHS = {"fnn": 20, "fnn_dropout": 20, "cnn": 20, "lstm": 12}
@@ -242,7 +244,7 @@ def search(rival: str, name: str, seed: int, arguments: dict) -> None:
         stock(name, rival, seed, None, arguments)
 
 
-def efficiency(names: list[str], seconds: float, seeds: int, rivals: tuple[str, ...]) -> None:
+def efficiency(names: list[str], seconds: float, seeds: int, rivals: tuple[str, ...], kept: bool) -> None:
     results: dict[str, dict] = {}
     for name in names:
         (x, y), held_out = data(name)
@@ -267,6 +269,9 @@ def efficiency(names: list[str], seconds: float, seeds: int, rivals: tuple[str, 
             results[name][rival] = {"mean": round(mean, 5), "sd": round(sd, 5), "part_of_time": round(part, 3)}
             rows.append([rival, f"{mean:.4f}", f"{sd:.4f}", "" if rival == "ours" else f"{part:.0%} of the time"])
         print(f"{name}, {seconds:.0f} s, {seeds} seeds\n{plain_table(rows)}", flush=True)
+        if kept:
+            measured = {"seconds": seconds, "seeds": seeds, "rivals": results[name]}
+            record("efficiency", f"{name} oracles" if rivals == OURS else name, measured)
     print(json.dumps(results))
 
 
@@ -279,10 +284,11 @@ def main() -> None:
     parser.add_argument("--efficiency", type=float, metavar="SECONDS")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--oracles", action="store_true", help="with --efficiency: our own ways to choose")
+    parser.add_argument("--record", action="store_true", help="with --efficiency: write the figures to docs/tuning.md")
     given = parser.parse_args()
     names = given.only.split(",")
     if given.efficiency:
-        efficiency(names, given.efficiency, given.seeds, OURS if given.oracles else RIVALS)
+        efficiency(names, given.efficiency, given.seeds, OURS if given.oracles else RIVALS, given.record)
     else:
         speed(names, given.trials, given.repetitions, given.json)
 

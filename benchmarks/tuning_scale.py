@@ -5,8 +5,9 @@ by `zoo tune`, a thread a worker, with 1 and 2 workers in turn, as many trials e
 "steady" from the moment at which all workers are at work, with the traces of their first trials, until the last trial
 that begins while all have one; "whole" of the command, with loading TensorFlow (which with two workers the parent does,
 and then each of them), the end, and the winner's report. Medians over repetitions. Memory is what one process holds
-(its resident set) after 50 trials and at the end of a search that goes on; 0 trials leave that out. The last line is
-JSON: {"workers": {"steady": {"speedup": ..., "one": ..., "two": ...}, "whole": {...}},
+(its resident set) after 50 trials and at the end of a search that goes on; 0 trials leave that out. `--record` keeps
+the figures for docs/tuning.md. The last line is JSON:
+{"workers": {"steady": {"speedup": ..., "one": ..., "two": ...}, "whole": {...}},
 "memory": {"ratio": ..., "mb_after_50": ..., "mb_at_end": ...}}.
 """
 
@@ -21,6 +22,8 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from benchmarks.tuning_table import record
 
 RECIPE = """
 from functools import partial
@@ -102,6 +105,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--memory-trials", type=int, default=500)
     parser.add_argument("--json", action="store_true", help="only the last line")
+    parser.add_argument("--record", action="store_true", help="write the figures to docs/tuning.md")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -125,11 +129,16 @@ def main() -> None:
         }
         if not given.json:
             print(f"{name}: two workers do {speedup:.2f} times the trials of one", flush=True)
+    if given.record:
+        measured_with = {"trials": given.trials, "repetitions": given.repetitions}
+        record("scale", "workers", {**measured_with, **results["workers"]})
     if given.memory_trials:
         before, after = memory(given.memory_trials)
         results["memory"] = {"ratio": round(after / before, 3), "mb_after_50": before, "mb_at_end": after}
         if not given.json:
             print(f"{before:.0f} MB after {AFTER} trials, {after:.0f} MB after {given.memory_trials}")
+        if given.record:
+            record("scale", "memory", {"trials": given.memory_trials, **results["memory"]})
     print(json.dumps(results))
 
 
