@@ -19,7 +19,7 @@ TOLERANCE = {"rtol": 2e-6, "atol": 2e-6}  # sums of float32 are added up in anot
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devices")
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, __file__], cwd=folder, env=environment, capture_output=True, text=True, timeout=600
     )
