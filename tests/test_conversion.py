@@ -224,6 +224,9 @@ RECURRENT = {
     "LSTM bidirectional": lambda: zoo.lstm((4, 3), 3, units=(4,), bidirectional=True),
     "LSTM masked": lambda: masked(L.LSTM(5)),
     "LSTM bidirectional masked": lambda: masked(L.Bidirectional(L.LSTM(5))),
+    "LSTM bidirectional masked pooled": lambda: zoo.lstm(
+        (4, 3), 3, units=(5,), bidirectional=True, head="pool", mask_value=0.0
+    ),
     "GRU masked": lambda: masked(L.GRU(5)),
     "LSTM open": lambda: open_steps(L.LSTM(5)),
     "GRU open": lambda: open_steps(L.GRU(5)),
@@ -231,7 +234,7 @@ RECURRENT = {
 # What each strategy is there for; all else is refused in words.
 POSSIBLE = {
     "unrolled": {name for name in RECURRENT if "open" not in name},
-    "fused": {"LSTM stacked", "LSTM bidirectional", "LSTM masked", "LSTM bidirectional masked"},
+    "fused": {name for name in RECURRENT if name.startswith("LSTM") and "open" not in name},
     "while": set(RECURRENT),
     "streaming": {name for name in RECURRENT if "bidirectional" not in name},
 }  # fmt: skip

@@ -76,6 +76,7 @@ RECIPE = zoo.Recipe(
     finalists=1,
     objective={objective!r},
     limits={limits},
+    strategy={strategy},
     precisions={precisions},
     bounds=zoo.Bounds(),
 )
@@ -110,6 +111,7 @@ class Plan:
     preprocessing: str = ""
     augmentation: str = "()"
     batch_size: int = 64
+    strategy: str = '"auto"'
     steps: int = 0
 
     @property
@@ -452,6 +454,7 @@ def _text(path: Path, target: str | None, task: str | None) -> Plan:
         '"dropout": 0.4}', f"zoo.Multiclass({len(dataset.labels)})",
         augmentation='zoo.augment.for_text("light", unknown=1)',
         batch_size=min(64, _batch(dataset)),
+        strategy='{"float32": "fused", "int8": "unrolled"}',  # to write out both takes a minute
         steps=2 * steps,
     )  # fmt: skip
 

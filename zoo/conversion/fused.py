@@ -47,8 +47,8 @@ class FusedLSTM(keras.layers.LSTM):
             return tf.gather(x, tf.where(steps < length, length - 1 - steps, steps), axis=1, batch_dims=1)
 
         outputs = self._marked(backwards(sequences) if self.go_backwards else sequences)  # (B, T, units)
-        if self.return_sequences:
-            return outputs  # of a backward layer in its own order, as Keras' contract with Bidirectional wants
+        if self.return_sequences:  # of a backward layer in Keras' order, which begins with the padding
+            return tf.reverse(backwards(outputs), [1]) if self.go_backwards and lengths is not None else outputs
         if lengths is None:
             return outputs[:, -1]
         # The last valid step; step 0 is the state before the first. Picking it by a product with a one-hot vector
