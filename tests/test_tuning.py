@@ -215,7 +215,7 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said(words, tmp_path, m
 
 def test_a_server_that_stays_away_or_does_not_know_us_ends_in_words(monkeypatch):
     monkeypatch.setattr("zoo.tuning.history.PATIENCE", 0.6)
-    for words, tries in (("connection refused", 3), ("password authentication failed", 1)):
+    for words, waits in (("connection refused", True), ("password authentication failed", False)):
         seen = []
 
         def away(self, storage, words=words, seen=seen):
@@ -225,4 +225,4 @@ def test_a_server_that_stays_away_or_does_not_know_us_ends_in_words(monkeypatch)
         monkeypatch.setattr(History, "_opened", away)
         with pytest.raises(ValueError, match=rf"postgresql://zoo:\*\*\*@nowhere/search cannot be used: {words}"):
             History("postgresql://zoo:secret@nowhere/search", "quick", "val_loss")
-        assert len(seen) == tries
+        assert (len(seen) > 1) == waits
