@@ -17,10 +17,14 @@ PAIRS = {
     "momentum of RMSprop": (lambda: RMSPROP(0.01, momentum=0.9), lambda: RMSPROP(0.01, momentum=0.5)),
     "decay": (lambda: ADAMW(0.01, weight_decay=0.1), lambda: ADAMW(0.02, weight_decay=0.3)),
     "cosine": tuple(
-        lambda rate=rate: SGD(
-            keras.optimizers.schedules.CosineDecay(0.0, 8, warmup_target=rate, warmup_steps=4), momentum=0.5
+        lambda rate=rate, up=up, down=down: SGD(
+            keras.optimizers.schedules.CosineDecay(0.0, down, warmup_target=rate, warmup_steps=up), momentum=0.5
         )
-        for rate in (0.1, 0.3)
+        for rate, up, down in ((0.1, 4, 8), (0.3, 3, 11))
+    ),
+    "cosine without warmup": tuple(
+        lambda rate=rate, down=down: ADAMW(keras.optimizers.schedules.CosineDecay(rate, down))
+        for rate, down in ((0.01, 8), (0.03, 7))
     ),
 }
 

@@ -161,7 +161,8 @@ def numbers(model: keras.Model) -> list[Number]:
     found: list[Number] = [(optimizer, name) for name in ("momentum", "weight_decay") if _is_number(optimizer, name)]
     rate = optimizer._learning_rate
     if type(rate) is keras.optimizers.schedules.CosineDecay:
-        found += [(rate, name) for name in ("initial_learning_rate", "warmup_target") if _is_number(rate, name)]
+        scheduled = ("initial_learning_rate", "warmup_target", "decay_steps", "warmup_steps")
+        found += [(rate, name) for name in scheduled if _is_number(rate, name)]
     for layer in model._flatten_layers():
         for name, value in vars(layer).items():
             if name.endswith("_regularizer") and type(value) in (keras.regularizers.L1, keras.regularizers.L2):
