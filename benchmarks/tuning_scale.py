@@ -4,10 +4,11 @@
 by `zoo tune`, a thread a worker, with 1 and 2 workers in turn, as many trials each. Two rates of trials a minute:
 "steady" from the moment at which all workers are at work, with the traces of their first trials, until the last trial
 that begins while all have one; "whole" of the command, with loading TensorFlow (which with two workers the parent does,
-and then each of them), the end, and the winner's report. Medians over repetitions. Memory is what one process holds
+and then each of them), the end, and the winner's report. Epochs a minute tell whether one side had the longer trials,
+as two workers draw others than one. Medians over repetitions. Memory is what one process holds
 (its resident set) after 50 trials and at the end of a search that goes on; 0 trials leave that out. `--record` keeps
 the figures for docs/tuning.md. The last line is JSON:
-{"workers": {"steady": {"speedup": ..., "one": ..., "two": ...}, "whole": {...}},
+{"workers": {"steady": {"speedup": ..., "one": ..., "two": ...}, "whole": {...}, "epochs": {...}},
 "memory": {"ratio": ..., "mb_after_50": ..., "mb_at_end": ...}}.
 """
 
@@ -47,7 +48,7 @@ AFTER = 50  # trials, to compare later memory with
 
 
 def search(workers: int, trials: int) -> dict[str, float]:
-    """Trials a minute, while all workers are at work, and of the whole command."""
+    """Trials a minute, while all workers are at work, and of the whole command; epochs a minute of the former."""
     import optuna
 
     with tempfile.TemporaryDirectory() as folder:
@@ -71,8 +72,10 @@ def search(workers: int, trials: int) -> dict[str, float]:
     starts = sorted(t.datetime_start for t in done)
     ends = sorted(t.datetime_complete for t in done)
     first, last = starts[workers - 1], ends[-workers]
-    steady = sum(first < end <= last for end in ends) / (last - first).total_seconds()
-    return {"steady": steady * 60, "whole": len(done) / seconds * 60}
+    steady = [t for t in done if first < t.datetime_complete <= last]
+    epochs = sum(t.user_attrs["trial"]["epochs"] for t in steady)
+    minutes = (last - first).total_seconds() / 60
+    return {"steady": len(steady) / minutes, "whole": len(done) / seconds * 60, "epochs": epochs / minutes}
 
 
 def memory(trials: int) -> tuple[float, float]:
@@ -117,7 +120,7 @@ def main() -> None:
             rates.append(search(workers, given.trials))
             if not given.json:
                 told = ", ".join(f"{name} {rate:.1f}" for name, rate in rates[-1].items())
-                print(f"{workers} worker{'s' * (workers > 1)}, trials a minute: {told}", flush=True)
+                print(f"{workers} worker{'s' * (workers > 1)}, a minute: {told}", flush=True)
     results: dict[str, dict] = {"workers": {}}
     for name in measured[1][0]:
         one, two = ([rates[name] for rates in measured[workers]] for workers in measured)
@@ -128,7 +131,7 @@ def main() -> None:
             "two": round(statistics.median(two), 1),
         }
         if not given.json:
-            print(f"{name}: two workers do {speedup:.2f} times the trials of one", flush=True)
+            print(f"{name}: two workers do {speedup:.2f} times what one does", flush=True)
     if given.record:
         measured_with = {"trials": given.trials, "repetitions": given.repetitions}
         record("scale", "workers", {**measured_with, **results["workers"]})

@@ -17,19 +17,23 @@ PAIRS = {
     "momentum of RMSprop": (lambda: RMSPROP(0.01, momentum=0.9), lambda: RMSPROP(0.01, momentum=0.5)),
     "decay": (lambda: ADAMW(0.01, weight_decay=0.1), lambda: ADAMW(0.02, weight_decay=0.3)),
     "cosine": tuple(
-        lambda rate=rate: SGD(
-            keras.optimizers.schedules.CosineDecay(0.0, 8, warmup_target=rate, warmup_steps=4), momentum=0.5
+        lambda rate=rate, up=up, down=down: SGD(
+            keras.optimizers.schedules.CosineDecay(0.0, down, warmup_target=rate, warmup_steps=up), momentum=0.5
         )
-        for rate in (0.1, 0.3)
+        for rate, up, down in ((0.1, 4, 8), (0.3, 3, 11))
+    ),
+    "cosine without warmup": tuple(
+        lambda rate=rate, down=down: ADAMW(keras.optimizers.schedules.CosineDecay(rate, down))
+        for rate, down in ((0.01, 8), (0.03, 7))
     ),
 }
 
 
-def model(optimizer, seed=1, penalty=1e-3, dropout=0.2, units=5, activation="relu", normalization=None):
+def model(optimizer, seed=1, penalty=1e-3, dropout=0.2, moving=0.99, units=5, activation="relu", normalization=None):
     keras.utils.set_random_seed(seed)
     penalty = keras.regularizers.L2(penalty)  # one for two layers, as users have it
     first = keras.layers.Dense(units, activation, kernel_regularizer=penalty)
-    noisy = [keras.layers.BatchNormalization(), keras.layers.Dropout(dropout)]
+    noisy = [keras.layers.BatchNormalization(momentum=moving), keras.layers.Dropout(dropout)]
     built = keras.Sequential(
         [
             keras.Input((6,)),
@@ -52,8 +56,8 @@ def same(one: keras.Model, other: keras.Model) -> bool:
 def test_what_differs_in_numbers_shares_an_epoch_and_comes_to_the_same_bits(differs):
     shared = Shared()
     for number, optimizer in enumerate(PAIRS[differs]):
-        for seed, penalty, dropout, batch_size in ((1, 1e-3, 0.2, 16), (2, 1e-1, 0.47, 7)):
-            alone, together = (model(optimizer(), seed, penalty, dropout) for _ in range(2))
+        for seed, penalty, dropout, moving, batch_size in ((1, 1e-3, 0.2, 0.99, 16), (2, 1e-1, 0.47, 0.9123, 7)):
+            alone, together = (model(optimizer(), seed, penalty, dropout, moving) for _ in range(2))
             options = {"epochs": 3, "batch_size": batch_size, "seed": 7}
             expected = fit(alone, (X, Y), HELD_OUT, **options)
             assert shared.fit(together, (X, Y), HELD_OUT, **options) == expected
@@ -69,7 +73,9 @@ def test_what_differs_in_numbers_shares_an_epoch_and_comes_to_the_same_bits(diff
 def test_another_structure_is_told_apart(other):
     usual = {"optimizer": SGD(0.1, momentum=0.9)}
     assert structure(model(**usual)) != structure(model(**{**usual, **other}))
-    assert structure(model(**usual)) == structure(model(SGD(0.4, momentum=0.3), seed=3, penalty=0.5, dropout=0.6))
+    assert structure(model(**usual)) == structure(
+        model(SGD(0.4, momentum=0.3), seed=3, penalty=0.5, dropout=0.6, moving=0.8)
+    )
 
 
 def test_what_a_configuration_does_not_tell_is_not_shared():

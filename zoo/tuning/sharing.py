@@ -1,10 +1,10 @@
 """Candidates that differ in numbers alone share the epoch that TensorFlow compiled for the first of them.
 
 To trace and optimize a small model's epoch takes as long as fifty epochs of it. Where the learning rate, a momentum, a
-decay, the strength of an L1 or L2 penalty, the rate of a dropout or the size of a batch is all that is new, a clone of
-the first such model stays, in which these numbers are variables. The next candidate's weights and numbers go into it,
-it trains, and its weights come back: the same operations on the same values, so that losses are those of an own trace
-to the last bit.
+decay, the strength of an L1 or L2 penalty, the rate of a dropout, the momentum of a batch normalization or the size of
+a batch is all that is new, a clone of the first such model stays, in which these numbers are variables. The next
+candidate's weights and numbers go into it, it trains, and its weights come back: the same operations on the same
+values, so that losses are those of an own trace to the last bit.
 """
 
 import contextlib
@@ -119,7 +119,7 @@ class _Twin:
             mine.learning_rate = float(theirs.learning_rate)
         places = zip(self._variables, numbers(self.model), numbers(model), strict=True)
         for variable, (owner, name), (other, _) in places:
-            variable.assign(float(getattr(other, name)))
+            variable.become(float(getattr(other, name)))
             owner.__dict__[name] = getattr(other, name)  # for callbacks that write the model to a file, say
 
     def give(self, model: keras.Model) -> None:
@@ -136,7 +136,17 @@ class _Number(keras.Variable):
     def like(cls, owner: Any, name: str) -> "_Number":
         # Keras computes with a dropout's rate in Python's precision, and in its own with the others.
         dtype = "float64" if isinstance(owner, keras.layers.Dropout) else "float32"
-        return cls(float(getattr(owner, name)), trainable=False, dtype=dtype, autocast=False)
+        number = cls(float(getattr(owner, name)), trainable=False, dtype=dtype, autocast=False)
+        number.rest = keras.Variable(0.0, trainable=False, dtype=dtype, autocast=False)
+        return number
+
+    def become(self, value: float) -> None:
+        self.assign(value)
+        self.rest.assign(1.0 - value)
+
+    def __rsub__(self, one: float) -> keras.Variable:
+        """1 - momentum, which Python subtracts in its own precision."""
+        return self.rest
 
     def __ne__(self, other: object) -> bool:
         return True
@@ -151,11 +161,14 @@ def numbers(model: keras.Model) -> list[Number]:
     found: list[Number] = [(optimizer, name) for name in ("momentum", "weight_decay") if _is_number(optimizer, name)]
     rate = optimizer._learning_rate
     if type(rate) is keras.optimizers.schedules.CosineDecay:
-        found += [(rate, name) for name in ("initial_learning_rate", "warmup_target") if _is_number(rate, name)]
+        scheduled = ("initial_learning_rate", "warmup_target", "decay_steps", "warmup_steps")
+        found += [(rate, name) for name in scheduled if _is_number(rate, name)]
     for layer in model._flatten_layers():
         for name, value in vars(layer).items():
             if name.endswith("_regularizer") and type(value) in (keras.regularizers.L1, keras.regularizers.L2):
                 found += [(value, number) for number in ("l1", "l2") if _is_number(value, number)]
+        if type(layer) is keras.layers.BatchNormalization and _is_number(layer, "momentum"):
+            found.append((layer, "momentum"))
     found += [(layer, "rate") for layer in _dropouts(model)]
     return found  # a penalty that several layers share stands there for each: a clone has as many
 
