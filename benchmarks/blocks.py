@@ -1,7 +1,7 @@
 """Training from disk against training from memory: samples a second of both, and the memory that the disk's takes.
 
 `python -m benchmarks.blocks [--gigabytes N] [--rounds N] [--folder DIR] [--json FILE]`: writes a set of images that is
-sorted by class and trains a CNN on it where it lies, four blocks a round, until each sample has come once; in turn with
+sorted by class and trains a CNN on it where it lies, 13 blocks a round, until each sample has come once; in turn with
 the same CNN on 20,000 of its samples, which stay in memory. Each is in a process of its own. Ratios are medians over
 rounds, of one from disk and those from memory before and after it, because what else runs here slows both. What the
 system keeps of the file in memory is dropped before each round, whose first block nothing reads ahead. The last line is
@@ -31,7 +31,7 @@ from zoo.report import plain_table
 SHAPE, CLASSES, BATCH = (64, 64, 3), 10, 32
 SAMPLE_BYTES = 4 * 64 * 64 * 3
 RESIDENT_SAMPLES = 20_000  # 1 GB
-ROUND_BLOCKS, LEAST_ROUNDS = 4, 3
+ROUND_BLOCKS, LEAST_ROUNDS = 13, 3  # 20 GB are 78 blocks
 RATIO, GIGABYTES = 0.9, 2.0  # what is to be held
 
 

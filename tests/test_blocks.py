@@ -71,6 +71,12 @@ def test_it_reads_what_numpy_does(on_disk, index, gap, monkeypatch):
     np.testing.assert_array_equal(np.asarray(array), x)
 
 
+def test_neighbours_are_read_in_one_call_however_large_they_are(on_disk):
+    x = on_disk(np.zeros((100, 20_000), "float32"))  # a sample is larger than what may lie between two
+    reads = [(start, count) for _, _, start, count in x._spans(np.array([3, 4, 5, 9, 10, 50]))]
+    assert reads == [(3, 3), (9, 2), (50, 1)]
+
+
 @pytest.mark.parametrize("index", [500, [0, -501], (slice(None), 0), [[1]], [0.5], MASK[:9], None])
 def test_what_it_does_not_hold(on_disk, index):
     with pytest.raises(IndexError):

@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 import numbers
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,13 +92,13 @@ class Stored:
         rising = bool((np.diff(places) > 0).all())  # else each span is read, and put where it belongs
         order = np.argsort(places, kind="stable")
         places, size = places[order], self.sample_bytes
-        far = (np.diff(places) * size > GAP_BYTES) | (np.diff(places * size // SPAN_BYTES) > 0)
-        borders = [0, *(np.flatnonzero(far) + 1), len(places)]
-        with open(self.path, "rb") as file:
-            for first, end in itertools.pairwise(borders):
-                if first == end:
-                    continue
-                start, count = int(places[first]), int(places[end - 1] - places[first]) + 1
+        spans = self._spans(places)
+        with open(self.path, "rb", buffering=0) as file:
+            if hasattr(os, "posix_fadvise"):  # all are asked for at once, so that the disk does not wait between calls
+                for _, _, start, count in spans:
+                    at = self.offset + start * size
+                    os.posix_fadvise(file.fileno(), at, count * size, os.POSIX_FADV_WILLNEED)
+            for first, end, start, count in spans:
                 direct = rising and count == end - first
                 span = values[first:end] if direct else self._empty(count)
                 file.seek(self.offset + start * size)
@@ -106,6 +107,16 @@ class Stored:
                 if not direct:
                     values[order[first:end]] = span[places[first:end] - start]
         return values
+
+    def _spans(self, places: np.ndarray) -> list[tuple[int, int, int, int]]:
+        """What one call reads each, of rising places: which of them, first and end, and where and how many samples."""
+        size = self.sample_bytes
+        far = ((np.diff(places) - 1) * size > GAP_BYTES) | (np.diff(places * size // SPAN_BYTES) > 0)
+        borders = [0, *(np.flatnonzero(far) + 1), len(places)] if len(places) else []
+        return [
+            (first, end, int(places[first]), int(places[end - 1] - places[first]) + 1)
+            for first, end in itertools.pairwise(borders)
+        ]
 
     def _empty(self, count: int) -> np.ndarray:
         """Room for samples that begins where TensorFlow wants it, which takes it over then without a copy."""
