@@ -116,8 +116,8 @@ class Plan:
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """A value may lose in int8 what a class does not, as a sound may: there is a file more for them."""
-        if self.kind == "sounds":
+        """A value may lose in int8 what a class does not, as a sound or a text may: there is a file more for them."""
+        if self.kind in ("sounds", "texts"):
             return "float32", "dynamic", "int8"
         return ("float32", "int8") if self.dataset.labels else ("float32", "int16x8", "int8")
 
@@ -283,7 +283,8 @@ def _fitted(
     epochs = int(np.clip((1 - SEARCH_SHARE) * left / epoch, 1, most))
     trial_epochs = max(1, min(epochs, 20, round(epochs / 3)))
     trials = int(min(MOST_TRIALS, SEARCH_SHARE * left / (overhead + trial_epochs * epoch)))
-    trials = 0 if trials < FEWEST_TRIALS else trials
+    if trials < FEWEST_TRIALS:  # the training gets the search's time, too
+        trials, epochs = 0, int(np.clip(left / epoch, 1, most))
     if numbers:  # the same search, so that its trials count
         epochs, trials, trial_epochs = numbers
         report("goes on with the search that was cut short; --overwrite begins anew")
