@@ -10,28 +10,7 @@ from functools import partial
 import keras
 
 import zoo
-
-
-def space(hp):
-    """Rates for as many epochs as the training has; decay is of AdamW alone, SGD's steps are larger."""
-    optimizer = hp.Choice("optimizer", ["adamw", "sgd"])
-    fields = {"optimizer": optimizer}
-    # Both scopes are entered in every draw, because that is how KerasTuner learns of them.
-    with hp.conditional_scope("optimizer", ["adamw"]):
-        if optimizer == "adamw":
-            fields |= {
-                "learning_rate": hp.Float("learning_rate", 1e-3, 1e-2, sampling="log"),
-                "weight_decay": hp.Float("weight_decay", 0.01, 0.1, sampling="log"),
-            }
-    with hp.conditional_scope("optimizer", ["sgd"]):
-        if optimizer == "sgd":
-            fields |= {
-                "learning_rate": hp.Float("sgd_learning_rate", 3e-2, 0.5, sampling="log"),
-                "momentum": hp.Float("momentum", 0.8, 0.97),
-                "weight_decay": None,
-            }
-    return fields
-
+from zoo.optimizer import decay_space
 
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.load, "fashion_mnist", shape=(28, 28)),
@@ -47,7 +26,7 @@ RECIPE = zoo.Recipe(
     ],
     batch_size=128,
     epochs=14,
-    space=space,
+    space=decay_space,
     trials=20,
     trial_epochs=14,  # few epochs would favour rates that are too high for many
     trial_samples=16_000,

@@ -11,6 +11,7 @@ from functools import partial
 import keras
 
 import zoo
+from zoo.optimizer import decay_space
 
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.fashion_mnist, validation=0.05),
@@ -26,11 +27,11 @@ RECIPE = zoo.Recipe(
     # Half of what it learns are the answers of two of the larger model.
     teachers=2,
     teacher="fashion_mnist_cnn",
-    # Usual values, without a search: one of a few short trials takes rates that are too high for many epochs.
-    optimizer="adamw",
-    learning_rate=4e-3,
-    weight_decay=0.02,
-    trials=0,
+    space=decay_space,
+    trials=20,
+    trial_epochs=26,  # few epochs would favour rates that are too high for many
+    trial_samples=16_000,
+    finalists=2,
     precisions=("int8", "int8_io"),
     target="micro",
     bounds=zoo.Bounds(score=0.92, bytes={"int8": 48_000, "int8_io": 48_000}, arena=64_000),

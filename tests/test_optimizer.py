@@ -5,7 +5,7 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from zoo.optimizer import OPTIMIZERS, make_optimizer, narrow_space, optimizer_space
+from zoo.optimizer import OPTIMIZERS, decay_space, make_optimizer, narrow_space, optimizer_space
 from zoo.schedules import Step
 
 
@@ -84,8 +84,18 @@ def test_bad_arguments(arguments, message):
         make_optimizer(keras.optimizers.Adam, 0.1)
 
 
-@pytest.mark.parametrize("draw", [optimizer_space, narrow_space])
-def test_a_space_draws_momentum_only_where_there_is_one(draw, tmp_path):
+ALL = {"sgd", "adam", "adamw", "rmsprop"}
+
+
+@pytest.mark.parametrize(
+    ("draw", "optimizers", "rates", "momenta"),
+    [
+        (optimizer_space, ALL, (1e-4, 1e-1), (0.9, 0.99)),
+        (narrow_space, ALL, (1e-3, 3e-1), (0.9, 0.99)),
+        (decay_space, {"sgd", "adamw"}, (1e-3, 5e-1), (0.8, 0.97)),
+    ],
+)
+def test_a_space_draws_momentum_only_where_there_is_one(draw, optimizers, rates, momenta, tmp_path):
     seen = []
 
     class Tuner(BaseTuner):
@@ -93,9 +103,9 @@ def test_a_space_draws_momentum_only_where_there_is_one(draw, tmp_path):
             values = trial.hyperparameters.values
             assert ("momentum" in values) == (values["optimizer"] == "sgd")
             fields = draw(trial.hyperparameters)
-            low, high = (1e-4, 1e-1) if draw is optimizer_space else (1e-3, 3e-1)
-            assert low <= fields["learning_rate"] <= high
-            assert fields["momentum"] is None or 0.9 <= fields["momentum"] <= 0.99
+            assert rates[0] <= fields["learning_rate"] <= rates[1]
+            assert fields["momentum"] is None or momenta[0] <= fields["momentum"] <= momenta[1]
+            assert not (values["optimizer"] == "sgd" and fields.get("weight_decay"))
             make_optimizer(**fields)
             seen.append(values["optimizer"])
             return 0.0
@@ -107,4 +117,4 @@ def test_a_space_draws_momentum_only_where_there_is_one(draw, tmp_path):
     oracle = keras_tuner.oracles.RandomSearchOracle(max_trials=40, seed=3)
     oracle.verbose = 0
     Tuner(oracle, Space(), directory=tmp_path, project_name="space").search(verbose=0)
-    assert set(seen) == {"sgd", "adam", "adamw", "rmsprop"} and len(seen) == 40
+    assert set(seen) == optimizers and len(seen) == 40

@@ -181,3 +181,22 @@ def narrow_space(hp: Any) -> dict[str, Any]:
         if fields["optimizer"] != "sgd":
             fields["learning_rate"] = hp.Float("learning_rate", 1e-3, 3e-2, sampling="log")
     return fields
+
+
+def decay_space(hp: Any) -> dict[str, Any]:
+    """AdamW with weight decay, or SGD with momentum, whose steps are larger: for networks that learn pictures.
+
+    Rates are those of trials that take as many epochs as the training: few epochs would favour higher ones.
+    """
+    fields: dict[str, Any] = {"optimizer": hp.Choice("optimizer", ["adamw", "sgd"]), "momentum": None}
+    # Both scopes are entered in every draw, because that is how KerasTuner learns of them.
+    with hp.conditional_scope("optimizer", ["adamw"]):
+        if fields["optimizer"] == "adamw":
+            fields["learning_rate"] = hp.Float("learning_rate", 1e-3, 1e-2, sampling="log")
+            fields["weight_decay"] = hp.Float("weight_decay", 0.01, 0.1, sampling="log")
+    with hp.conditional_scope("optimizer", ["sgd"]):
+        if fields["optimizer"] == "sgd":
+            fields["learning_rate"] = hp.Float("sgd_learning_rate", 3e-2, 0.5, sampling="log")
+            fields["momentum"] = hp.Float("momentum", 0.8, 0.97)
+            fields["weight_decay"] = None
+    return fields
