@@ -451,7 +451,7 @@ def _text(path: Path, target: str | None, task: str | None) -> Plan:
         "texts", dataset,
         f"partial(zoo.data.text, {str(path.resolve())!r}, {target!r}, steps={steps})",
         "zoo.lstm",
-        f'{{"units": (32,), "bidirectional": True, "head": "pool", "vocabulary_size": {words}, "embedding_dim": 32, '
+        f'{{"units": (32,), "bidirectional": True, "head": "last", "vocabulary_size": {words}, "embedding_dim": 32, '
         '"dropout": 0.4}', f"zoo.Multiclass({len(dataset.labels)})",
         augmentation='zoo.augment.for_text("light", unknown=1)',
         batch_size=min(64, _batch(dataset)),
