@@ -101,12 +101,14 @@ def test_predictions_carry_labels(file, tmp_path):
         assert row["label"] == str(outputs.argmax()) and row["confidence"] == pytest.approx(outputs.max())
 
 
-@pytest.mark.parametrize("suffix", [".npy", ".csv"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv"])
 def test_input_files(file, tmp_path, suffix):
     x = zoo.data.digits().test.x[:5]
     path = tmp_path / f"input{suffix}"
     if suffix == ".npy":
         np.save(path, x)
+    elif suffix == ".npz":
+        np.savez(path, x=x, y=np.zeros(5))
     else:
         np.savetxt(path, x.reshape(5, 64), delimiter=",")
     np.testing.assert_array_equal(zoo.predict(file, path).outputs, zoo.predict(file, x).outputs)
@@ -134,12 +136,14 @@ def test_bad_input_files(file, tmp_path):
     (tmp_path / "a.csv").write_text("1,2\n3\n")
     (tmp_path / "b.csv").write_text("one,two\n")
     np.save(tmp_path / "object.npy", np.array([{}]), allow_pickle=True)
+    np.savez(tmp_path / "y.npz", y=np.zeros(3))
     (tmp_path / "cut.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr'")
     for name, message in (
-        ("a.txt", "is a .npy array or a .csv of numbers, not .txt"),
+        ("a.txt", "is a .npy or .npz of arrays or a .csv of numbers, not .txt"),
+        ("y.npz", "holds y; name the arrays"),
         ("a.csv", "cannot be read"),
         ("b.csv", "cannot be read"),
-        ("object.npy", "cannot be read: Object arrays cannot be loaded"),
+        ("object.npy", "cannot be read as .npz or .npy: Object arrays cannot be loaded"),
         ("cut.npy", "cannot be read"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -174,6 +174,8 @@ def test_parquet_reads_like_csv(file, tmp_path):
     parquet.write_table(pyarrow.table(columns), tmp_path / "flats.parquet")
     one, other = zoo.data.table(file), zoo.data.table(tmp_path / "flats.parquet")
     assert one.sha256 == other.sha256
+    columns = rows.from_json(one.files[rows.FILE])
+    np.testing.assert_array_equal(rows.read_rows(tmp_path / "flats.parquet", columns), rows.read_rows(file, columns))
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(ValueError, match="cannot be read as Parquet"):
         zoo.data.table(tmp_path / "broken.parquet")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from zoo import rows
+from zoo.data.files import read_arrays
 from zoo.data.image_files import IMAGES, read_image
 from zoo.data.sound_files import FILE, SOUNDS, rate_of, read_wave
 from zoo.data.texts import VOCABULARY, tokens, words_of
@@ -58,13 +59,13 @@ class Prediction:
 def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:
     """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, a WAV, texts.
 
-    A file of a table reads a .csv of raw rows with a header, its own columns among them in any order; a file with a
+    A file of a table reads a .csv with a header or a .parquet of raw rows, its columns in any order; a file with a
     vocabulary reads a .txt, each line of which is a text; a file of sounds resamples and cuts a WAV as in training.
     """
     runner = Runner(file, num_threads)
     if isinstance(x, str | Path):
         path, shape = Path(x), runner.input_shape
-        if rows.FILE in runner.files and path.suffix == ".csv":
+        if rows.FILE in runner.files and path.suffix in rows.TABLES:
             x = rows.read_rows(path, rows.from_json(runner.files[rows.FILE]))
         elif VOCABULARY in runner.files and path.suffix == ".txt":
             x = read_texts(path, runner.files[VOCABULARY].decode("utf-8", "replace"), int(shape[0] or 0))
@@ -90,7 +91,7 @@ def read_texts(path: Path, vocabulary: str, steps: int) -> np.ndarray:
 
 
 def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:
-    """Inputs (n, *input_shape) from a .npy array, or from a .csv with one input a row or one input in all.
+    """Inputs (n, *input_shape) from a .npy array, a .npz with x, or a .csv with one input a row or one input in all.
 
     Where the first length is None, as of sequences, a .csv holds one step a row of one sequence, or one sequence a row.
 
@@ -99,17 +100,17 @@ def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndar
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.suffix not in (".npy", ".csv"):
-        raise ValueError(
-            f"{path}: an input is a .npy array or a .csv of numbers, not {path.suffix or 'without suffix'}"
-        )
-    try:
-        if path.suffix == ".npy":
-            x = np.load(path, allow_pickle=False)
-        else:
+    if path.suffix in (".npy", ".npz"):
+        x = read_arrays(path)[1][0]
+    elif path.suffix == ".csv":
+        try:
             x = np.loadtxt(path, delimiter=",", ndmin=2, dtype="float32", encoding="utf-8-sig")
-    except (ValueError, EOFError, OSError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{path} cannot be read: {error}") from None
+    else:
+        raise ValueError(
+            f"{path}: an input is a .npy or .npz of arrays or a .csv of numbers, not {path.suffix or 'without suffix'}"
+        )
     size = int(np.prod([n for n in input_shape if n is not None]))
     if None in input_shape:
         step = input_shape[1:]

@@ -420,7 +420,7 @@ def export(
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
-    help="Of files without a recipe: the data of their export. A .csv of new rows: whether they look like train.",
+    help="Of files without a recipe: the data of their export. A CSV or Parquet of new rows: do they look like train?",
 )
 @click.option("--layers", is_flag=True, help="Name the layers that lose most to quantization.")
 @_json_option
@@ -430,7 +430,9 @@ def verify(target: str, recipe: str | None, data: Path | None, layers: bool, as_
     With --data new.csv and the file of a table nothing is measured: it says which columns no longer look like those
     that the file was trained on, and whether any does not.
     """
-    if data is not None and data.suffix == ".csv":
+    from zoo.rows import TABLES
+
+    if data is not None and data.suffix in TABLES:
         _verify_rows(target, data, as_json)
         return
     _load_tensorflow()
@@ -521,7 +523,7 @@ def targets(file: Path, as_json: bool) -> None:
 @click.argument("input", type=click.Path(path_type=Path))
 @_json_option
 def predict(file: Path, input: Path, as_json: bool) -> None:  # noqa: A002
-    """Ask a .tflite FILE about INPUT, a .npy or .csv with one or more samples. Needs no TensorFlow."""
+    """Ask a .tflite FILE about INPUT: arrays, rows of a table, an image, a WAV, texts. Needs no TensorFlow."""
     with silenced():
         prediction = zoo.predict(file, input)
     if as_json:

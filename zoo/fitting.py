@@ -27,7 +27,7 @@ from zoo.files import locked, write_text, writing_folder
 from zoo.pipeline import export_recipe, search_recipe
 from zoo.recipe import Recipe
 from zoo.report import best_baseline, figure, not_won
-from zoo.rows import Csv
+from zoo.rows import PARQUET, TABLES, Csv
 from zoo.trained import train_recipe
 from zoo.training import fit as train_model
 from zoo.tuning import Search
@@ -250,10 +250,10 @@ def kind_of(path: Path, task: str | None) -> str:
         return best
     if path.suffix == ".npz":
         return "series"
-    if path.suffix in (".csv", ".tsv", ".txt", ".parquet", ".pq", ".data"):
+    if path.suffix in TABLES:
         if task == "Forecasting":
             return "forecast"
-        rows = [] if path.suffix in (".parquet", ".pq") else Csv(path).first(200)
+        rows = [] if path.suffix in PARQUET else Csv(path).first(200)
         for kind, suffixes in (("images", image_files.IMAGES), ("sounds", sound_files.SOUNDS)):
             if path_column(rows, suffixes) is not None:
                 return kind

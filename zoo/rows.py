@@ -29,6 +29,8 @@ DATES = (
 DATE_PARTS = ("days since 2000", "month", "weekday", "hour")
 EPOCH = datetime(2000, 1, 1)
 PIECE = 20_000  # rows in memory as text at a time
+PARQUET = (".parquet", ".pq")
+TABLES = (".csv", ".tsv", ".txt", ".data", *PARQUET)  # suffixes of what is read as a table
 DELIMITERS = ",;\t|"
 SWALLOWED = 20  # lines that a cell in quotes may span; more in a row that does not fit is a quote left open
 
@@ -147,13 +149,13 @@ def vectors(columns: Sequence[Column], cells: Mapping[str, Sequence[str]]) -> np
 
 
 def read_rows(path: Path, columns: Sequence[Column]) -> np.ndarray:
-    """Inputs (n, values) of a CSV file of raw rows, with a header; the target may be missing."""
+    """Inputs (n, values) of a CSV file of raw rows, with a header, or of a Parquet file; the target may be missing."""
     return np.concatenate(list(read_pieces(path, columns)))
 
 
 def read_pieces(path: Path, columns: Sequence[Column]) -> Iterator[np.ndarray]:
     """Likewise, some thousand rows at a time. Raises FileNotFoundError, or ValueError with the line."""
-    table, found = Csv(path), False
+    table, found = source_of(path), False
     if not table.header:
         raise ValueError(f"{path} has no header: its first line must name the columns")
     for piece in pieces(table.rows()):
@@ -242,6 +244,44 @@ class Csv:
                     yield line, row
             except csv.Error as error:  # a cell of more than 131,072 characters: a quote left open, too
                 raise ValueError(f"{self.path}, line {line + 1}: {error}; is a quote left open?") from None
+
+
+class Parquet:
+    """A Parquet file as rows of text, like `Csv`, a piece of it in memory at a time."""
+
+    header = True
+    bad: tuple[tuple[int, str], ...] = ()
+
+    def __init__(self, path: str | Path):
+        try:
+            import pyarrow  # type: ignore[import-untyped]
+            from pyarrow import parquet
+        except ModuleNotFoundError:
+            raise ImportError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise FileNotFoundError(f"there is no file {path}")
+        try:
+            self._file = parquet.ParquetFile(self.path)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise ValueError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+        self.names = list(self._file.schema_arrow.names)
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        line = 0
+        for batch in self._file.iter_batches(PIECE):
+            columns = [["" if v is None else str(v) for v in column.to_pylist()] for column in batch.columns]
+            for row in zip(*columns, strict=True):
+                line += 1
+                yield line, list(row)
+
+
+Source = Csv | Parquet
+
+
+def source_of(path: str | Path) -> Source:
+    """The reader of a table's file, by its name. Raises FileNotFoundError, or ValueError for what is no table."""
+    return Parquet(path) if Path(path).suffix in PARQUET else Csv(path)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ categories are those of train; they go into the exported file's archive, so that
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from zoo.checks import check_choice
 from zoo.data.dataset import Dataset, parted
 from zoo.data.folders import LEAST_OF_A_CLASS, MOST_CLASSES, TARGETS
 from zoo.data.splitting import TRAIN, content_keys, sides
-from zoo.rows import DATES, FILE, PIECE, Column, Csv, date, is_missing, number, pieces, to_json, vectors
+from zoo.rows import DATES, FILE, Column, Source, date, is_missing, number, pieces, source_of, to_json, vectors
 
 DISTINCT = 1000  # values of a column that are counted; more are no categories
 CATEGORIES = 50  # of a column; rarer ones share a code
@@ -130,7 +130,7 @@ def table(
         FileNotFoundError, ValueError: no such file or column, or nothing to learn from, with the line where there is
             one.
     """
-    source = _Parquet(path) if str(path).endswith((".parquet", ".pq")) else Csv(path)
+    source = source_of(path)
     notes: list[str] = []
     seen = _seen(source, notes)
     chosen = _target(source.names, target, notes)
@@ -142,7 +142,7 @@ def table(
     return _dataset(source, features, goal, kind, notes, test, validation)
 
 
-def _seen(source: "Csv | _Parquet", notes: list[str]) -> list[_Seen]:
+def _seen(source: Source, notes: list[str]) -> list[_Seen]:
     """What one pass tells of all columns; refuses what is no table."""
     path, names = source.path, source.names
     if len(names) < 2:
@@ -232,7 +232,7 @@ def _task(goal: _Seen, task: str | None, where: str, notes: list[str]) -> str:
 
 
 def _dataset(
-    source: "Csv | _Parquet", features: Sequence[_Seen], goal: _Seen, task: str, notes: list[str], test: float,
+    source: Source, features: Sequence[_Seen], goal: _Seen, task: str, notes: list[str], test: float,
     validation: float,
 ) -> Dataset:  # fmt: skip
     where = f"data set {source.path.stem!r}"
@@ -347,30 +347,3 @@ def _leaks(dataset: Dataset, columns: Sequence[Column]) -> list[tuple[str, float
             found.append((column.name, float(score)))
         place += width
     return found if len(found) < len(columns) or len(columns) == 1 else []
-
-
-class _Parquet:
-    """A Parquet file as rows of text, like `Csv`, a piece of it in memory at a time."""
-
-    def __init__(self, path: str | Path):
-        try:
-            import pyarrow  # type: ignore[import-untyped]
-            from pyarrow import parquet
-        except ModuleNotFoundError:
-            raise ImportError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
-        self.path = Path(path)
-        if not self.path.is_file():
-            raise FileNotFoundError(f"there is no file {path}")
-        try:
-            self._file = parquet.ParquetFile(self.path)
-        except (pyarrow.ArrowException, OSError) as error:
-            raise ValueError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
-        self.names = list(self._file.schema_arrow.names)
-
-    def rows(self) -> Iterator[tuple[int, list[str]]]:
-        line = 0
-        for batch in self._file.iter_batches(PIECE):
-            columns = [["" if v is None else str(v) for v in column.to_pylist()] for column in batch.columns]
-            for row in zip(*columns, strict=True):
-                line += 1
-                yield line, list(row)
