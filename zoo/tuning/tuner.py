@@ -27,6 +27,7 @@ from zoo.tuning.trials import WORST, Search, Trial, best_of, brief, direction, f
 
 Report = Callable[[str], None]
 CLEARED_EVERY = 10  # compiled models; Keras' own state grows with each
+START_LEFT = 0.25  # of moving averages, above which validation tells of their start
 
 
 class Tuner(keras_tuner.Tuner):
@@ -379,8 +380,15 @@ class _Watch(keras.callbacks.Callback):
                 f"objective={self.watched!r} is not measured; it is one of {', '.join(sorted(logs or {}))}"
             )
         value = finite(self.watched, float(logs[self.watched]))
-        if abs(value) >= WORST or self.oracle.gives_up(self.trial_id, epoch + 1, value):
+        if abs(value) >= WORST or _settled(self.model) and self.oracle.gives_up(self.trial_id, epoch + 1, value):
             self.model.stop_training = self.pruned = True
+
+
+def _settled(model: keras.Model) -> bool:
+    """Whether moving averages have come to the data: before, validation tells of their start, not of a candidate."""
+    steps = int(model.optimizer.iterations)
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    return all(layer.momentum**steps < START_LEFT for layer in layers)
 
 
 def fit_like_keras(
