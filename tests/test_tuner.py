@@ -19,9 +19,11 @@ from zoo.collection import load_recipe
 from zoo.record import versions_key
 from zoo.tuning import search
 from zoo.tuning.history import History
+from zoo.tuning.oracles import Asha
 from zoo.tuning.outcome import space_of, write_outcome
 from zoo.tuning.space import parameters
 from zoo.tuning.trials import WORST, Trial, best_of, pareto_front, ranked
+from zoo.tuning.tuner import _Watch
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(200, 4)).astype("float32")
@@ -260,3 +262,24 @@ def test_a_mistake_is_told_before_the_first_trial(recipe, tmp_path, change, mess
     how = {k: v for k, v in change.items() if k != "oracle"}
     with pytest.raises(ValueError, match=message):
         search(recipe.replace(**fields), recipe.load_data(), tmp_path / "out", quiet, "v", **how)
+
+
+@pytest.mark.parametrize(("momentum", "steps", "settled"), [(0.99, 100, False), (0.99, 200, True), (0.9, 20, True)])
+def test_no_trial_is_given_up_by_moving_averages_of_their_start(momentum, steps, settled):
+    """Of momentum .99 there is .37 of it left after 100 steps, .13 after 200."""
+
+    class GivesUp(Asha):
+        def __init__(self): ...
+
+        def gives_up(self, trial_id, epoch, value):
+            return True
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization(momentum=momentum)])
+    model.compile("sgd", "mse")
+    model.optimizer.iterations.assign(steps)
+    model.stop_training = False
+    watch = _Watch(GivesUp(), "0", "val_loss")
+    watch.set_model(model)
+    watch.set_params({"epochs": 9})
+    watch.on_epoch_end(0, {"val_loss": 1.0})
+    assert model.stop_training is settled and watch.pruned is settled

@@ -380,7 +380,7 @@ class _Watch(keras.callbacks.Callback):
                 f"objective={self.watched!r} is not measured; it is one of {', '.join(sorted(logs or {}))}"
             )
         value = finite(self.watched, float(logs[self.watched]))
-        if abs(value) >= WORST or _settled(self.model) and self.oracle.gives_up(self.trial_id, epoch + 1, value):
+        if abs(value) >= WORST or (_settled(self.model) and self.oracle.gives_up(self.trial_id, epoch + 1, value)):
             self.model.stop_training = self.pruned = True
 
 
