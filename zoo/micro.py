@@ -27,6 +27,7 @@ from zoo.targets import TARGETS, inputs_and_outputs, operators, read_model, refu
 
 ALIGNMENT = 16  # bytes, of the arena's start and size
 LARGEST = 64 * 2**20  # bytes; no microcontroller has more
+PATIENCE = 60  # seconds for one answer; 93 million multiply-accumulates take one, some loops never end
 
 
 def arena_bytes(path: str | Path) -> int:
@@ -214,21 +215,23 @@ def _run(path: str | Path, inputs: list[np.ndarray]) -> tuple[np.ndarray, int]:
         (folder / "model.tflite").write_bytes(model_part(path))
         np.savez(folder / "inputs.npz", *inputs)
         child = subprocess.run(
-            [sys.executable, "-m", "zoo.micro", name],
+            [sys.executable, "-m", "zoo.micro", name, str(PATIENCE)],
             capture_output=True,
             text=True,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a process with threads had better not fork
         )
         if child.returncode:
             words = [line.strip() for line in child.stderr.splitlines() if line.strip()][:4]
-            if child.returncode < 0:
+            if child.returncode == -signal.SIGALRM:
+                words = [f"it gives no answer within {PATIENCE} s"]
+            elif child.returncode < 0:
                 words.append(f"its process was ended by {signal.Signals(-child.returncode).name}")
             raise CheckFailed(f"{path} does not run on LiteRT Micro: {'; '.join(words)}")
         return np.load(folder / "outputs.npy"), int(child.stdout)
 
 
-def _main(folder: Path) -> None:
-    """The process that runs: `python -m zoo.micro FOLDER`. Prints the smallest arena."""
+def _main(folder: Path, patience: int) -> None:
+    """The process that runs: `python -m zoo.micro FOLDER SECONDS`. Prints the smallest arena."""
     import resource
 
     from tflite_micro.python.tflite_micro import runtime
@@ -245,7 +248,9 @@ def _main(folder: Path) -> None:
             interpreter.reset()
             for i, x in enumerate(sample):
                 interpreter.set_input(x, i)
+            signal.alarm(patience)  # ends the process, which Python could not while it is in there
             interpreter.invoke()
+            signal.alarm(0)
             outputs.append(interpreter.get_output(0))
         return np.stack(outputs)
 
@@ -282,4 +287,4 @@ def _smallest(enough: Callable[[int], bool]) -> int:
 
 
 if __name__ == "__main__":
-    _main(Path(sys.argv[1]))
+    _main(Path(sys.argv[1]), int(sys.argv[2]))
