@@ -28,10 +28,10 @@ RECIPE = zoo.Recipe(
     teachers=2,
     teacher="fashion_mnist_cnn",
     space=decay_space,
-    trials=20,
+    trials=12,
     trial_epochs=26,  # few epochs would favour rates that are too high for many
     trial_samples=16_000,
-    finalists=2,
+    finalists=1,
     precisions=("int8", "int8_io"),
     target="micro",
     bounds=zoo.Bounds(score=0.92, bytes={"int8": 48_000, "int8_io": 48_000}, arena=64_000),

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
@@ -84,6 +85,8 @@ class History:
                 self._storage = self._opened(self.place)
                 with quietly():
                     self.study = self._study()
+                # Who tunes as with KerasTuner closes nothing.
+                self._end = weakref.finalize(self, _closed, self._storage)
                 return
             except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
                 words = str(error.__cause__ or error)
@@ -125,8 +128,7 @@ class History:
         return opened
 
     def close(self) -> None:
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        self._end()
 
     def patiently(self, call: Callable[[], T]) -> T:
         """The call, again and again while the database is away."""
@@ -330,6 +332,11 @@ def _plain(trial: Trial) -> dict[str, Any]:
 def _first_line(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
     return (str(cause).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _closed(storage: optuna.storages.RDBStorage) -> None:
+    storage.remove_session()
+    storage.engine.dispose()
 
 
 def _without_password(storage: object) -> str:
