@@ -20,7 +20,7 @@ RECIPE = zoo.Recipe(
     arguments={"filters": (16, 32, 72), "convolutions": (1, 2, 1)},
     task=zoo.Multiclass(10),
     preprocessing=[keras.layers.Rescaling(1 / 255)],
-    # So few weights learn no more than train tells: mirrored pictures alone, no smoothing of labels, little decay.
+    # So few weights learn no more than train tells: mirrored pictures alone, no smoothing of labels.
     augmentation=[keras.layers.RandomFlip("horizontal")],
     batch_size=128,
     epochs=26,
