@@ -297,7 +297,7 @@ def _fitted(
         until = time.monotonic() + SEARCH_SHARE * left
         found = search_recipe(recipe, dataset, folder, report, until=until, overwrite=cut_short is None)
         recipe = found.recipe
-    stop = [_Until(last), keras.callbacks.EarlyStopping(patience=max(5, epochs // 5), restore_best_weights=True)]
+    stop = [_Until(last), keras.callbacks.EarlyStopping(patience=max(10, epochs // 4), restore_best_weights=True)]
     (folder / "checkpoint.npz").unlink(missing_ok=True)  # the clock is no part of what a training is
     model = train_recipe(recipe, dataset, folder, report, callbacks=stop, found=found).model
     result = export_recipe(recipe, model, dataset, folder, report, simple=simple)
