@@ -48,6 +48,7 @@ class Target:
         edge_types: of inputs and outputs, None for all.
         hybrid: whether float inputs may meet integer weights in one op, as in dynamic-range files.
         variables: whether an op may keep its state from one call to the next, as the fused LSTM does.
+        loops: whether a loop in a file is known to end there.
         open_shapes: whether a dimension of an input, the batch say, may be left open.
     """
 
@@ -58,6 +59,7 @@ class Target:
     edge_types: frozenset[str] | None = None
     hybrid: bool = True
     variables: bool = True
+    loops: bool = True
     open_shapes: bool = True
 
 
@@ -78,6 +80,7 @@ TARGETS = {
             ops=MICRO_OPS,
             types=frozenset({"FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64", "UINT8", "BOOL", "RESOURCE"}),
             hybrid=False,
+            loops=False,  # small ones end, those of 100 steps and more of traffic_gru and watch_gru do not
         ),
     )
 }
@@ -176,7 +179,7 @@ def type_name(tensor: Any) -> str:
     return next((name for name, code in _constants("TensorType").items() if code == tensor.type), f"type {tensor.type}")
 
 
-def _reasons(model: Any, target: Target) -> Iterator[str]:
+def _reasons(model: Any, target: Target) -> Iterator[str]:  # noqa: PLR0912
     builtin = _constants("BuiltinOperator").keys()
     found = list(operators(model))
     inputs, outputs = inputs_and_outputs(model)
@@ -187,6 +190,8 @@ def _reasons(model: Any, target: Target) -> Iterator[str]:
     lacking = _listed(name for name, _, _ in found if name in builtin and name not in (target.ops or builtin))
     if lacking:
         yield f"op {lacking} is not in {target.title}"
+    if not target.loops and any(name == "WHILE" for name, _, _ in found):
+        yield f"a loop of WHILE may not end in {target.title}; export with strategy='unrolled'"
     if not target.hybrid:
         mixed = _listed(name for name, tensors, _ in found if name not in CONTROL and _is_hybrid(tensors))
         if mixed:
