@@ -64,6 +64,17 @@ def test_what_was_promised_is_released(name):
     assert len(scores) >= count and (more if record.get("larger_is_better", True) else -more) >= 0, scores
 
 
+@pytest.mark.parametrize("name", RELEASED)
+def test_optimizer_and_rates_are_what_a_search_found(name):
+    record = zoo.show(name).record
+    search, recipe = record["search"], record["recipe"]
+    assert len(search["history"]) == search["trials"] == load_recipe(name).trials
+    best = search["best"]
+    assert best in [{k: v for k, v in trial.items() if k in best} for trial in search["history"]]
+    rates = best.get("learning_rate", best.get("sgd_learning_rate")), best.get("momentum")
+    assert (recipe["optimizer"], recipe["learning_rate"], recipe["momentum"]) == (best["optimizer"], *rates)
+
+
 @pytest.mark.parametrize(("name", "precision"), FILES)
 def test_a_file_gives_its_golden_answers(name, precision):
     """Where the data are not here, these still tell that the file is the one that was measured."""

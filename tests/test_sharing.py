@@ -113,6 +113,21 @@ def test_learnt_statistics_are_part_of_the_structure_and_reach_the_clone():
     assert shared.saved == 1
 
 
+def test_another_optimizer_is_evaluated_by_what_was_compiled_for_the_first(monkeypatch):
+    evaluated = []
+    real = keras.Sequential.test_step
+    monkeypatch.setattr(keras.Sequential, "test_step", lambda self, data: evaluated.append(1) or real(self, data))
+    shared, kinds = Shared(), (SGD(0.1), ADAMW(0.01, weight_decay=0.1), SGD(0.1, momentum=0.5))
+    for times, optimizer in enumerate([*kinds, *kinds]):  # and back again
+        alone, together = (model(type(optimizer).from_config(optimizer.get_config()), times) for _ in range(2))
+        options = {"epochs": 3, "batch_size": 16}
+        expected = fit(alone, (X, Y), HELD_OUT, **options)
+        evaluated.clear()
+        assert shared.fit(together, (X, Y), HELD_OUT, **options) == expected
+        assert same(alone, together) and bool(evaluated) == (times == 0)
+    assert shared.saved == len(kinds) and len(shared._twins) == 1
+
+
 def test_a_later_candidate_leaves_an_earlier_one_as_it_is_and_few_structures_are_kept():
     shared, first = Shared(), model(SGD(0.1))
     shared.fit(first, (X, Y), epochs=1)
@@ -131,11 +146,11 @@ def test_callbacks_see_a_model_that_can_be_written_with_its_own_numbers(tmp_path
             self.model.save(tmp_path / "model.keras")
 
     shared = Shared()
-    for momentum, penalty, dropout in ((0.9, 1e-3, 0.2), (0.5, 1e-1, 0.3)):
-        one = model(SGD(0.1, momentum=momentum), penalty=penalty, dropout=dropout)
+    for kind, momentum, penalty, dropout in ((SGD, 0.9, 1e-3, 0.2), (RMSPROP, 0.4, 1e-2, 0.1), (SGD, 0.5, 1e-1, 0.3)):
+        one = model(kind(0.1, momentum=momentum), penalty=penalty, dropout=dropout)
         shared.fit(one, (X, Y), HELD_OUT, epochs=1, callbacks=[Write()])
         written = keras.models.load_model(tmp_path / "model.keras")
-        assert written.optimizer.get_config()["momentum"] == momentum
+        assert type(written.optimizer) is kind and written.optimizer.get_config()["momentum"] == momentum
         assert written.layers[0].kernel_regularizer.get_config()["l2"] == pytest.approx(penalty)
         assert written.layers[2].rate == dropout
     assert shared.saved == 1

@@ -4,7 +4,8 @@ To trace and optimize a small model's epoch takes as long as fifty epochs of it.
 decay, the strength of an L1 or L2 penalty, the rate of a dropout, the momentum of a batch normalization or the size of
 a batch is all that is new, a clone of the first such model stays, in which these numbers are variables. The next
 candidate's weights and numbers go into it, it trains, and its weights come back: the same operations on the same
-values, so that losses are those of an own trace to the last bit.
+values, so that losses are those of an own trace to the last bit. Another optimizer has an epoch of its own on the same
+clone, which evaluates as before.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import json
 import math
 import types
 import warnings
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -23,16 +25,17 @@ import tensorflow as tf
 
 from zoo.training import BatchSize, Compiled, Data, batch_of, compile_epoch, create_variables, fit
 
-AT_MOST = 8  # structures that are kept
+AT_MOST = 8  # epochs that are kept
 OURS = ("keras", "zoo")  # packages of classes whose configuration says all that they do
 Number = tuple[Any, str]  # an object, and the name of its attribute
 
 
 class Shared:
-    """Compiled epochs of one search, by the structure of the model."""
+    """Compiled epochs of one search, by the structure of the model and the kind of optimizer."""
 
     def __init__(self) -> None:
-        self._twins: dict[str, _Twin] = {}
+        self._epochs: dict[tuple[str, str], _Epoch] = {}
+        self._twins: weakref.WeakValueDictionary[str, _Twin] = weakref.WeakValueDictionary()  # of these epochs
         self.saved = 0  # traces that were not needed
 
     def fit(
@@ -46,60 +49,59 @@ class Shared:
         """
         weights = options.get("sample_weight")
         arrays = (*train, *(validation or ()), *(() if weights is None else (weights,)))
-        key = None
+        told = None
         if mixing is None and all(isinstance(array, np.ndarray) for array in arrays):
-            key = structure(model)
-        if key is None:
+            told = structure(model)
+        if told is None:
             return fit(model, train, validation, batch_size=batch_size, mixing=mixing, **options)
         batch = batch_of(len(train[0]), batch_size)
-        key += str((validation is None, [(array.shape, array.dtype.str) for array in arrays]))
-        if key in self._twins:
-            twin = self._twins.pop(key)
+        key = told[0] + str((validation is None, [(array.shape, array.dtype.str) for array in arrays])), told[1]
+        epoch = self._epochs.pop(key, None)
+        if epoch is not None:
             self.saved += 1
         else:
-            made = _Twin.of(model, train if weights is None else (*train, weights), validation)
-            if made is None:
+            twin = self._twins.get(key[0]) or _Twin.of(model, train, validation)
+            if twin is not None:
+                epoch = _Epoch.of(twin, model, train if weights is None else (*train, weights))
+            if epoch is None:
                 return fit(model, train, validation, batch_size=batch_size, **options)
-            twin = made
-            while len(self._twins) >= AT_MOST:
-                self._twins.pop(next(iter(self._twins)))
-        self._twins[key] = twin  # the last one used is the last one to go
-        twin.take(model, batch)
-        history = fit(twin.model, train, validation, batch_size=batch_size, compiled=twin.compiled, **options)
-        twin.give(model)
+            while len(self._epochs) >= AT_MOST:
+                self._epochs.pop(next(iter(self._epochs)))
+            self._twins[key[0]] = epoch.twin
+        self._epochs[key] = epoch  # the last one used is the last one to go
+        epoch.take(model, batch)
+        history = fit(epoch.twin.model, train, validation, batch_size=batch_size, compiled=epoch.compiled, **options)
+        epoch.give(model)
         return history
 
     def clear(self) -> None:
-        self._twins.clear()
+        self._epochs.clear()
 
 
 class _Twin:
-    """A clone of a candidate, and its compiled epoch, in which numbers are variables."""
+    """A clone of a candidate, in which numbers are variables, and its compiled evaluation."""
 
-    def __init__(self, model: keras.Model, train: Sequence[Any], validation: Data | None):
+    def __init__(self, model: keras.Model, train: Data, validation: Data | None):
         self.model = model
         for layer in _dropouts(model):
             layer.__dict__["call"] = functools.partial(_dropped, layer)
-        create_variables(model, *train[:2])
-        self._fresh = [variable.numpy() for variable in model.optimizer.variables]
-        found = numbers(model)
-        self._variables = [_Number.like(owner, name) for owner, name in found]
-        self._batch = tf.Variable(1, dtype="int64", trainable=False)
-        train_epoch, evaluate_epoch = compile_epoch(model, self._batch)
-        rest = tf.TensorSpec([None], "int64"), tf.TensorSpec([], "bool")
-        with _with(found, self._variables):
-            evaluate = evaluate_epoch.get_concrete_function(_specs(validation), *rest) if validation else evaluate_epoch
-            self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), *rest), evaluate
+        create_variables(model, *train)
+        self.numbers = _Numbers(_numbers_of_layers(model))
+        self.batch = tf.Variable(1, dtype="int64", trainable=False)
+        _, self.evaluate = compile_epoch(model, self.batch)
+        if validation:
+            with self.numbers.as_variables():
+                self.evaluate = self.evaluate.get_concrete_function(_specs(validation), *_REST)
 
     @classmethod
-    def of(cls, model: keras.Model, train: Sequence[Any], validation: Data | None) -> "_Twin | None":
+    def of(cls, model: keras.Model, train: Data, validation: Data | None) -> "_Twin | None":
         """None where Keras cannot clone the model, or makes another one of it."""
         try:
             clone = keras.models.clone_model(model)
             clone.compile_from_config(model.get_compile_config())
         except (TypeError, ValueError, NotImplementedError):  # a layer without a configuration, say
             return None
-        if not clone.compiled or len(numbers(clone)) != len(numbers(model)):
+        if not clone.compiled or len(_numbers_of_layers(clone)) != len(_numbers_of_layers(model)):
             return None
         if [v.shape for v in clone.variables] != [v.shape for v in model.variables]:
             return None
@@ -109,24 +111,65 @@ class _Twin:
                 layer.finalize_state()  # computes with what it has just got
         return cls(clone, train, validation)
 
+    def learn_by(self, optimizer: keras.optimizers.Optimizer) -> None:
+        self.model.optimizer = optimizer
+        self.model._compile_config.config["optimizer"] = optimizer  # which Keras writes to files
+
+
+class _Epoch:
+    """The compiled epoch of a twin and an optimizer like a candidate's."""
+
+    def __init__(self, twin: _Twin, optimizer: keras.optimizers.Optimizer, train: Sequence[Any]):
+        self.twin, self.optimizer = twin, optimizer
+        optimizer.build(twin.model.trainable_variables)
+        self._fresh = [variable.numpy() for variable in optimizer.variables]
+        self.numbers = _Numbers(_numbers_of_optimizer(optimizer))
+        twin.learn_by(optimizer)
+        train_epoch, _ = compile_epoch(twin.model, twin.batch)
+        with twin.numbers.as_variables(), self.numbers.as_variables():
+            self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), *_REST), twin.evaluate
+
+    @classmethod
+    def of(cls, twin: _Twin, model: keras.Model, train: Sequence[Any]) -> "_Epoch | None":
+        """None where Keras makes another optimizer of its configuration."""
+        optimizer = type(model.optimizer).from_config(model.optimizer.get_config())
+        if len(_numbers_of_optimizer(optimizer)) != len(_numbers_of_optimizer(model.optimizer)):
+            return None
+        return cls(twin, optimizer, train)
+
     def take(self, model: keras.Model, batch: int) -> None:
-        self._batch.assign(batch)
-        _copy(model.variables, self.model.variables)
-        mine, theirs = self.model.optimizer, model.optimizer
+        mine, theirs = self.optimizer, model.optimizer
+        self.twin.learn_by(mine)  # there may have been another one meanwhile
+        self.twin.batch.assign(batch)
+        _copy(model.variables, self.twin.model.variables)
         for variable, value in zip(mine.variables, theirs.variables if theirs.built else self._fresh, strict=True):
             variable.assign(value)
         if _constant(theirs):
             mine.learning_rate = float(theirs.learning_rate)
-        places = zip(self._variables, numbers(self.model), numbers(model), strict=True)
-        for variable, (owner, name), (other, _) in places:
-            variable.become(float(getattr(other, name)))
-            owner.__dict__[name] = getattr(other, name)  # for callbacks that write the model to a file, say
+        self.twin.numbers.become(_numbers_of_layers(model))
+        self.numbers.become(_numbers_of_optimizer(theirs))
 
     def give(self, model: keras.Model) -> None:
-        _copy(self.model.variables, model.variables)
+        _copy(self.twin.model.variables, model.variables)
         model.optimizer.build(model.trainable_variables)
-        _copy(self.model.optimizer.variables, model.optimizer.variables)
-        model.stop_training = self.model.stop_training
+        _copy(self.optimizer.variables, model.optimizer.variables)
+        model.stop_training = self.twin.model.stop_training
+
+
+class _Numbers:
+    """Numbers of a twin, and the variables that its compiled functions have in their places."""
+
+    def __init__(self, found: list[Number]):
+        self._found = found
+        self._variables = [_Number.like(owner, name) for owner, name in found]
+
+    def as_variables(self) -> contextlib.AbstractContextManager[None]:
+        return _with(self._found, self._variables)
+
+    def become(self, others: list[Number]) -> None:
+        for variable, (owner, name), (other, _) in zip(self._variables, self._found, others, strict=True):
+            variable.become(float(getattr(other, name)))
+            owner.__dict__[name] = getattr(other, name)  # for callbacks that write the model to a file, say
 
 
 class _Number(keras.Variable):
@@ -157,12 +200,20 @@ class _Number(keras.Variable):
 
 def numbers(model: keras.Model) -> list[Number]:
     """What may differ between two models of one structure, beside a constant learning rate: where it stands."""
-    optimizer = model.optimizer
+    return [*_numbers_of_optimizer(model.optimizer), *_numbers_of_layers(model)]
+
+
+def _numbers_of_optimizer(optimizer: keras.optimizers.Optimizer) -> list[Number]:
     found: list[Number] = [(optimizer, name) for name in ("momentum", "weight_decay") if _is_number(optimizer, name)]
     rate = optimizer._learning_rate
     if type(rate) is keras.optimizers.schedules.CosineDecay:
         scheduled = ("initial_learning_rate", "warmup_target", "decay_steps", "warmup_steps")
         found += [(rate, name) for name in scheduled if _is_number(rate, name)]
+    return found
+
+
+def _numbers_of_layers(model: keras.Model) -> list[Number]:
+    found: list[Number] = []
     for layer in model._flatten_layers():
         for name, value in vars(layer).items():
             if name.endswith("_regularizer") and type(value) in (keras.regularizers.L1, keras.regularizers.L2):
@@ -190,8 +241,11 @@ def _dropped(layer: keras.layers.Dropout, inputs: tf.Tensor, training: bool = Fa
     return tf.where(kept, inputs * tf.cast(1 / (1 - rate), inputs.dtype), tf.zeros([], inputs.dtype))
 
 
-def structure(model: keras.Model) -> str | None:
-    """All of a compiled model but its weights and numbers, as text; None where its configuration does not tell all."""
+def structure(model: keras.Model) -> tuple[str, str] | None:
+    """All of a compiled model but its optimizer, weights and numbers, as text, and the same of its optimizer.
+
+    None where its configuration does not tell all.
+    """
     if type(model).__module__.split(".")[0] != "keras" or not model.compiled or not model.built:
         return None
     layers = list(model._flatten_layers())
@@ -212,15 +266,15 @@ def structure(model: keras.Model) -> str | None:
         return None
     if not config["compile"] or not _tells_all(config):
         return None
-    optimizer = config["compile"]["optimizer"]["config"]
-    optimizer.pop("name")  # Keras counts names on from model to model
+    optimizer = config["compile"].pop("optimizer")
+    optimizer["config"].pop("name")  # Keras counts names on from model to model
     if _constant(model.optimizer):
-        optimizer.pop("learning_rate")
+        optimizer["config"].pop("learning_rate")
     config["model"].pop("compile_config", None)
     text = json.dumps(config, sort_keys=True)
     for place, name in enumerate(dict.fromkeys([model.name, *(layer.name for layer in layers)])):
         text = text.replace(json.dumps(name), f'"#{place}"')
-    return hashlib.sha256(text.encode() + b"".join(learnt)).hexdigest()
+    return hashlib.sha256(text.encode() + b"".join(learnt)).hexdigest(), json.dumps(optimizer, sort_keys=True)
 
 
 @contextlib.contextmanager
@@ -267,6 +321,10 @@ def _is_number(owner: Any, name: str) -> bool:
         return float(value) != 0
     except (TypeError, ValueError):
         return False
+
+
+# The order of samples, and whether this is the first block, see `compile_epoch`.
+_REST = tf.TensorSpec([None], "int64"), tf.TensorSpec([], "bool")
 
 
 def _specs(arrays: Sequence[Any]) -> tuple[tf.TensorSpec, ...]:
