@@ -28,6 +28,7 @@ from zoo.training import BatchSize, Compiled, Data, batch_of, compile_epoch, cre
 AT_MOST = 8  # epochs that are kept
 OURS = ("keras", "zoo")  # packages of classes whose configuration says all that they do
 Number = tuple[Any, str]  # an object, and the name of its attribute
+ORDER_AND_FIRST = tf.TensorSpec([None], "int64"), tf.TensorSpec([], "bool")  # see `compile_epoch`
 
 
 class Shared:
@@ -91,7 +92,7 @@ class _Twin:
         _, self.evaluate = compile_epoch(model, self.batch)
         if validation:
             with self.numbers.as_variables():
-                self.evaluate = self.evaluate.get_concrete_function(_specs(validation), *_REST)
+                self.evaluate = self.evaluate.get_concrete_function(_specs(validation), *ORDER_AND_FIRST)
 
     @classmethod
     def of(cls, model: keras.Model, train: Data, validation: Data | None) -> "_Twin | None":
@@ -127,7 +128,7 @@ class _Epoch:
         twin.learn_by(optimizer)
         train_epoch, _ = compile_epoch(twin.model, twin.batch)
         with twin.numbers.as_variables(), self.numbers.as_variables():
-            self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), *_REST), twin.evaluate
+            self.compiled: Compiled = train_epoch.get_concrete_function(_specs(train), *ORDER_AND_FIRST), twin.evaluate
 
     @classmethod
     def of(cls, twin: _Twin, model: keras.Model, train: Sequence[Any]) -> "_Epoch | None":
@@ -321,10 +322,6 @@ def _is_number(owner: Any, name: str) -> bool:
         return float(value) != 0
     except (TypeError, ValueError):
         return False
-
-
-# The order of samples, and whether this is the first block, see `compile_epoch`.
-_REST = tf.TensorSpec([None], "int64"), tf.TensorSpec([], "bool")
 
 
 def _specs(arrays: Sequence[Any]) -> tuple[tf.TensorSpec, ...]:
