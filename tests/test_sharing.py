@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from tensorflow.python.eager import context
 
 from zoo.training import fit
-from zoo.tuning.sharing import AT_MOST, Shared, structure
+from zoo.tuning.sharing import AT_MOST, Shared, keeping_compiled, structure
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(40, 6)).astype("float32"), RANDOM.integers(0, 3, 40)
@@ -126,6 +128,31 @@ def test_another_optimizer_is_evaluated_by_what_was_compiled_for_the_first(monke
         assert shared.fit(together, (X, Y), HELD_OUT, **options) == expected
         assert same(alone, together) and bool(evaluated) == (times == 0)
     assert shared.saved == len(kinds) and len(shared._twins) == 1
+
+
+def test_a_seed_leaves_compiled_functions_compiled_and_draws_the_same(monkeypatch):
+    forgotten = []
+    real = context.pywrap_tfe.TFE_ContextClearCaches
+    monkeypatch.setattr(
+        context.pywrap_tfe, "TFE_ContextClearCaches", lambda handle: (forgotten.append(1), real(handle))
+    )
+    weights = [model(SGD(0.1)).get_weights() for _ in range(2)]
+    assert forgotten
+    forgotten.clear()
+    for _ in range(2):
+        with keeping_compiled():
+            weights.append(model(SGD(0.1)).get_weights())
+    assert not forgotten
+    assert all(np.array_equal(first, w) for other in weights for first, w in zip(weights[0], other, strict=True))
+
+
+def test_an_op_that_keeps_a_random_state_begins_anew_with_each_candidate():
+    drawn = []
+    for _ in range(3):
+        with keeping_compiled():
+            keras.utils.set_random_seed(1)
+            drawn.append(tf.random.normal([4]).numpy())
+    assert np.array_equal(drawn[0], drawn[1]) and np.array_equal(drawn[0], drawn[2])
 
 
 def test_a_later_candidate_leaves_an_earlier_one_as_it_is_and_few_structures_are_kept():

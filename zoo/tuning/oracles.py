@@ -54,6 +54,7 @@ def make_oracle(
     }
     if name == "asha":
         return Asha(history, watched=watched or objective, shared=shared, **options)
+    options["seed"] %= 2**32  # above which NumPy has no seeds for KerasTuner's oracles
     if name == "hyperband":
         del options["max_trials"]
         oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=max_epochs, factor=REDUCTION, **options)

@@ -22,6 +22,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from zoo.training import BatchSize, Compiled, Data, batch_of, compile_epoch, create_variables, fit
 
@@ -77,6 +78,29 @@ class Shared:
 
     def clear(self) -> None:
         self._epochs.clear()
+
+
+@contextlib.contextmanager
+def keeping_compiled() -> Iterator[None]:
+    """A seed that is set in here leaves compiled functions compiled.
+
+    With each seed TensorFlow forgets all kernels, compiled functions among them, whose next call takes as long as ten
+    epochs of a small model. It does so for the sake of ops that keep a random state in a kernel. Keras has none; where
+    a builder used one of them, kernels are forgotten at the end, so that the next candidate begins anew.
+    """
+    forget, states = context.pywrap_tfe.TFE_ContextClearCaches, []
+
+    def drawn_from() -> Any:
+        random = getattr(context.context(), "_rng", None)  # there is none before the first seed
+        return random and random.getstate()
+
+    context.pywrap_tfe.TFE_ContextClearCaches = lambda _: states.append(drawn_from())
+    try:
+        yield
+    finally:
+        context.pywrap_tfe.TFE_ContextClearCaches = forget
+        if states and states[-1] != drawn_from():  # as such an op does
+            context.context().clear_kernel_cache()
 
 
 class _Twin:

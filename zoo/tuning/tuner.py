@@ -21,7 +21,7 @@ from zoo.training import create_variables
 from zoo.tuning.candidates import Candidates
 from zoo.tuning.history import History, Unreachable
 from zoo.tuning.oracles import Asha, make_oracle
-from zoo.tuning.sharing import Shared
+from zoo.tuning.sharing import Shared, keeping_compiled
 from zoo.tuning.space import check_ranges, parameters
 from zoo.tuning.trials import WORST, Search, Trial, best_of, brief, direction, finite, progress, ranked, worst
 
@@ -235,7 +235,8 @@ class Tuner(keras_tuner.Tuner):
                 self._cleared = traced
                 self._compiled.clear()
                 keras.backend.clear_session()
-            model = self.hypermodel.build(trial.hyperparameters)
+            with keeping_compiled():
+                model = self.hypermodel.build(trial.hyperparameters)
             if not isinstance(model, keras.Model):
                 raise TypeError(f"HyperModel.build returned {type(model).__name__}, not a Keras model")
             watch = _Watch(self.oracle, trial.trial_id, self._watched)
