@@ -98,6 +98,12 @@ def test_an_objective_that_is_not_measured_is_refused_before_the_first_trial(tmp
     assert not tuner.history.trials()
 
 
+@pytest.mark.parametrize("oracle", ["asha", "random", "grid", "bayesian"])
+def test_a_large_seed_is_one_too(tmp_path, oracle):
+    tuner = zoo.Tuner(build, "val_accuracy", oracle=oracle, max_trials=1, seed=2**40, directory=tmp_path, report=quiet)
+    assert len(tuner.search(**DATA, epochs=1).trials) == 1
+
+
 def test_finalists_are_judged_by_further_seeds_alone():
     lucky = Trial({}, {"val_loss": 0.1}, 1.0, number=0, again={"2": 0.5, "3": 0.7})
     steady = Trial({}, {"val_loss": 0.2}, 1.0, number=1, again={"2": 0.3, "3": 0.3})
