@@ -21,7 +21,7 @@ from conftest import write_recipe
 
 from zoo.tuning.history import History
 
-TRIALS, KILLS, DEADLINE = 240, 20, 900.0
+TRIALS, KILLS, DEADLINE = 400, 20, 900.0
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
