@@ -23,6 +23,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
+from tensorflow.python.framework import random_seed
 
 from zoo.training import BatchSize, Compiled, Data, batch_of, compile_epoch, create_variables, fit
 
@@ -86,20 +87,22 @@ def keeping_compiled() -> Iterator[None]:
 
     With each seed TensorFlow forgets all kernels, compiled functions among them, whose next call takes as long as ten
     epochs of a small model. It does so for the sake of ops that keep a random state in a kernel. Keras has none; where
-    a builder used one of them, kernels are forgotten at the end, so that the next candidate begins anew.
+    a builder uses one of them, kernels are forgotten as ever, and at the end, so that the next candidate begins anew.
     """
-    forget, states = context.pywrap_tfe.TFE_ContextClearCaches, []
+    forget, get_seed = context.pywrap_tfe.TFE_ContextClearCaches, random_seed.get_seed
+    drawn = []
 
-    def drawn_from() -> Any:
-        random = getattr(context.context(), "_rng", None)  # there is none before the first seed
-        return random and random.getstate()
+    def noted(seed: int | None) -> tuple[int | None, int | None]:
+        drawn.append(seed)
+        return get_seed(seed)
 
-    context.pywrap_tfe.TFE_ContextClearCaches = lambda _: states.append(drawn_from())
+    context.pywrap_tfe.TFE_ContextClearCaches = lambda handle: forget(handle) if drawn else None
+    random_seed.get_seed = noted  # each such op calls it
     try:
         yield
     finally:
-        context.pywrap_tfe.TFE_ContextClearCaches = forget
-        if states and states[-1] != drawn_from():  # as such an op does
+        context.pywrap_tfe.TFE_ContextClearCaches, random_seed.get_seed = forget, get_seed
+        if drawn:
             context.context().clear_kernel_cache()
 
 
