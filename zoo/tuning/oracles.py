@@ -54,7 +54,6 @@ def make_oracle(
     }
     if name == "asha":
         return Asha(history, watched=watched or objective, shared=shared, **options)
-    options["seed"] %= 2**32  # above which NumPy has no seeds for KerasTuner's oracles
     if name == "hyperband":
         del options["max_trials"]
         oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=max_epochs, factor=REDUCTION, **options)
@@ -64,6 +63,8 @@ def make_oracle(
             "grid": keras_tuner.oracles.GridSearchOracle,
             "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
         }
+        if name == "bayesian":
+            options["seed"] %= 2**32  # above which NumPy, from which this one draws, has no seeds
         oracle = kinds[name](**options)
     oracle.verbose = 0
     return oracle
