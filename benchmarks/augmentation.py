@@ -19,9 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from zoo.files import write_json
-from zoo.report import plain_table
-from zoo.training import compile_epoch, create_variables
+from zoo.base.files import write_json
+from zoo.base.tables import plain_table
+from zoo.training.loop import compile_epoch, create_variables
 
 BATCH, ROUNDS, BOUND = 128, 11, 1.15
 EPOCH = 60_000

@@ -24,9 +24,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from zoo.base.files import write_json
+from zoo.base.tables import plain_table
 from zoo.data import stored
-from zoo.files import write_json
-from zoo.report import plain_table
 
 SHAPE, CLASSES, BATCH = (64, 64, 3), 10, 32
 SAMPLE_BYTES = 4 * 64 * 64 * 3
@@ -70,7 +70,7 @@ def train(file: Path, resident: bool, rounds: int | None, turns: Connection) -> 
     import keras
 
     import zoo
-    from zoo.training import block_of, fit, shuffled_in_blocks
+    from zoo.training.loop import block_of, fit, shuffled_in_blocks
 
     x = stored(file)
     y = classes_of(len(x))

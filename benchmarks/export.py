@@ -22,9 +22,9 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import zoo
-from zoo.collection import folder
-from zoo.files import read_json, write_json
-from zoo.report import plain_table
+from zoo.base.files import read_json, write_json
+from zoo.base.tables import plain_table
+from zoo.recipe.collection import folder
 
 FEATURES, UNITS, CLASSES = 8, 32, 10
 RECURRENT = (keras.layers.LSTM, keras.layers.GRU)

@@ -20,9 +20,9 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from zoo.files import read_json, write_json, write_text
-from zoo.precisions import PRECISIONS
-from zoo.targets import TARGETS, refusal
+from zoo.base.files import read_json, write_json, write_text
+from zoo.exporting.precisions import PRECISIONS
+from zoo.runtime.targets import TARGETS, refusal
 
 ROOT = Path(__file__).parents[1]
 RECORDS, PAGE = ROOT / "docs" / "export.json", ROOT / "docs" / "export.md"
@@ -163,7 +163,7 @@ def invoke_us(path: Path, seconds: float = 0.3) -> float:
 
 
 def run(report: Callable[[str], None]) -> None:
-    from zoo.record import versions
+    from zoo.base.versions import versions
 
     records = read_json(RECORDS) if RECORDS.exists() else {"versions": versions(), "rows": []}
     done = {(row["family"], row["strategy"], row["precision"]) for row in records["rows"]}
@@ -230,7 +230,7 @@ def _short(why: str) -> str:
 
 
 def _markdown(head: list[str], lines: list[list[str]]) -> str:
-    from zoo.report import markdown_table
+    from zoo.base.tables import markdown_table
 
     return markdown_table(head, lines)
 

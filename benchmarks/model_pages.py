@@ -15,7 +15,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from zoo.files import read_json, write_json, write_text
+from zoo.base.files import read_json, write_json, write_text
 
 FOLDER = Path(__file__).parents[1] / "docs" / "models"
 RECORDS = FOLDER / "cost.json"
@@ -133,7 +133,7 @@ def file_bytes(model: Any, call: str, strategy: str) -> dict[str, int]:
 
 
 def run(report: Callable[[str], None]) -> None:
-    from zoo.record import versions
+    from zoo.base.versions import versions
 
     records = read_json(RECORDS) if RECORDS.exists() else {"rows": []}
     known = {(row["call"], row["strategy"]): row for row in records["rows"]}
@@ -154,7 +154,7 @@ def run(report: Callable[[str], None]) -> None:
 
 
 def cost_table(records: Row, family: str) -> str:
-    from zoo.report import markdown_table
+    from zoo.base.tables import markdown_table
 
     calls = FAMILIES[family][2]
     rows = [row for row in records["rows"] if (row["call"], row["strategy"]) in calls]
@@ -176,7 +176,7 @@ def cost_table(records: Row, family: str) -> str:
 
 def index_table(records: Row) -> str:
     """A row a family, with its smallest call."""
-    from zoo.report import markdown_table
+    from zoo.base.tables import markdown_table
 
     head = ["family", "input", "what it is for", "smallest sensible call", "parameters", "int8 bytes"]
     found = {row["call"]: row for row in reversed(records["rows"])}

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.collection import folder, load_recipe
+from zoo.recipe.collection import folder, load_recipe
 
 REPETITIONS = 5
 KERAS = """
 import os, sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras, numpy as np
-import zoo.augment  # registers the one layer of ours that a .keras file may hold
+import zoo.models.augment  # registers the one layer of ours that a .keras file may hold
 print(keras.saving.load_model(sys.argv[1]).predict(np.load(sys.argv[2]), verbose=0).argmax(axis=1))
 """
 

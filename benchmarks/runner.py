@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from zoo.collection import folder
+from zoo.base.tables import plain_table
 from zoo.deploy import Runner
-from zoo.report import plain_table
+from zoo.recipe.collection import folder
 
 INPUTS, FEWER, ROUNDS = 100_000, 10_000, 9
 FILES = (

@@ -13,9 +13,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
-from zoo.collection import load_recipe
-from zoo.report import plain_table
-from zoo.training import fit
+from zoo.base.tables import plain_table
+from zoo.recipe.collection import load_recipe
+from zoo.training.loop import fit
 
 RECIPES = ("digits_fnn", "digits_cnn", "digits_lstm", "digits_gru")
 EPOCHS, REPETITIONS = 20, 3

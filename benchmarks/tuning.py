@@ -30,9 +30,9 @@ import numpy as np
 import optuna
 
 import zoo
-import zoo.training  # sets an option of TensorFlow's for both sides, without which Adagrad is rounded in other ways
+import zoo.training.loop  # sets an option of TensorFlow for both sides, without which Adagrad rounds differently
 from benchmarks.tuning_table import record
-from zoo.report import plain_table
+from zoo.base.tables import plain_table
 
 EPOCHS = {"fnn": 20, "fnn_dropout": 20, "cnn": 20, "lstm": 12}
 TRIALS = {"fnn": 30, "fnn_dropout": 6, "cnn": 6, "lstm": 6}

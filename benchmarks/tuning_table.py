@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from zoo.files import read_json, write_json, write_text
+from zoo.base.files import read_json, write_json, write_text
 
 ROOT = Path(__file__).parents[1]
 RECORDS, PAGE = ROOT / "docs" / "tuning.json", ROOT / "docs" / "tuning.md"

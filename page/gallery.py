@@ -16,11 +16,12 @@ from markdown_it import MarkdownIt
 import zoo
 from page import live, plots
 from page.published import PUBLISHED
-from zoo.browser import packages
-from zoo.collection import Entry, folder, list_recipes
-from zoo.files import writing_folder
-from zoo.report import figure, larger_is_better
-from zoo.targets import TARGETS, refusals
+from zoo.base.files import writing_folder
+from zoo.base.tables import figure
+from zoo.recipe.collection import Entry, folder, list_recipes
+from zoo.runs.report import larger_is_better
+from zoo.runtime.browser import packages
+from zoo.runtime.targets import TARGETS, refusals
 
 HERE = Path(__file__).parent
 # In every page itself: a phone would wait half a second for each, and the page for both.

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from zoo.collection import Entry, folder, load
-from zoo.data.texts import VOCABULARY
+from zoo.base.files import read_json
+from zoo.data.vocabulary import VOCABULARY
 from zoo.deploy import read_archive
-from zoo.files import read_json
-from zoo.targets import TARGETS, refusal
+from zoo.recipe.collection import Entry, folder, load
+from zoo.runtime.targets import TARGETS, refusal
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ Not for: any diagnosis. The figures were measured by hand in one hospital, on im
 import keras
 
 import zoo
-from zoo.optimizer import narrow_space
+from zoo.recipe.optimizers import narrow_space
 
 RECIPE = zoo.Recipe(
     data=zoo.data.breast_cancer,

@@ -11,7 +11,7 @@ from functools import partial
 import keras
 
 import zoo
-from zoo.optimizer import narrow_space
+from zoo.recipe.optimizers import narrow_space
 
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.digits, shape=(8, 8)),

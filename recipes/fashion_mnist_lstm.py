@@ -10,7 +10,7 @@ from functools import partial
 import keras
 
 import zoo
-from zoo.optimizer import decay_space
+from zoo.recipe.optimizers import decay_space
 
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.load, "fashion_mnist", shape=(28, 28)),

@@ -8,7 +8,7 @@ neither of which can test it.
 """
 
 import zoo
-from zoo.optimizer import narrow_space
+from zoo.recipe.optimizers import narrow_space
 
 WORDS = 5000
 

@@ -8,7 +8,7 @@ Not for: other roads, or this one after 2018: a forecast of traffic is as good a
 import keras
 
 import zoo
-from zoo.optimizer import narrow_space
+from zoo.recipe.optimizers import narrow_space
 
 RECIPE = zoo.Recipe(
     data=zoo.data.hourly_traffic,

@@ -12,7 +12,7 @@ from functools import partial
 import keras
 
 import zoo
-from zoo.optimizer import narrow_space
+from zoo.recipe.optimizers import narrow_space
 
 RECIPE = zoo.Recipe(
     # Windows of 400 steps of 20 ms, one every second. With two seconds and no overlap validation is at .78, with these

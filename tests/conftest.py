@@ -61,24 +61,24 @@ def converter_here():
     """Converts in this process, likewise, in all tests that come after; `converter_process` is for the others."""
 
     def run(command, **options):
-        from zoo.conversion import child
+        from zoo.exporting.conversion import child
 
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # the child's output is not shown
             warnings.simplefilter("ignore")
             child.main(Path(command[-1]))
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    import zoo.conversion
+    import zoo.exporting.conversion
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(zoo.conversion, "subprocess", SimpleNamespace(run=run))
+        patched.setattr(zoo.exporting.conversion, "subprocess", SimpleNamespace(run=run))
         yield
 
 
 @pytest.fixture
 def converter_process(monkeypatch):
     """Converts in a process of its own, as users do."""
-    monkeypatch.setattr("zoo.conversion.subprocess", subprocess)
+    monkeypatch.setattr("zoo.exporting.conversion.subprocess", subprocess)
 
 
 RECIPE = '''"""A quick recipe for tests: digits, few epochs."""
@@ -166,9 +166,9 @@ def converted_here(model, folder, strategies, x, output=None, output_name="proba
     import keras
     import numpy as np
 
-    from zoo.conversion import child
+    from zoo.base.files import write_json
     from zoo.deploy import Runner
-    from zoo.files import write_json
+    from zoo.exporting.conversion import child
 
     model.save(folder / "model.keras")
     np.save(folder / "calibration.npy", x)

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.augment import (
+from zoo.models.augment import (
     ChannelMasking,
     CutMix,
     Jitter,
@@ -27,7 +27,7 @@ from zoo.augment import (
     for_text,
     preview,
 )
-from zoo.training import fit
+from zoo.training.loop import fit
 
 SYNONYMS = {3: [30], 4: [40, 41, 42], 9: [90, 91]}
 SEQUENCE = {"jitter": Jitter, "scaling": Scaling, "window": WindowCrop, "time": TimeMasking, "channels": ChannelMasking}
@@ -276,7 +276,7 @@ class KillAfter(keras.callbacks.Callback):
 
 
 def test_an_interrupted_training_with_mixing_and_a_preset_comes_to_the_same_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("zoo.training.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("zoo.training.loop.CHECKPOINT_SECONDS", 0)
     x, y = images(50), np.arange(50) % 3
     task, shape = zoo.Multiclass(3, soft=True), (12, 10, 1)
 
@@ -329,7 +329,7 @@ PRESETS = {
 @pytest.mark.parametrize("strength", ["light", "strong"])
 @pytest.mark.parametrize("kind", PRESETS)
 def test_presets_change_what_is_trained_and_nothing_else(kind, strength, tmp_path):
-    from zoo.conversion.inference import inference_model
+    from zoo.exporting.inference import inference_model
 
     preset, data, builder, arguments = PRESETS[kind]
     x = data()
@@ -352,7 +352,7 @@ def test_presets_change_what_is_trained_and_nothing_else(kind, strength, tmp_pat
 
 
 def test_export_drops_own_layers_outside_augmentation_too():
-    from zoo.conversion.inference import inference_model
+    from zoo.exporting.inference import inference_model
 
     inputs = keras.Input((20, 6))
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(Jitter()(inputs)))

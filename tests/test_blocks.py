@@ -9,8 +9,8 @@ from test_training import KillAfter, Killed
 
 import zoo
 from zoo.data import Dataset, Part, Stored, stored
-from zoo.recipe import adapt
-from zoo.training import evaluate, fit, predict, shuffled, shuffled_in_blocks
+from zoo.recipe.recipe import adapt
+from zoo.training.loop import evaluate, fit, predict, shuffled, shuffled_in_blocks
 
 RANDOM = np.random.default_rng(0)
 
@@ -31,7 +31,7 @@ def tiny(monkeypatch):
     """Blocks of so many bytes, and slices of a few samples: what is large else."""
 
     def set_to(block):
-        monkeypatch.setattr("zoo.training.BLOCK_BYTES", block)
+        monkeypatch.setattr("zoo.training.loop.BLOCK_BYTES", block)
         monkeypatch.setattr("zoo.data.blocks.SLICE_BYTES", 1000)
 
     return set_to
@@ -180,7 +180,7 @@ def test_what_is_sorted_on_disk_is_shuffled_nearly_as_well_as_in_memory(monkeypa
     for epoch in range(3):
         assert unevenness(shuffled(1)(epoch, n), classes) == pytest.approx(1, abs=0.06)
         assert unevenness(shuffled_in_blocks(1, block)(epoch, n), classes) == pytest.approx(1.03, abs=0.06)
-    monkeypatch.setattr("zoo.training.CHUNKS", 32)
+    monkeypatch.setattr("zoo.training.loop.CHUNKS", 32)
     assert unevenness(shuffled_in_blocks(1, block)(0, n), classes) > 1.5, "few large chunks would show"
 
 

@@ -6,12 +6,14 @@ import yaml
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 import zoo
-from zoo.attempts import tried, write_attempt
-from zoo.cards import card, told
-from zoo.cards import yaml as written
-from zoo.collection import folder
-from zoo.files import read_json
-from zoo.report import best_baseline, figure, results_table, spread
+from zoo.base.files import read_json
+from zoo.base.tables import figure
+from zoo.recipe import collection
+from zoo.recipe.collection import folder
+from zoo.runs.attempts import tried, write_attempt
+from zoo.runs.cards import card, told
+from zoo.runs.cards import yaml as written
+from zoo.runs.report import best_baseline, results_table, spread
 
 ABOUT = "A first line.\n\nMore of it.\n\nFor: scans,\nand no more.\n\nNot for: photographs."
 # What is not in records that were written before cards told it.
@@ -82,8 +84,8 @@ def test_purposes_stand_under_their_heads(record):
 
 
 def test_the_run_puts_the_recipes_docstring_and_the_cost_on_record(record, quick_run):
-    from zoo.conversion import load_keras
-    from zoo.cost import costs
+    from zoo.exporting.conversion import load_keras
+    from zoo.models.cost import costs
 
     assert record["about"] == "A quick recipe for tests: digits, few epochs."
     model = load_keras(quick_run / "run" / "model.keras")
@@ -103,7 +105,7 @@ def test_a_record_of_an_earlier_version_gives_a_card_without_what_it_lacks(recor
 
 def test_attempts_are_what_validation_gave_and_fold_over_seeds(tmp_path, quick_run):
     """Three recipes, one of them from two seeds; the means by hand."""
-    recipe = zoo.collection.load_recipe(quick_run / "quick_fnn.py")
+    recipe = collection.load_recipe(quick_run / "quick_fnn.py")
     wide = recipe.replace(arguments={"units": (32,)}, epochs=3)
     history = {"loss": [1.0, 0.5], "accuracy": [0.1, 0.9], "val_loss": [0.7, 0.9], "val_accuracy": [0.8, 0.6]}
     other = {"loss": [1.0], "val_loss": [0.5], "val_accuracy": [float("nan")]}
@@ -162,7 +164,7 @@ def test_errors_and_folds_fit_into_the_tables(record):
     record = {**record, **changed, "files": {"int8": {**record["files"]["int8"], "score": 1234.5, "confusion": None}}}
     assert best_baseline(record) == ("trees", 950.25)
     assert spread(record, "int8") == "1,250 ± 50 (n=3 folds)"
-    entry = zoo.collection.Entry("diamonds_fnn", folder("recipes") / "diamonds_fnn.py", "", "Regression", record)
+    entry = collection.Entry("diamonds_fnn", folder("recipes") / "diamonds_fnn.py", "", "Regression", record)
     row = results_table([entry]).splitlines()[-1]
     assert "| mae 1,234 | 1,250 ± 50 (n=3 folds) | trees 950.2 | 364 |" in row
     head = yaml.safe_load(card(record).split("---\n")[1])
@@ -180,7 +182,7 @@ def test_auc_has_columns_of_its_own(record):
     text = card(record)
     assert "| 0.9200 ± 0.0200 (n=3) |" in section(text, "Files") and "| 0.9300 |" in section(text, "Files")
     assert {row[0]: row[2] for row in cells(text, "method")}["SVC"] == "0.9100"
-    entry = zoo.collection.Entry("x_fnn", folder("recipes") / "x_fnn.py", "", "Binary", record)
+    entry = collection.Entry("x_fnn", folder("recipes") / "x_fnn.py", "", "Binary", record)
     assert ", AUC 0.9300 |" in results_table([entry])
 
 

@@ -62,7 +62,7 @@ def test_list_show_and_predict(clean):
 
 
 def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp_path):
-    from zoo.fitting import RUN
+    from zoo.runs.fitting import RUN
 
     for name in ("digits_gru.int8.tflite", "digits_gru.int8.golden.json"):
         shutil.copy(ROOT / "tflite" / "digits_gru" / name, tmp_path)
@@ -86,7 +86,8 @@ def test_the_keras_model_is_in_the_wheel(clean):
     done = subprocess.run(load, capture_output=True, text=True, cwd=clean.unpacked.parent)
     assert "ImportError: zoo.load needs keras: pip install 'keras-zoo[train]'; zoo.load_tflite does" in done.stderr
     program = (
-        "import zoo; from zoo.collection import folder; print(zoo.__file__, zoo.load('digits_cnn').count_params(),"
+        "import zoo; from zoo.recipe.collection import folder; "
+        "print(zoo.__file__, zoo.load('digits_cnn').count_params(),"
         "(folder('saved_models') / 'digits_cnn/1/saved_model.pb').is_file())"
     )
     environment = {**os.environ, "PYTHONPATH": str(clean.unpacked)}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, write_recipe
 
-from zoo.collection import folder
+from zoo.recipe.collection import folder
 
 FILE = folder("tflite") / "digits_fnn" / "digits_fnn.int8.tflite"
 

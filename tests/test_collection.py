@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import collection
-from zoo.task import Task
+from zoo.recipe import collection
+from zoo.recipe.task import Task
 
 
 def names(*arguments, **options):

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT
 
 import zoo
-from zoo.optimizer import make_optimizer
+from zoo.recipe.optimizers import make_optimizer
 
 PAGE = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
 PRELUDE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]

@@ -8,11 +8,11 @@ import pytest
 from conftest import converted_here
 
 import zoo
-from zoo.conversion import choose, convert, load_keras
-from zoo.conversion.inference import inference_model
 from zoo.deploy import Runner
-from zoo.precisions import PRECISIONS
-from zoo.verification import operators, real_parts
+from zoo.exporting.conversion import choose, convert, load_keras
+from zoo.exporting.inference import inference_model
+from zoo.exporting.precisions import PRECISIONS
+from zoo.runs.verification import operators, real_parts
 
 pytestmark = pytest.mark.usefixtures("converter_process")
 

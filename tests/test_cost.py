@@ -13,9 +13,9 @@ from tensorflow.python.framework.func_graph import FuncGraph
 
 import zoo
 from zoo.cli import main
-from zoo.collection import load_recipe
-from zoo.cost import costs
+from zoo.models.cost import costs
 from zoo.models.sequences import AttentionPooling, MaskedConv1D
+from zoo.recipe.collection import load_recipe
 
 # What the profiler counts two of for a MAC; all else that it counts goes by element.
 PRODUCTS = ("MatMul", "BatchMatMulV2", "Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput")

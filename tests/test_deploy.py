@@ -12,13 +12,14 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 
 import zoo
-from zoo import asking, deploy
-from zoo.metadata import seal
+from zoo import deploy
+from zoo.exporting.metadata import seal
+from zoo.runtime import prediction as asking
 
 
 @pytest.fixture(scope="module")
 def file():
-    from zoo.collection import folder
+    from zoo.recipe.collection import folder
 
     return folder("tflite") / "digits_cnn" / "digits_cnn.int8.tflite"
 
@@ -278,7 +279,7 @@ def test_any_number_of_steps(lstm, tmp_path):
 def test_a_state_inside_the_file_does_not_last(file, tmp_path):
     import keras
 
-    from zoo.conversion.fused import FusedLSTM
+    from zoo.exporting.strategies.fused import FusedLSTM
 
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((6, 4), batch_size=1), FusedLSTM(UNITS), keras.layers.Dense(3)])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import cards, report
-from zoo.diagnosis import batch_of, diagnose
-from zoo.files import read_json
-from zoo.training import evaluate, fit
+from zoo.base.files import read_json
+from zoo.runs import cards, report
+from zoo.training.diagnosis import batch_of, diagnose
+from zoo.training.loop import evaluate, fit
 
 RNG = np.random.default_rng(0)
 TRAIN, VALIDATION = 200, 200

@@ -8,9 +8,9 @@ import pytest
 from test_tables import HEAD, flats, write
 
 import zoo
-from zoo import drift
-from zoo.drift import _shift
-from zoo.rows import Column
+from zoo.data import drift
+from zoo.data.drift import _shift
+from zoo.data.rows import Column
 
 CITY = Column("city", "category", categories=("Bonn", "Rom"))
 AREA = Column("area", "number", gaps=True)

@@ -5,7 +5,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from zoo.files import read_json
+from zoo.base.files import read_json
 
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no package of the distribution
 from benchmarks.export_table import FAMILIES, combinations, with_table

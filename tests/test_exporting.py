@@ -11,9 +11,9 @@ import pytest
 from conftest import ROOT
 
 import zoo
-from zoo.exporting import guessed_task
-from zoo.files import locked, read_json
-from zoo.verification import interval
+from zoo.base.files import locked, read_json
+from zoo.runs.exporting import guessed_task
+from zoo.runs.verification import interval
 
 LABELS = ["down", "up"]
 

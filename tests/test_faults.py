@@ -14,7 +14,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from zoo import deploy
 from zoo.deploy import Runner, describe, read_archive
-from zoo.metadata import seal, with_metadata
+from zoo.exporting.metadata import seal, with_metadata
 
 X = np.random.default_rng(0).uniform(-1, 1, size=(3, 6)).astype("float32")
 

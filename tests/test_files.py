@@ -2,7 +2,7 @@
 
 import pytest
 
-from zoo.files import read_json, write_json, write_text, writing, writing_folder
+from zoo.base.files import read_json, write_json, write_text, writing, writing_folder
 
 
 def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(tmp_path):

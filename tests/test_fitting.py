@@ -14,11 +14,11 @@ from test_own_files import hours, pictures, reviews, write_hours
 from test_tables import HEAD, flats, write
 
 import zoo
-from zoo import fitting
 from zoo.cli import cli
-from zoo.collection import load_recipe
-from zoo.fitting import KINDS, look
-from zoo.report import not_won
+from zoo.recipe.collection import load_recipe
+from zoo.runs import fitting
+from zoo.runs.fitting import KINDS, look
+from zoo.runs.report import not_won
 
 MINUTES = 1.2
 

@@ -9,8 +9,8 @@ from formulas.layers import dense
 from formulas.losses import binary_cross_entropy, categorical_cross_entropy, cross_entropy_gradient, one_hot
 
 import zoo
-from zoo.optimizer import make_optimizer
-from zoo.training import fit
+from zoo.recipe.optimizers import make_optimizer
+from zoo.training.loop import fit
 
 pytestmark = pytest.mark.usefixtures("float64")
 CLASSES = np.array([0, 2, 1])

@@ -10,8 +10,8 @@ from formulas import optimizers as formula
 from formulas.layers import dense
 
 import zoo
-from zoo.optimizer import make_optimizer
-from zoo.training import fit
+from zoo.recipe.optimizers import make_optimizer
+from zoo.training.loop import fit
 
 pytestmark = pytest.mark.usefixtures("float64")
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from ai_edge_litert.interpreter import Interpreter
 from flatbuffers import number_types
 from flatbuffers.table import Table
 
-from zoo.metadata import seal, with_metadata
+from zoo.exporting.metadata import seal, with_metadata
 
 TEXTS = {
     "name": "digits",

@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 import zoo
-from zoo.files import read_json
+from zoo.base.files import read_json
 
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no package of the distribution
 from benchmarks.model_pages import FAMILIES, FOLDER, PRECISIONS, index_table, with_table

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo.conversion import choose
-from zoo.conversion.inference import inference_model
-from zoo.verification import operators as counted
+from zoo.exporting.conversion import choose
+from zoo.exporting.inference import inference_model
+from zoo.runs.verification import operators as counted
 
 GOLDEN = ROOT / "tests" / "golden"
 REGENERATE = "ZOO_REGENERATE=1 python -m pytest tests/test_models.py -k golden"
@@ -506,7 +506,7 @@ def test_a_model_file_is_read_by_a_process_that_built_none(tmp_path):
     zoo.rnn((None, 3), 2, mask_value=0.0, head="attention").save(tmp_path / "attention.keras")
     zoo.fnn((5,), 2, categories={1: 4}).save(tmp_path / "table.keras")
     program = (
-        "import sys, pathlib; from zoo.conversion import load_keras\n"
+        "import sys, pathlib; from zoo.exporting.conversion import load_keras\n"
         "for path in pathlib.Path(sys.argv[1]).glob('*.keras'): print(load_keras(path).name)"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=100)

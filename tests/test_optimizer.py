@@ -5,8 +5,8 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from zoo.optimizer import OPTIMIZERS, decay_space, make_optimizer, narrow_space, optimizer_space
-from zoo.schedules import Step
+from zoo.recipe.optimizers import OPTIMIZERS, decay_space, make_optimizer, narrow_space, optimizer_space
+from zoo.recipe.schedules import Step
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

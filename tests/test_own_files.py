@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo.asking import read_texts
-from zoo.baselines import naive_forecasts
 from zoo.data.image_files import read_image
+from zoo.runs.baselines import naive_forecasts
+from zoo.runtime.prediction import read_texts
 
 
 def pictures(folder, n=12, size=(10, 14)):

@@ -10,7 +10,7 @@ import pytest
 
 from page import gallery, live, plots
 from page.published import PUBLISHED
-from zoo.collection import list_recipes
+from zoo.recipe.collection import list_recipes
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = [entry for entry in list_recipes() if entry.record]

@@ -8,12 +8,12 @@ import pytest
 from conftest import converted_here
 
 import zoo
-from zoo import targets
-from zoo.conversion.inference import inference_model
-from zoo.conversion.parts import parted
-from zoo.layers import layer_losses
-from zoo.precisions import PRECISIONS
-from zoo.verification import operators, real_parts
+from zoo.exporting.inference import inference_model
+from zoo.exporting.layer_losses import layer_losses
+from zoo.exporting.parts import parted
+from zoo.exporting.precisions import PRECISIONS
+from zoo.runs.verification import operators, real_parts
+from zoo.runtime import targets
 
 SCALES = 10.0 ** np.arange(-3, 5)
 CODES = 40

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.baselines import baselines
-from zoo.cards import card
-from zoo.files import read_json
-from zoo.pipeline import _check_means, _scores
+from zoo.base.files import read_json
+from zoo.runs.baselines import baselines
+from zoo.runs.cards import card
+from zoo.runs.pipeline import _check_means, _scores
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 

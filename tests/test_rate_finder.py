@@ -10,8 +10,8 @@ from conftest import write_recipe
 
 import zoo
 from zoo.cli import cli
-from zoo.rate_finder import rate_curve
-from zoo.training import fit
+from zoo.training.loop import fit
+from zoo.training.rate_finder import rate_curve
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(200, 5)).astype("float32") * np.array([1, 1, 2, 2, 3], "float32")

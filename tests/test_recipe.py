@@ -11,8 +11,8 @@ from conftest import write_recipe
 from keras.optimizers import SGD
 
 import zoo
-from zoo.collection import load_recipe
-from zoo.training import fit
+from zoo.recipe.collection import load_recipe
+from zoo.training.loop import fit
 
 FIELDS = {
     "data": partial(zoo.data.digits, shape=(64,)),

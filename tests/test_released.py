@@ -9,10 +9,10 @@ import pytest
 from conftest import ROOT
 
 import zoo
-from zoo.cards import card
-from zoo.collection import folder, load_recipe
-from zoo.files import read_json
-from zoo.releasing import TABLE, with_results
+from tools.release import TABLE, with_results
+from zoo.base.files import read_json
+from zoo.recipe.collection import folder, load_recipe
+from zoo.runs.cards import card
 
 RELEASED = [entry.name for entry in zoo.list() if entry.record]
 FILES = [(name, precision) for name in RELEASED for precision in zoo.show(name).record["files"]]
@@ -137,7 +137,7 @@ def test_the_cards_lines_run_as_they_stand(name, capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_the_keras_model_is_the_one_that_was_exported(name):
-    from zoo.exporting import serve
+    from zoo.runs.exporting import serve
 
     model, dataset = zoo.load(name), data(name)
     task = load_recipe(name).task.adapted(dataset.train.y)
@@ -162,7 +162,7 @@ def test_a_recipes_docstring_holds_no_measured_figure(name):
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_baselines_are_what_scikit_learn_gives(name):
-    from zoo.baselines import baselines, mean_baselines
+    from zoo.runs.baselines import baselines, mean_baselines
 
     record, dataset, recipe = zoo.show(name).record, data(name), load_recipe(name)
     if dataset.vocabulary or dataset.train.x.size > SMALL:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import collection, reproduction
-from zoo.collection import load_recipe
-from zoo.files import read_json
-from zoo.recipe import NOT_TRAINED
-from zoo.reproduction import as_recorded, prediction_interval
+from zoo.base.files import read_json
+from zoo.recipe import collection
+from zoo.recipe.collection import load_recipe
+from zoo.recipe.recipe import NOT_TRAINED
+from zoo.runs import reproduction
+from zoo.runs.reproduction import as_recorded, prediction_interval
 
 RELEASED = [entry.name for entry in zoo.list() if entry.record]
 

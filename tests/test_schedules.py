@@ -6,7 +6,17 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.schedules import SCHEDULES, Constant, Cosine, Exponential, OneCycle, Plateau, Schedule, Step, schedule_of
+from zoo.recipe.schedules import (
+    SCHEDULES,
+    Constant,
+    Cosine,
+    Exponential,
+    OneCycle,
+    Plateau,
+    Schedule,
+    Step,
+    schedule_of,
+)
 
 PEAK, STEPS, EPOCHS = 0.5, 100, 20  # five steps an epoch
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from zoo.training import fit
+from zoo.training.loop import fit
 from zoo.tuning.sharing import AT_MOST, Shared, keeping_compiled, structure
 
 RANDOM = np.random.default_rng(0)

@@ -12,11 +12,11 @@ from scipy.io import wavfile
 from test_own_files import pictures
 
 import zoo
-from zoo.asking import predict as ask
-from zoo.baselines import baselines
 from zoo.data.sound_files import FILE, rate_of, read_sound
-from zoo.fitting import kind_of, look
 from zoo.models import LogMel
+from zoo.runs.baselines import baselines
+from zoo.runs.fitting import kind_of, look
+from zoo.runtime.prediction import predict as ask
 
 RATE = 8000
 

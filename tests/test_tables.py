@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import rows
+from zoo.data import rows
+from zoo.data.rows import Column, Csv
 from zoo.models import TableFeatures
-from zoo.rows import Column, Csv
 
 CITIES = {"Berlin": 300.0, "Bonn": 200.0, "Köln": 250.0}
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from zoo import micro
-from zoo.targets import TARGETS, operators, read_model, refusal
-from zoo.where import where
+from zoo.runtime import micro
+from zoo.runtime.compatibility import where
+from zoo.runtime.targets import TARGETS, operators, read_model, refusal
 
 ROOT = Path(__file__).parent.parent
 RELEASED = sorted((ROOT / "tflite").glob("*/*.tflite"))

@@ -6,9 +6,9 @@ from sklearn.metrics import hamming_loss
 from sklearn.utils.class_weight import compute_sample_weight
 
 import zoo
-from zoo.baselines import baselines, pooled, summaries
 from zoo.data.dataset import Dataset, Part
-from zoo.task import check_class_weight, sample_weights
+from zoo.recipe.task import check_class_weight, sample_weights
+from zoo.runs.baselines import baselines, pooled, summaries
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(50, 4)).astype("float32") * 3

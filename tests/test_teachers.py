@@ -8,12 +8,12 @@ import pytest
 from conftest import write_recipe
 
 import zoo
-from zoo import trained
-from zoo.conversion import load_keras
-from zoo.task import Binary, Multiclass, Regression
-from zoo.teaching import LESSONS
-from zoo.trained import train_recipe
-from zoo.training import predict
+from zoo.exporting.conversion import load_keras
+from zoo.recipe.task import Binary, Multiclass, Regression
+from zoo.runs import trained
+from zoo.runs.trained import train_recipe
+from zoo.training.distillation import LESSONS
+from zoo.training.loop import predict
 
 FIELDS = {
     "data": zoo.data.digits,
@@ -38,7 +38,7 @@ def test_half_of_the_targets_are_the_teachers_mean_answers(dataset, tmp_path, mo
     seen = []
     fit = trained.fit
     monkeypatch.setattr(
-        zoo.trained, "fit", lambda model, train, *a, **k: (seen.append(train[1]), fit(model, train, *a, **k))[1]
+        trained, "fit", lambda model, train, *a, **k: (seen.append(train[1]), fit(model, train, *a, **k))[1]
     )
     recipe = zoo.Recipe(**FIELDS, teachers=2, seed=3)
     train_recipe(recipe, dataset, tmp_path, silent)

@@ -6,9 +6,9 @@ import pytest
 
 import zoo
 from zoo.data import digits
-from zoo.optimizer import make_optimizer
-from zoo.schedules import Plateau, schedule_of
-from zoo.training import evaluate, fit, predict
+from zoo.recipe.optimizers import make_optimizer
+from zoo.recipe.schedules import Plateau, schedule_of
+from zoo.training.loop import evaluate, fit, predict
 
 # Few samples, and a number that the batch size does not divide: the last batch is a smaller one.
 SAMPLES, BATCH, EPOCHS = 210, 32, 3
@@ -196,7 +196,7 @@ def test_evaluate_and_predict_are_those_of_keras():
 
 
 def test_the_order_is_a_permutation_that_depends_on_seed_and_epoch():
-    from zoo.training import shuffled
+    from zoo.training.loop import shuffled
 
     orders = [shuffled(seed)(epoch, 100) for seed in (0, 1) for epoch in (0, 1)]
     assert all(sorted(order) == list(range(100)) for order in orders)
@@ -220,7 +220,7 @@ class KillAfter(keras.callbacks.Callback):
 
 @pytest.mark.parametrize("kill", [1, 3])
 def test_an_interrupted_training_comes_to_exactly_the_same_end(tmp_path, kill, monkeypatch):
-    monkeypatch.setattr("zoo.training.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("zoo.training.loop.CHECKPOINT_SECONDS", 0)
     train, validation = parts((8, 8))
 
     def model():  # dropout and noise draw random numbers, Adam and the plateau have a state of their own

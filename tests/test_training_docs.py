@@ -32,7 +32,7 @@ def test_the_summary_of_the_page_counts(shown):
 
 
 def test_the_thresholds_on_the_page_are_those_of_the_code():
-    from zoo import diagnosis
+    from zoo.training import diagnosis
 
     assert diagnosis.UNDERFITS_ABOVE == 1 / 5 and "a fifth of the blind error" in PAGE
     assert diagnosis.OVERFITS_ABOVE == 0.05 and "more than 5 % of the blind error" in PAGE

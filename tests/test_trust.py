@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT
 
 import zoo
-from zoo import trust
-from zoo.files import read_json, write_json, write_text
-from zoo.releasing import SUMS, TABLE, released_cards, seal, with_results
+from tools import trust
+from tools.release import SUMS, TABLE, released_cards, seal, with_results
+from zoo.base.files import read_json, write_json, write_text
 
 NAME = "digits_fnn"  # whose data are everywhere
 FILE, KERAS = f"tflite/{NAME}/{NAME}.int8.tflite", f"saved_models/{NAME}/model.keras"
@@ -28,7 +28,7 @@ def place(tmp_path, monkeypatch):
         shutil.copytree(ROOT / name / NAME, tmp_path / name / NAME)
     (tmp_path / "recipes").mkdir()
     shutil.copy(ROOT / "recipes" / f"{NAME}.py", tmp_path / "recipes")
-    monkeypatch.setattr("zoo.collection.__file__", str(tmp_path / "zoo" / "collection.py"))
+    monkeypatch.setattr("zoo.recipe.collection.__file__", str(tmp_path / "zoo" / "collection.py"))
     write_text(tmp_path / "README.md", with_results("<!-- results -->\n<!-- end of results -->\n"))
     seal(NAME)
     return tmp_path
@@ -39,7 +39,7 @@ def no_data(monkeypatch):
     def load_data(recipe):
         raise LookupError("digits is not on this machine; this brings it: make data")
 
-    monkeypatch.setattr("zoo.recipe.Recipe.load_data", load_data)
+    monkeypatch.setattr("zoo.recipe.recipe.Recipe.load_data", load_data)
 
 
 def told(place):

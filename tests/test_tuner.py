@@ -15,8 +15,8 @@ import pytest
 from conftest import write_recipe
 
 import zoo
-from zoo.collection import load_recipe
-from zoo.record import versions_key
+from zoo.base.versions import versions_key
+from zoo.recipe.collection import load_recipe
 from zoo.tuning import search
 from zoo.tuning.history import History
 from zoo.tuning.oracles import Asha
@@ -233,8 +233,8 @@ def finished(folder):
 SEARCH = """
 import sys
 from pathlib import Path
-from zoo.collection import load_recipe
-from zoo.record import versions_key
+from zoo.recipe.collection import load_recipe
+from zoo.base.versions import versions_key
 from zoo.tuning import search
 recipe = load_recipe(sys.argv[1]).replace(trials=8)
 say = lambda line: print(line, flush=True)

@@ -8,8 +8,8 @@ import sqlalchemy
 from conftest import write_recipe
 
 import zoo
-from zoo.collection import load_recipe
 from zoo.data import Dataset
+from zoo.recipe.collection import load_recipe
 from zoo.tuning import WORST, read_search, search
 from zoo.tuning.history import History
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from zoo.files import read_json
+from zoo.base.files import read_json
 from zoo.tuning.oracles import ORACLES
 
 sys.path.insert(0, str(ROOT))  # benchmarks/ is no package of the distribution

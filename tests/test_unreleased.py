@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from test_tfds import written_builder
 
-from zoo.collection import folder, load_recipe
-from zoo.training import fit
+from zoo.recipe.collection import folder, load_recipe
+from zoo.training.loop import fit
 
 RNG = np.random.default_rng(0)
 SECOND = np.arange(16_000)

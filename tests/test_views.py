@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.cost import costs
 from zoo.deploy import Runner
-from zoo.targets import read_model
-from zoo.training import fit
+from zoo.models.cost import costs
+from zoo.runtime.targets import read_model
+from zoo.training.loop import fit
 
 SHAPE = (8, 6, 1)
 KNOBS = ({"mirrored": True}, {"shifted": True}, {"mirrored": True, "shifted": True})

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from test_targets import RELEASED
 
-from zoo import browser as browser_module
-from zoo.browser import Browser
-from zoo.errors import CheckFailed
-from zoo.targets import TARGETS, refusal
+from zoo.base.errors import CheckFailed
+from zoo.runtime import browser as browser_module
+from zoo.runtime.browser import Browser
+from zoo.runtime.targets import TARGETS, refusal
 
 REFUSED = [path for path in RELEASED if refusal(path, TARGETS["browser"])]
 TAKEN = [path for path in RELEASED if path not in REFUSED]

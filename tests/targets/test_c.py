@@ -16,9 +16,9 @@ import pytest
 from conftest import ROOT
 from test_targets import EXAMPLE, RELEASED, one_op
 
+from zoo.base.files import read_json
 from zoo.deploy import Runner
-from zoo.files import read_json
-from zoo.targets import read_model
+from zoo.runtime.targets import read_model
 
 FLAGS = "CFLAGS=-std=c11 -g -Wall -Wextra -Wconversion -pedantic -Werror -fsanitize=address,undefined"
 

@@ -101,8 +101,8 @@ def main():
     import keras
 
     import zoo
-    from zoo.devices import apart, mirrored
-    from zoo.training import evaluate, fit
+    from zoo.training.devices import apart, mirrored
+    from zoo.training.loop import evaluate, fit
 
     random = np.random.default_rng(1)
     x = random.normal(size=(SAMPLES, 4)).astype("float32")

@@ -18,12 +18,12 @@ from ai_edge_litert.schema_py_generated import BuiltinOperator
 from sklearn.datasets import load_digits
 from test_targets import EXAMPLE, RELEASED, one_op
 
-from zoo import micro
-from zoo.conversion.fused import FusedLSTM
-from zoo.errors import CheckFailed
-from zoo.files import read_json
-from zoo.micro import arena_bytes, micro_run
-from zoo.targets import MICRO_OPS, TARGETS, inputs_and_outputs, read_model, refusal
+from zoo.base.errors import CheckFailed
+from zoo.base.files import read_json
+from zoo.exporting.strategies.fused import FusedLSTM
+from zoo.runtime import micro
+from zoo.runtime.micro import arena_bytes, micro_run
+from zoo.runtime.targets import MICRO_OPS, TARGETS, inputs_and_outputs, read_model, refusal
 
 DIGITS = load_digits().images[:50].astype("float32")
 ENDLESS = ("traffic_gru.float32", "watch_gru.float32")  # their loops, which end in LiteRT, do not there

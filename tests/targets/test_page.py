@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from page import gallery, live
-from zoo.browser import ARGUMENTS, chromium, packages
-from zoo.collection import list_recipes
-from zoo.data.texts import VOCABULARY, tokens, words_of
+from zoo.base.files import read_json
+from zoo.data.vocabulary import VOCABULARY, tokens, words_of
 from zoo.deploy import Runner
-from zoo.files import read_json
+from zoo.recipe.collection import list_recipes
+from zoo.runtime.browser import ARGUMENTS, chromium, packages
 
 ENTRIES = [entry for entry in list_recipes() if entry.record]
 FIRST_USE = 60_000  # milliseconds that LiteRT.js may take to load on a machine that does other things

@@ -10,8 +10,9 @@
 Names are loaded at first use, so that `zoo data list` needs neither numpy nor TensorFlow.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from zoo.data.blocks import Stored as Stored
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from zoo.data.dataset import Dataset as Dataset
     from zoo.data.dataset import Part as Part
     from zoo.data.image_files import images as images
+    from zoo.data.loading import load as load
+    from zoo.data.loading import prepare as prepare
     from zoo.data.packages import breast_cancer as breast_cancer
     from zoo.data.packages import diabetes as diabetes
     from zoo.data.packages import diamonds as diamonds
@@ -36,56 +39,10 @@ if TYPE_CHECKING:
     from zoo.data.sound_files import sounds as sounds
     from zoo.data.sources import SOURCES as SOURCES
     from zoo.data.sources import Source as Source
-    from zoo.data.sources import load as load
-    from zoo.data.sources import prepare as prepare
     from zoo.data.tables import table as table
     from zoo.data.text_files import text as text
-    from zoo.data.texts import from_texts as from_texts
     from zoo.data.tfds_builders import fashion_mnist as fashion_mnist
     from zoo.data.tfds_builders import tfds as tfds
+    from zoo.data.vocabulary import from_texts as from_texts
 
-# Public name -> where it is. No module here bears the name of a function: importing it would replace the function.
-_NAMES = {
-    "Stored": "blocks",
-    "stored": "blocks",
-    "Dataset": "dataset",
-    "Part": "dataset",
-    "images": "image_files",
-    "breast_cancer": "packages",
-    "diabetes": "packages",
-    "diamonds": "packages",
-    "digits": "packages",
-    "hourly_traffic": "packages",
-    "iris": "packages",
-    "japanese_vowels": "packages",
-    "movie_sentences": "packages",
-    "watch_activity": "packages",
-    "wine": "packages",
-    "sounds": "sound_files",
-    "lengths": "sequences",
-    "pad": "sequences",
-    "SOURCES": "sources",
-    "Source": "sources",
-    "load": "sources",
-    "prepare": "sources",
-    "forecast": "series_files",
-    "series": "series_files",
-    "table": "tables",
-    "text": "text_files",
-    "from_texts": "texts",
-    "fashion_mnist": "tfds_builders",
-    "tfds": "tfds_builders",
-}
-__all__ = [*_NAMES]  # noqa: PLE0604
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _NAMES:
-        raise AttributeError(f"module 'zoo.data' has no attribute {name!r}; it has {', '.join(sorted(_NAMES))}")
-    value = getattr(importlib.import_module(f"zoo.data.{_NAMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> Any:
-    return sorted([*globals(), *_NAMES])
+__getattr__, __dir__, __all__ = lazy_names(__name__)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.checks import check_size
+from zoo.base.checks import check_size
 from zoo.data.blocks import Array, Stored, as_array, not_finite, slices, subset
 from zoo.data.splitting import (
     TEST,

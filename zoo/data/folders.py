@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.checks import check_choice
+from zoo.base.checks import check_choice
 from zoo.data.dataset import Dataset
-from zoo.rows import Csv, is_missing, number
+from zoo.data.rows import Csv, is_missing, number
 
 LEAST_OF_A_CLASS = 8  # samples: some for each of train, validation and test
 MOST_CLASSES = 100

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zoo.checks import check_size
+from zoo.base.checks import check_size
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_of, left_out, noted
 

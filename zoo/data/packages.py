@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.checks import check_size
+from zoo.base.checks import check_size
 from zoo.data.carriers import Package, SourceArchive
 from zoo.data.dataset import Dataset
 from zoo.data.sequences import pad
 from zoo.data.sources import SOURCES
-from zoo.data.texts import from_texts
+from zoo.data.vocabulary import from_texts
 
 # Grades of a diamond from the worst to the best, as the data's own page gives them.
 CUTS = ("Fair", "Good", "Very Good", "Premium", "Ideal")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.checks import check_choice, check_size
+from zoo.base.checks import check_choice, check_size
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_by_class, left_out, noted
+from zoo.data.rows import DATES, Csv, date, is_missing, number
 from zoo.data.sequences import pad
-from zoo.rows import DATES, Csv, date, is_missing, number
 
 SUFFIXES = frozenset({".csv", ".tsv"})
 UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import drift
-from zoo.checks import check_choice
+from zoo.base.checks import check_choice
+from zoo.data import drift
 from zoo.data.dataset import Dataset, parted
 from zoo.data.folders import LEAST_OF_A_CLASS, MOST_CLASSES, TARGETS
+from zoo.data.rows import DATES, FILE, Column, Source, date, is_missing, number, pieces, source_of, to_json, vectors
 from zoo.data.splitting import TRAIN, content_keys, sides
-from zoo.rows import DATES, FILE, Column, Source, date, is_missing, number, pieces, source_of, to_json, vectors
 
 DISTINCT = 1000  # values of a column that are counted; more are no categories
 CATEGORIES = 50  # of a column; rarer ones share a code

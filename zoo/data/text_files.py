@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.checks import check_choice
+from zoo.base.checks import check_choice
 from zoo.data.dataset import Dataset
 from zoo.data.folders import classes_beside, enough, files_by_class, left_out, noted
-from zoo.data.texts import from_texts, words_of
-from zoo.rows import Csv
+from zoo.data.rows import Csv
+from zoo.data.vocabulary import from_texts, words_of
 
 SUFFIXES = frozenset({".txt"})
 LONGEST = 64  # tokens of an input, where no number of steps is given: recurrent layers take their time for each

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoo.base.files import writing
+from zoo.base.native import silenced
 from zoo.data.carriers import home
 from zoo.data.dataset import Dataset, Part
 from zoo.data.prepared import Prepared, check_network, data_dir
 from zoo.data.sequences import pad
 from zoo.data.sources import SOURCES
-from zoo.data.texts import from_texts
-from zoo.files import writing
-from zoo.native import silenced
+from zoo.data.vocabulary import from_texts
 
 
 class Split(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import keras
 import numpy as np
 
-from zoo.augment import Augmentation
-from zoo.checks import check_choice, check_number, check_rate
+from zoo.base.checks import check_choice, check_number, check_rate
+from zoo.models.augment import Augmentation
 
 Activation: TypeAlias = str | Callable
 Initializer: TypeAlias = str | keras.initializers.Initializer

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from zoo.checks import check_number
+from zoo.base.checks import check_number
 
 
 @keras.saving.register_keras_serializable(package="zoo")

@@ -10,7 +10,7 @@ from functools import partial
 
 import keras
 
-from zoo.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
+from zoo.base.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
 from zoo.models.views import MeanOfViews, Views
 

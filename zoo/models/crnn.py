@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from zoo.checks import (
+from zoo.base.checks import (
     check_choice,
     check_flag,
     check_input_shape,

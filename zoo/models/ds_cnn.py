@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import keras
 
-from zoo.checks import check_input_shape, check_number, check_rate, check_size, check_size_for_each, check_sizes
+from zoo.base.checks import check_input_shape, check_number, check_rate, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import keras
 
-from zoo.checks import check_input_shape, check_number, check_size, check_size_for_each, check_sizes
+from zoo.base.checks import check_input_shape, check_number, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
 from zoo.models.sequences import AveragePooling, MaskedConv1D
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import keras
 from keras import ops
 
-from zoo.checks import check_flag, check_input_shape, check_size, check_sizes
+from zoo.base.checks import check_flag, check_input_shape, check_size, check_sizes
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, prepared, with_logits
 
 WIDEST_EMBEDDING = 16

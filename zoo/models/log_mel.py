@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.checks import check_number, check_size
+from zoo.base.checks import check_number, check_size
 
 QUIET = 3e-3  # of a full-scale sine's magnitude in its bin: what the logarithm takes for silence, -50 dB
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import keras
 
-from zoo.checks import check_input_shape, check_size, check_size_for_each, check_sizes
+from zoo.base.checks import check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.models.blocks import AXES, Activation, Axes, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
 from zoo.models.cnn import check_halvings
 

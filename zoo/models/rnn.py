@@ -12,7 +12,15 @@ from typing import Any
 
 import keras
 
-from zoo.checks import check_choice, check_flag, check_input_shape, check_number, check_rate, check_size, check_sizes
+from zoo.base.checks import (
+    check_choice,
+    check_flag,
+    check_input_shape,
+    check_number,
+    check_rate,
+    check_size,
+    check_sizes,
+)
 from zoo.models.blocks import (
     Activation,
     Hidden,

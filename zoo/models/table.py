@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from zoo.checks import check_size
+from zoo.base.checks import check_size
 
 
 @keras.saving.register_keras_serializable(package="zoo")

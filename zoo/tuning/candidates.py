@@ -8,14 +8,14 @@ import keras
 import keras_tuner
 import numpy as np
 
-from zoo.benchmarking import latency
-from zoo.conversion import choose, convert
-from zoo.cost import costs
 from zoo.data import Dataset
-from zoo.data.files import chosen
+from zoo.data.arrays import chosen
 from zoo.deploy import Runner
-from zoo.recipe import Limits, Recipe, file_objective
-from zoo.task import Values
+from zoo.exporting.conversion import choose, convert
+from zoo.models.cost import costs
+from zoo.recipe.recipe import Limits, Recipe, file_objective
+from zoo.recipe.task import Values
+from zoo.runtime.latency import latency
 from zoo.tuning.sharing import Shared
 from zoo.tuning.space import Space, draw
 

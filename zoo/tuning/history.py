@@ -26,7 +26,7 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
-from zoo.files import writing
+from zoo.base.files import writing
 from zoo.tuning.trials import Trial, direction
 
 HEARTBEAT = 5  # seconds; a trial whose worker has not been heard of for six times as long counts as lost

@@ -18,7 +18,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from zoo.checks import check_choice
+from zoo.base.checks import check_choice
 from zoo.tuning.history import FINISHED, History, quietly, this_worker
 from zoo.tuning.space import suggest
 from zoo.tuning.trials import direction

@@ -8,12 +8,12 @@ from typing import Any
 import keras_tuner
 import optuna
 
-from zoo.files import write_text, writing
-from zoo.recipe import Recipe
-from zoo.report import plot_pareto
+from zoo.base.files import write_text, writing
+from zoo.base.plots import panels, save
+from zoo.recipe.recipe import Recipe
 from zoo.tuning.history import write_csv
 from zoo.tuning.space import Space, parameters
-from zoo.tuning.trials import WORST, Search, direction, pareto_front
+from zoo.tuning.trials import WORST, Search, Trial, direction, pareto_front
 
 BEST = '''"""{name}, with what a search of {count} trials found best: {objective} {value:.6g}{spread}."""
 
@@ -29,7 +29,7 @@ def write_outcome(recipe: Recipe, found: Search, folder: Path) -> list[Path]:
     if front := pareto_front(found.trials, found.objective):
         write_csv(front, folder / "pareto.csv")
         with writing(folder / "plots" / "search_pareto.png") as file:
-            plot_pareto(found.trials, front, found.objective, file)
+            _plot_pareto(found.trials, front, found.objective, file)
         written += [folder / "pareto.csv", folder / "plots" / "search_pareto.png"]
     if recipe.file:
         write_text(folder / "best.py", best_recipe(recipe, found))
@@ -44,11 +44,11 @@ def best_recipe(recipe: Recipe, found: Search) -> str:
     file = str(Path(recipe.file).resolve()) if recipe.file.endswith(".py") else recipe.file
     fields = {"trials": 0, "seed": recipe.seed, **found.best.fields}
     if all(map(_literal, fields.values())):
-        imports = "from zoo.collection import load_recipe\n"
+        imports = "from zoo.recipe.collection import load_recipe\n"
         lines = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
         text = f"load_recipe({file!r}).replace(\n{lines})"
     else:  # layers, say, which only the space can make
-        imports = "from zoo.collection import load_recipe\nfrom zoo.tuning import with_values\n"
+        imports = "from zoo.recipe.collection import load_recipe\nfrom zoo.tuning import with_values\n"
         values = {k: v for k, v in found.best.values.items() if not k.startswith("tuner/")}
         text = f"with_values(load_recipe({file!r}), {values!r}).replace(trials=0, seed={recipe.seed})"
     spread = f", mean of {len(again)} further seeds" if again else ""
@@ -122,3 +122,14 @@ def as_study(trials: Sequence[Any], space: list[Any], objective: str) -> optuna.
         params, kinds = parameters(trial.values, space)
         study.add_trial(optuna.trial.create_trial(params=params, distributions=kinds, value=trial.metrics[objective]))
     return study
+
+
+def _plot_pareto(trials: Sequence[Trial], front: Sequence[Trial], objective: str, file: Path) -> None:
+    """The objective against the bytes of the file, a point a trial; a line through those that no other one beats."""
+    drawing, (panel,) = panels(1)
+    for some, style, label in ((trials, "o", "trial"), (front, "o-", "beaten by none")):
+        points = [(t.metrics["bytes"] / 1000, t.metrics[objective]) for t in some if "bytes" in t.metrics]
+        panel.plot(*zip(*points, strict=True), style, label=label)
+    panel.set(xlabel="kB of the file", ylabel=objective)
+    panel.legend()
+    save(drawing, file)

@@ -9,10 +9,10 @@ from typing import Any
 
 import keras
 
-from zoo.checks import check_size
+from zoo.base.checks import check_size
+from zoo.base.errors import CheckFailed
 from zoo.data import Dataset
-from zoo.errors import CheckFailed
-from zoo.recipe import EXPORT_ONLY, Recipe
+from zoo.recipe.recipe import EXPORT_ONLY, Recipe
 from zoo.tuning.candidates import Candidates, score_again
 from zoo.tuning.history import History
 from zoo.tuning.space import draw, drawn, with_values

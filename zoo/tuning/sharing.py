@@ -25,7 +25,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 from tensorflow.python.framework import random_seed
 
-from zoo.training import BatchSize, Compiled, Data, batch_of, compile_epoch, create_variables, fit
+from zoo.recipe.batches import BatchSize, batch_of
+from zoo.training.loop import Compiled, Data, compile_epoch, create_variables, fit
 
 AT_MOST = 8  # epochs that are kept
 OURS = ("keras", "zoo")  # packages of classes whose configuration says all that they do

@@ -6,7 +6,7 @@ import keras_tuner
 import optuna
 from keras_tuner.engine import hyperparameters as kinds
 
-from zoo.recipe import Recipe, described, usual_space
+from zoo.recipe.recipe import Recipe, described, usual_space
 
 Distribution = optuna.distributions.BaseDistribution
 

@@ -15,9 +15,9 @@ import keras
 import keras_tuner
 import numpy as np
 
-from zoo.checks import check_choice, check_size
-from zoo.files import locked, read_json, write_json
-from zoo.training import create_variables
+from zoo.base.checks import check_choice, check_size
+from zoo.base.files import locked, read_json, write_json
+from zoo.training.loop import create_variables
 from zoo.tuning.candidates import Candidates
 from zoo.tuning.history import History, Unreachable
 from zoo.tuning.oracles import Asha, make_oracle

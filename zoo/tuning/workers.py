@@ -11,28 +11,25 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.errors import CheckFailed
-from zoo.recipe import Limits, Recipe
+from zoo.base.errors import CheckFailed
+from zoo.recipe.collection import load_recipe
+from zoo.recipe.recipe import Recipe
 from zoo.tuning.history import History
 from zoo.tuning.trials import progress
 
 Report = Callable[[str], None]
 Worker = tuple[subprocess.Popen, IO[bytes]]  # and what it writes to stderr
-CLEARED_AFTER = 100  # trials, after which a worker is replaced by a new one: TensorFlow's memory grows with each model
 LOOK = 1.0  # seconds between two looks at the history, unless a worker ends
 RESTARTS = 5  # of workers that came to nothing, in a row
 
 
 def passed_on(recipe: Recipe) -> dict[str, Any]:
     """The fields in which a recipe is another than its file says. Raises ValueError where a file cannot tell them."""
-    from zoo.collection import load_recipe
-
     if not recipe.file:
         raise ValueError("workers load the recipe from its file, and this one has none; write it to one, `zoo new`")
     written, now = load_recipe(recipe.file).describe(), recipe.describe()
@@ -102,7 +99,7 @@ def _started(job: dict[str, Any]) -> Worker:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": str(job["threads"])}
     words = tempfile.TemporaryFile()  # noqa: SIM115  (a pipe that nobody reads would block it one day)
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore::RuntimeWarning:runpy", "-m", "zoo.tuning.workers", json.dumps(job)],
+        [sys.executable, "-W", "ignore::RuntimeWarning:runpy", "-m", "zoo.tuning.worker", json.dumps(job)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=words,
@@ -117,41 +114,3 @@ def _words(file: IO[bytes]) -> list[str]:
     with file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 10_000))
         return file.read().decode(errors="replace").strip().splitlines() or ["no words"]
-
-
-def work(job: dict[str, Any]) -> None:
-    """What a worker does: trials, until there are enough or it has done its share."""
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    from zoo.collection import load_recipe
-    from zoo.record import versions_key
-    from zoo.tuning.searching import tuner_of
-
-    fields = job["fields"]
-    if fields.get("limits"):
-        fields["limits"] = Limits(**fields["limits"])
-    recipe = load_recipe(job["recipe"]).replace(**fields)
-    dataset = recipe.load_data()
-    tuner = tuner_of(
-        recipe, dataset, Path(job["folder"]), lambda line: None, versions_key(), job["storage"], overwrite=False
-    )
-    tuner.share = CLEARED_AFTER
-    tuner.prepare()
-    tuner.go_on()
-
-
-def _end_with_the_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    try:
-        work(json.loads(sys.argv[1]))
-    except Exception as error:
-        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
-        os._exit(1)
-    os._exit(0)  # without waiting for anything: what was found is in the database

@@ -1,0 +1,77 @@
+"""Names that are imported at their first use, so that a cheap question never waits for TensorFlow."""
+
+import ast
+import importlib
+import sys
+from collections.abc import Callable
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+TRAIN_EXTRA = ("tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "optuna")  # packages of keras-zoo[train]
+
+
+def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """The `__getattr__`, `__dir__` and `__all__` of a package, read from its own `if TYPE_CHECKING:` block.
+
+    Editors and type checkers read the same block, so every public name is declared once.
+
+    Args:
+        package: its `__name__`; its `__init__.py` imports each name as `from package.module import name as name`.
+    """
+    module = sys.modules[package]
+    places = _declared(Path(str(module.__file__)))
+
+    def load(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(places))}")
+        source, attribute = places[name]
+        try:
+            value = _imported(source, attribute)
+        except ModuleNotFoundError as error:
+            if error.name not in TRAIN_EXTRA:
+                raise
+            raise ImportError(
+                f"{package}.{name} needs {error.name}, which the base install leaves out: "
+                "pip install 'keras-zoo[train]'",
+                name=error.name,
+            ) from None
+        setattr(module, name, value)
+        return value
+
+    return load, lambda: sorted([*vars(module), *places]), [*places]
+
+
+def _declared(file: Path) -> dict[str, tuple[str, str]]:
+    """Public name -> (module, attribute), from the imports under `if TYPE_CHECKING:`."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    blocks = [n.body for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    imports = [node for block in blocks for node in block if isinstance(node, ast.ImportFrom)]
+    return {alias.asname or alias.name: (str(node.module), alias.name) for node in imports for alias in node.names}
+
+
+def _imported(source: str, attribute: str) -> Any:
+    """What `from source import attribute` gives: an attribute, or else a submodule."""
+    module = importlib.import_module(source)
+    return (
+        getattr(module, attribute) if hasattr(module, attribute) else importlib.import_module(f"{source}.{attribute}")
+    )
+
+
+class MovedModules:
+    """Keeps import paths of earlier releases working: each gives the module that took its place.
+
+    It stands in `sys.meta_path`, where Python asks it for a module that it does not find by itself.
+    """
+
+    def __init__(self, moved: dict[str, str]) -> None:
+        self.moved = moved
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(name, self) if name in self.moved else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: Any) -> None:
+        sys.modules[module.__name__] = importlib.import_module(self.moved[module.__name__])

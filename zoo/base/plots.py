@@ -1,0 +1,16 @@
+"""Figures that need no display and leave the caller's matplotlib as it is."""
+
+from pathlib import Path
+from typing import Any
+
+
+def panels(panels: int, height: float = 4.0) -> tuple[Any, Any]:
+    """A figure that needs no display and leaves pyplot's state alone."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5 * panels, height), layout="constrained")
+    return figure, figure.subplots(1, panels, squeeze=False)[0]
+
+
+def save(figure: Any, file: Path) -> None:
+    figure.savefig(file, dpi=120)

@@ -1,0 +1,1 @@
+"""Turns a Keras model into TFLite files: strategies, precisions, conversion, metadata. It must not know recipes, data sets or runs."""

@@ -1,0 +1,16 @@
+"""dynamic: weights in int8, activations quantized as they come; needs no calibration, does not run on LiteRT Micro."""
+
+from zoo.exporting.precisions.precision import Precision
+
+
+def configure(converter, samples):
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+
+
+PRECISION = Precision(
+    "weights in int8, ranges of activations taken while it runs", configure,
+    drop=0.01, difference=0.5, mean_difference=0.01,
+    weights="INT8",
+)  # fmt: skip

@@ -1,0 +1,17 @@
+"""float16: weights in half the bytes, computed in float32 (in float16 on GPUs that can)."""
+
+from zoo.exporting.precisions.precision import Precision
+
+
+def configure(converter, samples):
+    import tensorflow as tf
+
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+
+
+PRECISION = Precision(
+    "weights in float16, computed in float32", configure,
+    drop=0.002, difference=0.05, mean_difference=1e-3,
+    weights="FLOAT16",
+)  # fmt: skip

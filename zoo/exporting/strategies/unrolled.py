@@ -1,0 +1,60 @@
+"""Recurrent layers, every step written out: builtin ops only, any batch size, static int8. The file grows with steps.
+
+Left as a loop, a recurrent layer becomes a WHILE over tensor lists, which the converter cannot quantize with
+calibration data (it crashes).
+"""
+
+import keras
+from keras import ops
+
+from zoo.exporting.inference import inference_model, rebuilt, recurrent_layers
+from zoo.exporting.steps import projected, step
+
+
+def refusal(model: keras.Model, precision: str) -> str | None:
+    if model.inputs[0].shape[1] is None:
+        return "the number of steps is open, and each of them is written out; give the model's Input a fixed one"
+    for layer in recurrent_layers(model):
+        if layer.return_state or layer.stateful:
+            return f"{layer.name} is stateful or returns its state"
+    return None
+
+
+def convertible(model: keras.Model, output: keras.layers.Layer | None) -> keras.Model:
+    return inference_model(model, output, lambda layer: rebuilt(layer, UNROLLED))
+
+
+class _Unrolled:
+    """Takes the place of the loop in a recurrent layer."""
+
+    def call(self, sequences, initial_state=None, mask=None, training=False):
+        order = range(sequences.shape[1])
+        states, inputs = None, projected(self, sequences)
+        mask = None if mask is None else ops.cast(mask, sequences.dtype)
+        outputs = []
+        for t in reversed(order) if self.go_backwards else order:
+            states = step(self, inputs[t], states, None if mask is None else mask[:, t : t + 1])
+            outputs.append(states[0])
+        return ops.stack(outputs, axis=1) if self.return_sequences else outputs[-1]
+
+
+@keras.saving.register_keras_serializable("zoo")
+class UnrolledSimpleRNN(_Unrolled, keras.layers.SimpleRNN):
+    pass
+
+
+@keras.saving.register_keras_serializable("zoo")
+class UnrolledLSTM(_Unrolled, keras.layers.LSTM):
+    pass
+
+
+@keras.saving.register_keras_serializable("zoo")
+class UnrolledGRU(_Unrolled, keras.layers.GRU):
+    pass
+
+
+UNROLLED = {
+    keras.layers.SimpleRNN: UnrolledSimpleRNN,
+    keras.layers.LSTM: UnrolledLSTM,
+    keras.layers.GRU: UnrolledGRU,
+}

@@ -1,0 +1,53 @@
+"""What Keras lacks for images (B, height, width, channels)."""
+
+import math
+
+import keras
+from keras import ops
+
+from zoo.base.checks import check_number
+from zoo.models.augment.augmentation import RandomLayer
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class RandomCropAndResize(RandomLayer):
+    """Cuts a window out of each image and stretches it to the whole size.
+
+    Source: C. Szegedy et al., Going deeper with convolutions, CVPR 2015. `keras.layers.RandomCrop` cuts one place for
+    all images of a batch and makes them smaller, which the model at inference does not expect.
+
+    Args:
+        area: the least part of the image's area that a window may have; the largest is all of it.
+        aspect: how much wider, or higher, than the image a window may be at most.
+    """
+
+    axes = ("height", "width", "channels")
+
+    def __init__(self, area: float = 0.6, aspect: float = 4 / 3, seed: int | None = None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.area = check_number("area", area, 0.01, 1)
+        self.aspect = check_number("aspect", aspect, 1, 10)
+
+    def change(self, x):
+        batch, height, width, _ = ops.shape(x)
+        area, logarithm, row, column = (
+            keras.random.uniform((batch,), low, high, dtype="float32", seed=self.generator)
+            for low, high in ((self.area, 1.0), (-math.log(self.aspect), math.log(self.aspect)), (0.0, 1.0), (0.0, 1.0))
+        )
+        aspect = ops.exp(logarithm)
+        high = ops.minimum(ops.sqrt(area / aspect), 1.0) * (height - 1)  # from the first pixel's centre to the last's
+        wide = ops.minimum(ops.sqrt(area * aspect), 1.0) * (width - 1)
+        none = ops.zeros_like(area)
+        # From each pixel (x, y) of the result to the place that it comes from: (a0 x + a1 y + a2, b0 x + b1 y + b2).
+        transform = ops.stack(
+            [
+                wide / max(width - 1, 1), none, column * (width - 1 - wide),
+                none, high / max(height - 1, 1), row * (height - 1 - high),
+                none, none,
+            ],
+            axis=1,
+        )  # fmt: skip
+        return ops.image.affine_transform(x, transform, fill_mode="nearest", data_format="channels_last")
+
+    def get_config(self):
+        return {**super().get_config(), "area": self.area, "aspect": self.aspect}

@@ -1,0 +1,117 @@
+"""Mixtures of two samples of a batch, with their targets mixed alike: a knob of the training step, `Recipe.mixing`.
+
+`keras.layers.MixUp` reads images alone, and `keras.layers.CutMix` has no alpha and gives labels the area of a box that
+it cuts to whole pixels only afterwards; here the weights of labels are those of the pixels.
+"""
+
+import abc
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from zoo.base.checks import check_number
+
+
+@dataclass(frozen=True)
+class Mixing(abc.ABC):
+    """Mixes each sample of a batch with another one, to a part that follows Beta(alpha, alpha).
+
+    Attributes:
+        alpha: near 0 nearly all samples stay what they are, at 1 every part is as likely, above it halves are.
+    """
+
+    alpha: float
+
+    def __post_init__(self) -> None:
+        # Below, the gamma variates that Keras makes the parts of come down to zero in float32.
+        check_number("alpha", self.alpha, 0.05, 100)
+
+    @abc.abstractmethod
+    def __call__(self, x, y, generator: keras.random.SeedGenerator):
+        """(x, y) of a batch, mixed; x comes back in float32, y as it is, one-hot, probabilities or real values."""
+
+    def check(self, model: keras.Model, y: np.ndarray) -> None:
+        """Raises ValueError where a mixture of inputs or targets of this kind means nothing."""
+        name = type(self).__name__
+        if not np.issubdtype(y.dtype, np.floating):
+            raise ValueError(
+                f"{name} mixes targets, but these are {y.dtype}: class numbers have no mixture; "
+                "use one-hot targets in float32, as Multiclass(..., soft=True) makes them"
+            )
+        if any(isinstance(layer, keras.layers.Embedding) for layer in model.layers):
+            raise ValueError(f"{name} mixes values, but the model reads tokens, which have no mixture")
+
+
+@dataclass(frozen=True)
+class MixUp(Mixing):
+    """The weighted mean of two samples of any shape.
+
+    Source: H. Zhang et al., mixup: beyond empirical risk minimization, ICLR 2018; here each sample of a batch has a
+    weight of its own.
+    """
+
+    alpha: float = 0.2
+
+    def __call__(self, x, y, generator):
+        batch = ops.shape(x)[0]
+        other = _others(batch, generator)
+        weight = keras.random.beta((batch,), self.alpha, self.alpha, dtype="float32", seed=generator)
+        return _mean(ops.cast(x, "float32"), other, weight), _mean(y, other, weight)
+
+
+@dataclass(frozen=True)
+class CutMix(Mixing):
+    """A box of another image in each one; targets are weighted by the pixels that each image has.
+
+    Source: S. Yun et al., CutMix: regularization strategy to train strong classifiers with localizable features,
+    ICCV 2019; here each image of a batch has a box of its own.
+    """
+
+    alpha: float = 1.0
+
+    def __call__(self, x, y, generator):
+        x = ops.cast(x, "float32")
+        batch, height, width, _ = ops.shape(x)
+        other = _others(batch, generator)
+        part = ops.sqrt(1.0 - keras.random.beta((batch,), self.alpha, self.alpha, dtype="float32", seed=generator))
+        inside = ops.logical_and(  # (B, H, W)
+            _span(part, height, batch, generator)[:, :, None], _span(part, width, batch, generator)[:, None, :]
+        )
+        x = ops.where(inside[..., None], ops.take(x, other, axis=0), x)
+        return x, _mean(y, other, 1.0 - ops.mean(ops.cast(inside, "float32"), axis=(1, 2)))
+
+    def check(self, model, y):
+        super().check(model, y)
+        if len(model.input_shape) != 4:
+            raise ValueError(
+                f"CutMix cuts boxes out of images (height, width, channels), but the model reads "
+                f"{model.input_shape[1:]}; MixUp takes any shape"
+            )
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class SoftBinaryAccuracy(keras.metrics.BinaryAccuracy):
+    """Keras' binary accuracy where targets may be mixed: the answer that the target is nearer to counts as right."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(ops.cast(ops.greater(y_true, 0.5), "float32"), y_pred, sample_weight)
+
+
+def _others(batch, generator):
+    """For each sample the number of the one that it is mixed with."""
+    return keras.random.shuffle(ops.arange(batch), seed=generator)
+
+
+def _mean(values, other, weight):
+    weight = ops.cast(ops.reshape(weight, (-1, *[1] * (len(values.shape) - 1))), values.dtype)
+    return weight * values + (1 - weight) * ops.take(values, other, axis=0)
+
+
+def _span(part, length, batch, generator):
+    """Where a box of this part of an axis lies on it, around any place, (B, length)."""
+    centre = keras.random.uniform((batch,), 0, length, dtype="float32", seed=generator)
+    half = part * ops.cast(length, "float32") / 2
+    places = ops.arange(length, dtype="float32") + 0.5
+    return ops.abs(places - centre[:, None]) < half[:, None]

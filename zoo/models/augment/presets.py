@@ -1,0 +1,90 @@
+"""Layers that go together, "light" and "strong", for each kind of data: a start, to be changed where labels suffer."""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+
+from zoo.base.checks import check_choice
+from zoo.models.augment.sequences import ChannelMasking, Jitter, Scaling, TimeMasking, WindowCrop
+from zoo.models.augment.words import SynonymReplacement, WordDropout, WordSwap
+
+STRENGTHS = ("light", "strong")
+
+
+def for_images(
+    strength: str = "light", *, value_range: tuple[float, float] = (0.0, 1.0), flip: bool = True
+) -> list[keras.layers.Layer]:
+    """For images (height, width, channels): `augmentation=zoo.augment.for_images("strong")`.
+
+    RandAugment (Cubuk et al., 2020) is not in it: Keras' layer works out eleven changes to use two, the same two for
+    the whole batch, and at its defaults it turns images by up to half a circle.
+
+    Args:
+        strength: "light" flips and moves a little; "strong" also turns, zooms, changes brightness and contrast and
+            erases a box (Z. Zhong et al., 2020).
+        value_range: of the pixels behind `preprocessing`.
+        flip: whether an image may be mirrored, left to right; not where that has a meaning, as in digits or letters.
+
+    Raises:
+        ValueError: strength or value_range is not one.
+    """
+    check_choice("strength", strength, STRENGTHS)
+    if len(value_range) != 2 or not value_range[0] < value_range[1]:
+        raise ValueError(f"value_range={value_range!r} must be the least and the largest value of a pixel")
+    layers = [keras.layers.RandomFlip("horizontal")] if flip else []
+    # What comes in from outside repeats the edge, which fits photographs and black backgrounds alike.
+    if strength == "light":
+        return [*layers, keras.layers.RandomTranslation(0.08, 0.08, fill_mode="nearest")]
+    low, high = value_range
+    return [
+        *layers,
+        keras.layers.RandomRotation(0.03, fill_mode="nearest"),  # of a full turn: 11 degrees
+        keras.layers.RandomZoom((-0.15, 0.15), (-0.15, 0.15), fill_mode="nearest"),
+        keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest"),
+        keras.layers.RandomBrightness(0.1, value_range=value_range),
+        keras.layers.RandomContrast(0.2, value_range=value_range),
+        # A factor of 0.5 would be drawn from [0, 0.5]; noise as filling would take as long as all the rest.
+        keras.layers.RandomErasing(
+            factor=(0.5, 0.5), scale=(0.02, 0.2), fill_value=(low + high) / 2, value_range=value_range
+        ),
+    ]
+
+
+def for_sequences(strength: str = "light") -> list[keras.layers.Layer]:
+    """For series (steps, channels) of about unit variance: `augmentation=zoo.augment.for_sequences("strong")`.
+
+    Args:
+        strength: "light" is noise and scale; "strong" has more of both, windows, and masks of time and of channels.
+
+    Raises:
+        ValueError: strength is not one.
+    """
+    check_choice("strength", strength, STRENGTHS)
+    if strength == "light":
+        return [Scaling(0.05), Jitter(0.03)]
+    return [
+        WindowCrop(0.8),
+        Scaling(0.15),
+        Jitter(0.08),
+        TimeMasking(0.2),
+        ChannelMasking(0.34),
+    ]  # one of three channels, two of six
+
+
+def for_text(
+    strength: str = "light", *, unknown: int | None = None, synonyms: Mapping[int, Sequence[int]] | None = None
+) -> list[keras.layers.Layer]:
+    """For tokens (tokens,), with 0 as padding behind the text: `augmentation=zoo.augment.for_text("strong")`.
+
+    Args:
+        strength: "light" changes about one word in twenty in each way, "strong" one in ten.
+        unknown: the token that stands for a word that is taken away; None to close the gap.
+        synonyms: for a token those that may stand for it; no replacement without them.
+
+    Raises:
+        ValueError, TypeError: strength is not one, or a bad table.
+    """
+    check_choice("strength", strength, STRENGTHS)
+    rate = 0.05 if strength == "light" else 0.1
+    replacement = [SynonymReplacement(synonyms, rate)] if synonyms is not None else []
+    return [*replacement, WordSwap(rate), WordDropout(rate, unknown)]

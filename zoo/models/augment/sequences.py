@@ -1,0 +1,183 @@
+"""Changes of series (B, T, channels). A step that is all zero is padding, which stands before or behind the series.
+
+Padding stays padding, and a real step never becomes all zero, so a mask made before or behind such a layer still
+holds. Sizes are meant for channels of about unit variance, as behind `keras.layers.Normalization`.
+"""
+
+import abc
+
+import keras
+from keras import ops
+
+from zoo.base.checks import check_number
+from zoo.models.augment.augmentation import RandomLayer
+
+
+def real(x):
+    """Which steps are not padding, (B, T, 1)."""
+    return ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True)
+
+
+def ends(x):
+    """The numbers of the first and the last real step, (B, 1, 1) in float32 each; 0 and T - 1 where there is none."""
+    steps = ops.cast(real(x), "int32")
+    last = ops.shape(x)[1] - 1 - ops.argmax(ops.flip(steps, axis=1), axis=1, keepdims=True)
+    return ops.cast(ops.argmax(steps, axis=1, keepdims=True), "float32"), ops.cast(last, "float32")
+
+
+class SequenceLayer(RandomLayer):
+    """A change of real steps; a subclass says in `changed` how and need not think of padding."""
+
+    axes = ("steps", "channels")
+
+    @abc.abstractmethod
+    def changed(self, x):
+        """The series (B, T, C) with any values in the place of padding."""
+
+    def change(self, x):
+        changed = ops.cast(self.changed(x), x.dtype)
+        return ops.where(ops.logical_and(real(x), real(changed)), changed, x)
+
+    def uniform(self, x, low: float = 0.0, high: float = 1.0):
+        """One random number a series, (B, 1, 1)."""
+        return keras.random.uniform((ops.shape(x)[0], 1, 1), low, high, dtype="float32", seed=self.generator)
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Jitter(SequenceLayer):
+    """Adds noise to every value. `keras.layers.GaussianNoise` would add it to padding too.
+
+    Source: T. Um et al., Data augmentation of wearable sensor data, ICMI 2017.
+
+    Args:
+        stddev: of the noise.
+    """
+
+    def __init__(self, stddev: float = 0.05, seed: int | None = None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.stddev = check_number("stddev", stddev, 0)
+
+    def changed(self, x):
+        return x + keras.random.normal(ops.shape(x), stddev=self.stddev, dtype=x.dtype, seed=self.generator)
+
+    def get_config(self):
+        return {**super().get_config(), "stddev": self.stddev}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class Scaling(SequenceLayer):
+    """Multiplies each channel of each series by a random number around 1.
+
+    Source: T. Um et al., Data augmentation of wearable sensor data, ICMI 2017.
+
+    Args:
+        stddev: of the factor.
+    """
+
+    def __init__(self, stddev: float = 0.1, seed: int | None = None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.stddev = check_number("stddev", stddev, 0)
+
+    def changed(self, x):
+        batch, _, channels = ops.shape(x)
+        return x * keras.random.normal((batch, 1, channels), 1.0, self.stddev, dtype=x.dtype, seed=self.generator)
+
+    def get_config(self):
+        return {**super().get_config(), "stddev": self.stddev}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class WindowCrop(SequenceLayer):
+    """Cuts a window out of each series and stretches it to the series' length, with values between steps on a line.
+
+    Source: A. Le Guennec et al., Data augmentation for time series classification using convolutional neural networks,
+    AALTD 2016, whose slices stay short; stretched, they fit a model of fixed length.
+
+    Args:
+        smallest: the least part of a series that a window may have; the largest is all of it.
+    """
+
+    def __init__(self, smallest: float = 0.8, seed: int | None = None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.smallest = check_number("smallest", smallest, 0.01, 1)
+
+    def changed(self, x):
+        first, last = ends(x)
+        share = self.uniform(x, self.smallest, 1.0)
+        start = first + self.uniform(x) * (last - first) * (1.0 - share)
+        steps = ops.reshape(ops.arange(ops.shape(x)[1], dtype="float32"), (1, -1, 1))
+        place = ops.clip(start + (steps - first) * share, first, last)  # (B, T, 1), where step t comes from
+        before = ops.floor(place)
+        after = ops.minimum(before + 1.0, last)
+        weight = ops.cast(place - before, x.dtype)
+        return (1 - weight) * _steps_of(x, before) + weight * _steps_of(x, after)
+
+    def get_config(self):
+        return {**super().get_config(), "smallest": self.smallest}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class TimeMasking(SequenceLayer):
+    """Puts the mean of its series in the place of a run of steps.
+
+    Source: D. Park et al., SpecAugment, Interspeech 2019, where the mean is zero; a step of zeros would be padding.
+
+    Args:
+        fraction: the longest run, as a part of the real steps; each length up to there is as likely.
+    """
+
+    def __init__(self, fraction: float = 0.2, seed: int | None = None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.fraction = check_number("fraction", fraction, 0, below=1)
+
+    def changed(self, x):
+        first, last = ends(x)
+        length = last - first + 1.0
+        run = _run(self.uniform(x), self.fraction * length)
+        start = first + ops.floor(self.uniform(x) * (length - run + 1.0))
+        steps = ops.reshape(ops.arange(ops.shape(x)[1], dtype="float32"), (1, -1, 1))
+        return ops.where(ops.logical_and(steps >= start, steps < start + run), _mean(x), x)
+
+    def get_config(self):
+        return {**super().get_config(), "fraction": self.fraction}
+
+
+@keras.saving.register_keras_serializable(package="zoo")
+class ChannelMasking(SequenceLayer):
+    """Puts its mean in the place of neighbouring channels: of the frequencies of a spectrogram, or of a sensor.
+
+    Source: D. Park et al., SpecAugment, Interspeech 2019, where the mean is zero.
+
+    Args:
+        fraction: the most channels, as a part of all; each number up to there is as likely.
+    """
+
+    def __init__(self, fraction: float = 0.25, seed: int | None = None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.fraction = check_number("fraction", fraction, 0, below=1)
+
+    def changed(self, x):
+        channels = ops.shape(x)[2]
+        run = _run(self.uniform(x), self.fraction * channels)
+        start = ops.floor(self.uniform(x) * (channels - run + 1.0))
+        numbers = ops.arange(channels, dtype="float32")  # (C,)
+        return ops.where(ops.logical_and(numbers >= start, numbers < start + run), _mean(x), x)
+
+    def get_config(self):
+        return {**super().get_config(), "fraction": self.fraction}
+
+
+def _run(uniform, longest):
+    """A whole number from 0 to `longest`, each as likely."""
+    return ops.floor(uniform * (ops.floor(longest) + 1.0))
+
+
+def _mean(x):
+    """Of each channel over the real steps, (B, 1, C)."""
+    steps = ops.sum(ops.cast(real(x), x.dtype), axis=1, keepdims=True)
+    return ops.sum(x, axis=1, keepdims=True) / ops.maximum(steps, 1)
+
+
+def _steps_of(x, numbers):
+    """The steps of x (B, T, C) by their numbers (B, T, 1)."""
+    return ops.take_along_axis(x, ops.broadcast_to(ops.cast(numbers, "int32"), ops.shape(x)), axis=1)

@@ -1,0 +1,252 @@
+"""Where recipes and released files are, and how one is found, shown, started and loaded.
+
+Listing and showing read file names, docstrings and records; they execute no recipe and need no TensorFlow.
+"""
+
+import ast
+import difflib
+import fnmatch
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zoo.base.checks import check_choice, check_size
+from zoo.base.files import read_json, write_text
+
+if TYPE_CHECKING:
+    import keras
+
+    from zoo.deploy import Runner
+    from zoo.recipe.recipe import Recipe
+
+
+def folder(name: str) -> Path:
+    """`recipes`, `saved_models` or `tflite`: inside the package where a wheel put it, else in the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    return package / name if (package / name).is_dir() else package.parent / name
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recipe of the collection: its file, what it says of itself, and its record where it is released."""
+
+    name: str
+    path: Path
+    doc: str
+    task: str  # "Multiclass", say; "" where the file does not tell without being executed
+    record: dict[str, Any] | None = field(repr=False)
+
+    @property
+    def summary(self) -> str:
+        return self.doc.strip().split("\n")[0]
+
+    @property
+    def files(self) -> list[Path]:
+        return sorted((folder("tflite") / self.name).glob("*.tflite"))
+
+    @property
+    def file(self) -> dict[str, Any] | None:
+        """The record of the one released file that lists show: in int8, or else the smallest."""
+        files = self.record["files"] if self.record else {}
+        return files.get("int8") or min(files.values(), key=lambda file: file["bytes"], default=None)
+
+
+TASKS = ("Binary", "Multiclass", "Multilabel", "Regression", "Forecasting")
+
+
+def _scored(entry: Entry, file: dict[str, Any], name: str) -> float | None:
+    return file["score"] if entry.record and entry.record["score_name"].endswith(name) else None
+
+
+def _down(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+# What lists are sorted by, the first entry having the least of it; None goes to the end.
+ORDERS: dict[str, Callable[[Entry, dict[str, Any]], Any]] = {
+    "name": lambda entry, file: entry.name,
+    "task": lambda entry, file: entry.task or None,
+    "accuracy": lambda entry, file: _down(_scored(entry, file, "accuracy")),  # the best first
+    "auc": lambda entry, file: _down(file.get("auc")),
+    "mae": lambda entry, file: _scored(entry, file, "mae"),
+    "bytes": lambda entry, file: file.get("bytes"),
+    "latency": lambda entry, file: file.get("latency_us"),
+    "parameters": lambda entry, file: (entry.record or {}).get("parameters"),
+}
+
+
+def list_recipes(
+    pattern: str = "*", *, task: str | None = None, max_bytes: int | None = None, sort: str = "name"
+) -> list[Entry]:
+    """The recipes of the collection.
+
+    Args:
+        pattern: of the name, with `*` and `?` as in a shell: "digits*".
+        task: "Binary", "Multiclass", "Multilabel", "Regression" or "Forecasting", in any case.
+        max_bytes: only those that are released in a file of at most so many bytes.
+        sort: "name", "task", "accuracy" or "auc" (the best first), "mae", "bytes", "latency", "parameters"; figures
+            are those of `Entry.file`, and recipes without the figure come last.
+
+    Raises:
+        ValueError: no such task or order, with the nearest one; max_bytes below 1.
+    """
+    if task is not None:
+        task = {name.lower(): name for name in TASKS}.get(str(task).lower(), task)
+        check_choice("task", task, TASKS)
+    if max_bytes is not None:
+        check_size("max_bytes", max_bytes)
+    check_choice("sort", sort, ORDERS)
+    entries = [_entry(path) for path in sorted(folder("recipes").glob("[!_]*.py"))]
+    kept = [
+        entry
+        for entry in entries
+        if fnmatch.fnmatchcase(entry.name, pattern)
+        and task in (None, entry.task)
+        and (max_bytes is None or (entry.file is not None and _smallest(entry) <= max_bytes))
+    ]
+
+    def place(entry: Entry) -> tuple[bool, Any]:
+        value = ORDERS[sort](entry, entry.file or {})
+        return value is None, 0 if value is None else value
+
+    return sorted(kept, key=place)
+
+
+def _smallest(entry: Entry) -> int:
+    return min(file["bytes"] for file in (entry.record or {})["files"].values())
+
+
+def load(name: str) -> "keras.Model":
+    """The released Keras model of a recipe, with its weights, uncompiled.
+
+    It ends in linear logits; what the exported files put behind them is `load_tflite(name)`'s.
+
+    Raises:
+        LookupError: no such recipe, with the nearest name, or one that is not released, with how to make it.
+        ImportError: without TensorFlow.
+    """
+    path = folder("saved_models") / released(name).name / "model.keras"
+    try:
+        import zoo.models  # noqa: F401  (registers the layers that the file may hold)
+        from zoo.exporting.conversion import load_keras
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"zoo.load needs {error.name}: pip install 'keras-zoo[train]'; zoo.load_tflite does without"
+        ) from None
+    return load_keras(path)
+
+
+def load_tflite(name: str, precision: str = "int8", *, num_threads: int = 1) -> "Runner":
+    """A released .tflite file of a recipe, ready to be asked; needs no TensorFlow.
+
+    Raises:
+        LookupError: no such recipe, with the nearest name, one that is not released, or not in this precision.
+    """
+    entry = released(name)
+    assert entry.record is not None
+    if precision not in entry.record["files"]:
+        raise LookupError(
+            f"{name} is not released in {precision!r} but in {', '.join(entry.record['files'])}; another one comes "
+            "from its recipe's `precisions`"
+        )
+    from zoo.deploy import Runner
+
+    return Runner(folder("tflite") / entry.name / entry.record["files"][precision]["file"], num_threads)
+
+
+def released(name: str) -> Entry:
+    """A released recipe. Raises LookupError where there is none of the name, with the nearest, or it has no release."""
+    entry = show(name)
+    if entry.record is None:
+        made = f"runs/{entry.name}/, where zoo.Runner and keras.saving.load_model find it"
+        raise LookupError(f"{name} is not released; `zoo run {name}` makes it in {made}")
+    return entry
+
+
+def show(recipe: str | Path) -> Entry:
+    """One recipe, by its name in the collection or by the path of its file."""
+    return _entry(find(recipe))
+
+
+def find(recipe: str | Path) -> Path:
+    """Path of a recipe's file. Raises LookupError, with the nearest name, where there is none."""
+    text = str(recipe)
+    if text.endswith(".py"):
+        if not Path(text).is_file():
+            raise LookupError(f"there is no recipe file {text}; `zoo new {Path(text).stem}` writes one to start from")
+        return Path(text)
+    path = folder("recipes") / f"{text}.py"
+    if re.fullmatch(r"\w+", text) and path.is_file():
+        return path
+    names = [p.stem for p in sorted(folder("recipes").glob("[!_]*.py"))]
+    near = difflib.get_close_matches(text, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}."
+    raise LookupError(f"there is no recipe {text!r}; {hint} A recipe of your own is named by its path, with .py")
+
+
+def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
+    """Executes a recipe's file and gives its `RECIPE`, named after the file."""
+    if not isinstance(recipe, str | Path):
+        return recipe
+    path = find(recipe)
+    if not re.fullmatch(r"[A-Za-z]\w*", path.stem):
+        raise ValueError(f"recipe file {path.name}: the name must be letters, digits and _ so that files can carry it")
+    spec = importlib.util.spec_from_file_location(f"zoo_recipe_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # so that inspect and pickle find what the recipe defines
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a recipe is somebody's program: whatever it raises is told with its place
+        line = _line_in(error, path)
+        raise ValueError(f"recipe {path}{line}: {type(error).__name__}: {error}") from error
+    from zoo.recipe.recipe import Recipe
+
+    if not isinstance(getattr(module, "RECIPE", None), Recipe):
+        raise ValueError(f"recipe {path} must define RECIPE = zoo.Recipe(...)")
+    ours = path.parent.resolve() == folder("recipes")
+    about = inspect.getdoc(module) or ""
+    return module.RECIPE.replace(name=path.stem, file=path.stem if ours else str(path), about=about)
+
+
+def new(name: str, into: str | Path = ".") -> Path:
+    """Writes `<name>.py`, a recipe to start from. Raises FileExistsError rather than overwrite one."""
+    if not re.fullmatch(r"[A-Za-z]\w*", name):
+        raise ValueError(f"name={name!r} must be letters, digits and _, such as my_data_cnn: files are named after it")
+    path = Path(into) / f"{name}.py"
+    if path.exists():
+        raise FileExistsError(f"{path} exists already; choose another name")
+    write_text(path, (Path(__file__).parent / "new_recipe.txt").read_text(encoding="utf-8").replace("NAME", name))
+    return path
+
+
+def _entry(path: Path) -> Entry:
+    task = ""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        doc = ast.get_docstring(tree) or ""
+        for node in ast.walk(tree):  # task=zoo.Multiclass(10)
+            if isinstance(node, ast.keyword) and node.arg == "task" and isinstance(node.value, ast.Call):
+                task = ast.unparse(node.value.func).split(".")[-1]
+    except (SyntaxError, UnicodeDecodeError) as error:
+        doc = f"(cannot be read: {error})"
+    known = folder("tflite") / path.stem / "record.json"
+    record = read_json(known) if known.is_file() and path.parent == folder("recipes") else None
+    return Entry(path.stem, path, doc, record["task"] if record else task, record)
+
+
+def _line_in(error: BaseException, path: Path) -> str:
+    """Where in the recipe's own file an error came from, as ", line 12"."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    trace, line = error.__traceback__, ""
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
+            line = f", line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return line

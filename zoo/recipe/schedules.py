@@ -1,0 +1,196 @@
+"""Learning-rate schedules: how the rate goes over a training, each with its settings.
+
+A recipe names one, `schedule="step"`, or gives it with settings of its own, `schedule=zoo.schedules.Step(every=5)`.
+The rate is `learning_rate` times the schedule's factor; steps are counted by the optimizer, one a batch.
+"""
+
+import abc
+import math
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import keras
+
+from zoo.base.checks import check_choice, check_size, is_real
+
+Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
+
+
+class Schedule(abc.ABC):
+    """Settings of a schedule; a frozen value."""
+
+    name: ClassVar[str]
+
+    @abc.abstractmethod
+    def rate(self, peak: float, steps: int, epochs: int) -> Rate:
+        """What a Keras optimizer takes: the rate by step, where `peak` is the largest and epochs make up the steps."""
+
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """New ones for one training, where the rate depends on how that goes."""
+        return []
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The same rate in every step."""
+
+    name = "constant"
+
+    def rate(self, peak, steps, epochs):
+        return peak
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """The rate times `factor` every `every` epochs, and constant in between."""
+
+    factor: float = 0.5
+    every: int = 10
+
+    name = "step"
+
+    def __post_init__(self) -> None:
+        _check_fraction("factor", self.factor)
+        check_size("every", self.every)
+
+    def rate(self, peak, steps, epochs):
+        return keras.optimizers.schedules.ExponentialDecay(
+            peak, self.every * _in_an_epoch(steps, epochs), self.factor, staircase=True
+        )
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """The rate times `factor` every `every` epochs, and a little less with each step on the way."""
+
+    factor: float = 0.9
+    every: int = 1
+
+    name = "exponential"
+
+    def __post_init__(self) -> None:
+        _check_fraction("factor", self.factor)
+        check_size("every", self.every)
+
+    def rate(self, peak, steps, epochs):
+        return keras.optimizers.schedules.ExponentialDecay(peak, self.every * _in_an_epoch(steps, epochs), self.factor)
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Up to the peak in a line, over the fraction `warmup` of all steps, then down to zero along a half cosine.
+
+    Source: I. Loshchilov and F. Hutter, SGDR, ICLR 2017, without its restarts; the warm-up is that of P. Goyal et al.,
+    2017.
+    """
+
+    warmup: float = 0.1
+
+    name = "cosine"
+
+    def __post_init__(self) -> None:
+        if not is_real(self.warmup) or not 0 <= self.warmup < 1:
+            raise ValueError(f"warmup={self.warmup!r} must be a number in [0, 1): a fraction of all steps")
+
+    def rate(self, peak, steps, epochs):
+        if self.warmup == 0:
+            return keras.optimizers.schedules.CosineDecay(peak, max(1, steps))
+        up = max(1, int(steps * self.warmup))
+        return keras.optimizers.schedules.CosineDecay(0.0, max(1, steps - up), warmup_target=peak, warmup_steps=up)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """In a line from `start` times the peak up to the peak, back in as many steps, and in the rest down to zero.
+
+    Source: L. Smith, A disciplined approach to neural network hyper-parameters, 2018. There momentum goes the other
+    way at the same time; here it stays as it is, because Keras' optimizers hold it as a number.
+
+    Attributes:
+        start: the first rate, as a fraction of the peak.
+        rest: fraction of all steps that are left for the end, after the cycle.
+    """
+
+    start: float = 0.1
+    rest: float = 0.1
+
+    name = "one_cycle"
+
+    def __post_init__(self) -> None:
+        _check_fraction("start", self.start)
+        _check_fraction("rest", self.rest)
+
+    def rate(self, peak, steps, epochs):
+        cycle = steps * (1 - self.rest)
+        return Lines((0.0, cycle / 2, cycle, float(steps)), (peak * self.start, peak, peak * self.start, 0.0))
+
+
+@dataclass(frozen=True)
+class Plateau(Schedule):
+    """The rate times `factor` whenever the validation loss was no smaller for `patience` epochs; Keras' own callback.
+
+    Attributes:
+        smallest: the rate is not taken below this.
+    """
+
+    factor: float = 0.5
+    patience: int = 5
+    smallest: float = 0.0
+
+    name = "plateau"
+
+    def __post_init__(self) -> None:
+        _check_fraction("factor", self.factor)
+        check_size("patience", self.patience)
+        if not is_real(self.smallest) or not 0 <= self.smallest < math.inf:
+            raise ValueError(f"smallest={self.smallest!r} must be a number of at least 0")
+
+    def rate(self, peak, steps, epochs):
+        return peak
+
+    def callbacks(self):
+        return [keras.callbacks.ReduceLROnPlateau(factor=self.factor, patience=self.patience, min_lr=self.smallest)]
+
+
+SCHEDULES: dict[str, type[Schedule]] = {s.name: s for s in (Constant, Step, Exponential, Cosine, OneCycle, Plateau)}
+
+
+def schedule_of(value: str | Schedule) -> Schedule:
+    """A schedule by its name, with default settings, or as it was given."""
+    if isinstance(value, Schedule):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"schedule={value!r} must be a name such as 'cosine' or one of zoo.schedules, such as Step()")
+    check_choice("schedule", value, SCHEDULES)
+    return SCHEDULES[value]()
+
+
+@keras.saving.register_keras_serializable("zoo")
+class Lines(keras.optimizers.schedules.LearningRateSchedule):
+    """Straight lines between rates at given steps; the last rate from there on."""
+
+    def __init__(self, steps, rates):
+        super().__init__()
+        self.steps, self.rates = tuple(steps), tuple(rates)
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        rate = keras.ops.full((), self.rates[-1], "float32")
+        # From the last piece to the first, so that the one that holds the step has the last word.
+        for i in reversed(range(len(self.steps) - 1)):
+            first, last = self.steps[i], self.steps[i + 1]
+            line = self.rates[i] + (step - first) / max(last - first, 1e-9) * (self.rates[i + 1] - self.rates[i])
+            rate = keras.ops.where(step < last, line, rate)
+        return rate
+
+    def get_config(self):
+        return {"steps": list(self.steps), "rates": list(self.rates)}
+
+
+def _in_an_epoch(steps: int, epochs: int) -> int:
+    return max(1, steps // epochs)
+
+
+def _check_fraction(argument: str, value: float) -> None:
+    if not is_real(value) or not 0 < value < 1:
+        raise ValueError(f"{argument}={value!r} must be a number between 0 and 1")

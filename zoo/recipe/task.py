@@ -1,0 +1,442 @@
+"""What a task means: its loss, its metrics, what the exported file returns and how that is scored."""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import keras
+import numpy as np
+
+from zoo.base.checks import check_choice, check_size, is_real, is_whole
+from zoo.models.augment import SoftBinaryAccuracy
+
+VALUE_LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
+    "mse": keras.losses.MeanSquaredError,
+    "mae": keras.losses.MeanAbsoluteError,
+    "huber": keras.losses.Huber,  # quadratic up to one standard deviation of the target, linear beyond (P. Huber, 1964)
+}
+
+
+class Task(abc.ABC):
+    """Models end in linear logits; the task says what these mean, in training and in the exported file."""
+
+    output_name: ClassVar[str]  # of the exported file's output
+    score_name: ClassVar[str]
+    larger_is_better: ClassVar[bool] = True
+    has_classes: ClassVar[bool] = False  # whether each sample is of exactly one class
+    num_outputs: int
+
+    @abc.abstractmethod
+    def loss_function(self) -> keras.losses.Loss:
+        """From logits (B, num_outputs)."""
+
+    @abc.abstractmethod
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """Watched in training, beside the loss."""
+
+    @abc.abstractmethod
+    def output(self) -> keras.layers.Layer:
+        """What the export puts behind the logits, (B, num_outputs) -> (B, num_outputs)."""
+
+    @abc.abstractmethod
+    def per_sample(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """What the score is the mean of, (n,): of an exported file's outputs (n, num_outputs) against the targets."""
+
+    @abc.abstractmethod
+    def check(self, y: np.ndarray) -> None:
+        """Raises ValueError where the targets are not those of this task."""
+
+    def score(self, y: np.ndarray, outputs: np.ndarray) -> float:
+        """Of an exported file's outputs (n, num_outputs) against the targets."""
+        return float(np.mean(self.per_sample(y, outputs)))
+
+    def adapted(self, y_train: np.ndarray) -> "Task":
+        """This task with the statistics of its training targets, where it needs any."""
+        return self
+
+    def encode(self, y: np.ndarray) -> np.ndarray:
+        """Targets as the loss wants them."""
+        return y
+
+    def softened(self) -> "Task":
+        """This task with targets that may lie between classes, where it has classes."""
+        return dataclasses.replace(self, soft=True) if hasattr(self, "soft") else self  # type: ignore[type-var]
+
+    def as_targets(self, logits: np.ndarray) -> np.ndarray:
+        """What a model answers, as targets that another may learn from: like those of `encode`, softened."""
+        return np.asarray(self.output()(logits)) if hasattr(self, "soft") else logits
+
+    def decide(self, outputs: np.ndarray) -> np.ndarray:
+        """The answer: a class number a sample, or the values themselves."""
+        return outputs
+
+    def classes(self, y: np.ndarray) -> np.ndarray:
+        """The class number of each sample, (n,), where `has_classes`."""
+        raise ValueError(f"{type(self).__name__} has no classes: a sample is not of exactly one")
+
+    def auc(self, y: np.ndarray, outputs: np.ndarray) -> float | None:
+        """Area under the ROC curve: how often a sample of class 1 gets more than one of class 0. None but in Binary."""
+        return None
+
+    def confusion(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray | None:
+        """How often each class, by row, was taken for each, by column; (classes, classes), where `has_classes`."""
+        if not self.has_classes:
+            return None
+        counts = np.zeros((max(2, self.num_outputs),) * 2, int)
+        np.add.at(counts, (self.classes(y), self.decide(outputs)), 1)
+        return counts
+
+    def better(self, a: float, b: float) -> float:
+        """By how much score `a` is better than `b`."""
+        return a - b if self.larger_is_better else b - a
+
+
+def _check_smoothing(value: float) -> None:
+    if not is_real(value) or not 0 <= value < 1:
+        raise ValueError(f"label_smoothing={value!r} must be a number in [0, 1)")
+
+
+@dataclass(frozen=True)
+class Multiclass(Task):
+    """One of `num_classes` classes; the file returns probabilities (softmax).
+
+    The loss is cross-entropy, which is the negative log-likelihood of the right class.
+
+    Attributes:
+        num_classes: targets are integers from 0, (n,), or one-hot, (n, num_classes), which mean the same.
+        label_smoothing: how much of the target is spread over all classes alike, in [0, 1) (C. Szegedy et al., 2016).
+        soft: whether training sees one-hot targets, as whatever mixes samples needs; smoothing does so anyhow.
+    """
+
+    num_classes: int
+    label_smoothing: float = 0.0
+    soft: bool = False
+
+    output_name = "probabilities"
+    score_name = "accuracy"
+    has_classes = True
+
+    def __post_init__(self) -> None:
+        if not is_whole(self.num_classes, 2):
+            raise ValueError(f"num_classes={self.num_classes!r} must be a whole number of at least 2")
+        _check_smoothing(self.label_smoothing)
+
+    @property
+    def num_outputs(self) -> int:  # type: ignore[override]
+        return self.num_classes
+
+    def loss_function(self):
+        if self._one_hot:
+            return keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def metrics(self):
+        kind = keras.metrics.CategoricalAccuracy if self._one_hot else keras.metrics.SparseCategoricalAccuracy
+        return [kind(name="accuracy")]
+
+    def output(self):
+        return keras.layers.Softmax(name=self.output_name)
+
+    def per_sample(self, y, outputs):
+        return (self.decide(outputs) == self.classes(y)).astype(float)
+
+    def decide(self, outputs):
+        return outputs.argmax(axis=-1)
+
+    def classes(self, y):
+        return y.argmax(axis=1) if y.ndim == 2 else y
+
+    def check(self, y):
+        if y.ndim == 2 and y.shape[1] == self.num_classes and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+            return
+        if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+            raise ValueError(
+                f"targets of shape {y.shape}, {y.dtype}: Multiclass({self.num_classes}) needs one integer class a "
+                f"sample, or (n, {self.num_classes}) with a single 1 in each row"
+            )
+        if y.min() < 0 or y.max() >= self.num_classes:
+            raise ValueError(
+                f"targets run from {y.min()} to {y.max()}, but num_classes={self.num_classes} allows "
+                f"0 to {self.num_classes - 1}"
+            )
+
+    def encode(self, y):
+        y = self.classes(y)
+        return np.eye(self.num_classes, dtype="float32")[y] if self._one_hot else y
+
+    @property
+    def _one_hot(self) -> bool:
+        return self.soft or self.label_smoothing > 0
+
+
+@dataclass(frozen=True)
+class Binary(Task):
+    """Yes or no; targets are 0 and 1. The file returns the probability of 1 (sigmoid).
+
+    Attributes:
+        label_smoothing: how far training draws both targets towards one half, in [0, 1).
+        soft: whether targets may be mixed, anywhere between 0 and 1.
+    """
+
+    label_smoothing: float = 0.0
+    soft: bool = False
+
+    output_name = "probability"
+    score_name = "accuracy"
+    num_outputs = 1
+    has_classes = True
+
+    def __post_init__(self) -> None:
+        _check_smoothing(self.label_smoothing)
+
+    def loss_function(self):
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+
+    def metrics(self):
+        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
+        return [accuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half
+
+    def output(self):
+        return keras.layers.Activation("sigmoid", name=self.output_name)
+
+    def per_sample(self, y, outputs):
+        return (self.decide(outputs) == y.reshape(-1)).astype(float)
+
+    def decide(self, outputs):
+        return (outputs.reshape(-1) > 0.5).astype(int)
+
+    def classes(self, y):
+        return y.reshape(-1).astype(int)
+
+    def auc(self, y, outputs):
+        from sklearn.metrics import roc_auc_score
+
+        y = self.classes(y)
+        return float(roc_auc_score(y, outputs.reshape(-1))) if 0 < y.sum() < len(y) else None
+
+    def check(self, y):
+        if y.size != len(y) or not np.isin(y, (0, 1)).all():
+            raise ValueError(f"targets of shape {y.shape} with values {np.unique(y)[:5]}: Binary needs 0 or 1 a sample")
+
+    def encode(self, y):
+        return y.reshape(-1, 1).astype("float32")
+
+
+@dataclass(frozen=True)
+class Multilabel(Task):
+    """Any of `num_labels` labels, each yes or no by itself; targets are 0 and 1, (n, num_labels).
+
+    The file returns the probability of each label (sigmoid), which need not sum to 1. The score is the mean accuracy
+    of the labels, which is one minus the Hamming loss. Where labels are rare, "never" scores well on it: compare with
+    the record's baseline, the majority of each label.
+
+    Attributes:
+        label_smoothing: how far training draws both targets towards one half, in [0, 1).
+        soft: whether targets may be mixed, anywhere between 0 and 1.
+    """
+
+    num_labels: int
+    label_smoothing: float = 0.0
+    soft: bool = False
+
+    output_name = "label_probabilities"  # another name than a softmax's: the largest of them is no answer
+    score_name = "label accuracy"
+
+    def __post_init__(self) -> None:
+        check_size("num_labels", self.num_labels)
+        _check_smoothing(self.label_smoothing)
+
+    @property
+    def num_outputs(self) -> int:  # type: ignore[override]
+        return self.num_labels
+
+    def loss_function(self):
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+
+    def metrics(self):
+        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
+        return [accuracy(threshold=0.0, name="accuracy")]  # over all labels alike
+
+    def output(self):
+        return keras.layers.Activation("sigmoid", name=self.output_name)
+
+    def per_sample(self, y, outputs):
+        return (self.decide(outputs) == y).mean(axis=1)
+
+    def decide(self, outputs):
+        return (outputs > 0.5).astype(int)
+
+    def check(self, y):
+        if y.ndim != 2 or y.shape[1] != self.num_labels or not np.isin(y, (0, 1)).all():
+            raise ValueError(
+                f"targets of shape {y.shape} with values {np.unique(y)[:5]}: Multilabel({self.num_labels}) needs "
+                f"(n, {self.num_labels}) of 0 and 1"
+            )
+
+    def encode(self, y):
+        return y.astype("float32")
+
+
+class Values(Task):
+    """Real values. Training sees them standardized; the file returns them in their own unit.
+
+    `mean` and `scale` are taken from the training targets (`adapted`), never from test: one of each for every unit
+    that the outputs are in.
+    """
+
+    loss: str
+    mean: tuple[float, ...] | None
+    scale: tuple[float, ...] | None
+
+    output_name = "value"
+    score_name = "mae"
+    larger_is_better = False
+
+    @property
+    @abc.abstractmethod
+    def num_units(self) -> int:
+        """How many of the outputs have statistics of their own; the same ones return after so many outputs."""
+
+    def loss_function(self):
+        return VALUE_LOSSES[self.loss]()
+
+    def metrics(self):
+        return [keras.metrics.MeanAbsoluteError(name="mae")]  # in standard deviations of the target
+
+    def output(self):
+        mean, scale = self._statistics()
+        return keras.layers.Rescaling(scale.tolist(), mean.tolist(), name=self.output_name)
+
+    def adapted(self, y_train):
+        y = y_train.reshape(-1, self.num_units).astype("float64")
+        scale = np.where(y.std(axis=0) > 0, y.std(axis=0), 1.0)
+        return dataclasses.replace(self, mean=tuple(y.mean(axis=0).tolist()), scale=tuple(scale.tolist()))
+
+    def per_sample(self, y, outputs):
+        return np.abs(outputs.reshape(len(y), -1) - y.reshape(len(y), -1)).mean(axis=1)
+
+    def encode(self, y):
+        mean, scale = self._statistics()
+        return ((y.reshape(len(y), -1) - mean) / scale).astype("float32")
+
+    def _statistics(self):
+        """Mean and scale of each output, (num_outputs,) both."""
+        if self.mean is None or self.scale is None:
+            raise ValueError(
+                f"{type(self).__name__} does not know its target's mean and scale yet; call task.adapted(y_train)"
+            )
+        times = self.num_outputs // self.num_units
+        return np.tile(self.mean, times), np.tile(self.scale, times)
+
+
+@dataclass(frozen=True)
+class Regression(Values):
+    """`num_outputs` real values; targets are (n, num_outputs), or (n,) for one. The file returns them in their unit.
+
+    Attributes:
+        loss: of the standardized values: "mse", "mae", which outliers move less, or "huber", which is between them.
+        mean, scale: of the training targets, a value an output; `adapted` fills them in.
+    """
+
+    num_outputs: int = 1
+    loss: str = "mse"
+    mean: tuple[float, ...] | None = None
+    scale: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_size("num_outputs", self.num_outputs)
+        check_choice("loss", self.loss, VALUE_LOSSES)
+
+    @property
+    def num_units(self):
+        return self.num_outputs
+
+    def check(self, y):
+        if y.reshape(len(y), -1).shape[1] != self.num_outputs:
+            raise ValueError(f"targets of shape {y.shape}: Regression(num_outputs={self.num_outputs}) needs that many")
+
+
+@dataclass(frozen=True)
+class Forecasting(Values):
+    """The next `horizon` values of one or more series; targets are (n, horizon) or (n, horizon, num_series).
+
+    The file returns horizon * num_series values in the series' own units, all series of the first step first. The
+    score is the mean absolute error over steps and series.
+
+    Attributes:
+        loss: of the standardized values: "mse", "mae" or "huber".
+        mean, scale: of the training targets, a value a series; `adapted` fills them in.
+    """
+
+    horizon: int
+    num_series: int = 1
+    loss: str = "mse"
+    mean: tuple[float, ...] | None = None
+    scale: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check_size("horizon", self.horizon)
+        check_size("num_series", self.num_series)
+        check_choice("loss", self.loss, VALUE_LOSSES)
+
+    @property
+    def num_outputs(self) -> int:  # type: ignore[override]
+        return self.horizon * self.num_series
+
+    @property
+    def num_units(self):
+        return self.num_series
+
+    def check(self, y):
+        shapes = [(self.horizon, self.num_series)] + [(self.horizon,)] * (self.num_series == 1)
+        if y.shape[1:] not in shapes:
+            wanted = " or ".join(f"(n, {', '.join(map(str, shape))})" for shape in shapes)
+            raise ValueError(
+                f"targets of shape {y.shape}: Forecasting(horizon={self.horizon}, num_series={self.num_series}) needs "
+                f"{wanted}"
+            )
+
+
+ClassWeight = str | Mapping[int, float] | None
+
+
+def check_class_weight(class_weight: ClassWeight, task: Task) -> None:
+    """Raises ValueError or TypeError where these are no weights of this task's classes."""
+    if class_weight is None:
+        return
+    if not task.has_classes:
+        raise ValueError(
+            f"class_weight={class_weight!r} with {type(task).__name__}, which has no classes; leave it out"
+        )
+    if isinstance(class_weight, str):
+        check_choice("class_weight", class_weight, ["balanced"])
+        return
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(
+            f"class_weight={class_weight!r} must be None, 'balanced' or weights by class, such as {{1: 5.0}}"
+        )
+    classes = max(2, task.num_outputs)
+    for number, weight in class_weight.items():
+        if not is_whole(number, 0) or not number < classes:
+            raise ValueError(f"class_weight has the class {number!r}; classes are whole numbers, 0 to {classes - 1}")
+        if not is_real(weight) or not 0 <= weight < math.inf:
+            raise ValueError(f"class_weight={{{number}: {weight!r}}}: a weight must be a number of at least 0")
+
+
+def sample_weights(class_weight: ClassWeight, task: Task, y: np.ndarray) -> np.ndarray | None:
+    """The weight of each sample's loss, (n,), from that of its class; None where none are given.
+
+    "balanced" gives n / (classes * count of the class), as scikit-learn does, where only classes that occur count.
+    A class that the mapping does not name has weight 1, as in Keras.
+    """
+    check_class_weight(class_weight, task)
+    if class_weight is None:
+        return None
+    numbers_of = task.classes(y)
+    if isinstance(class_weight, Mapping):
+        return np.array([class_weight.get(int(number), 1.0) for number in numbers_of], "float32")
+    _, place, counts = np.unique(numbers_of, return_inverse=True, return_counts=True)
+    return (len(y) / (len(counts) * counts[place])).astype("float32")

@@ -1,0 +1,92 @@
+"""What was tried in a run's folder, and what validation gave: `attempts.json`, a line for each training that finished.
+
+It outlives changes of the recipe, so that a card can tell them from what was measured. It holds nothing of test.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zoo.training.diagnosis import finite
+from zoo.base.files import read_json, write_json
+from zoo.recipe.recipe import NOT_TRAINED, Recipe
+from zoo.tuning import direction
+
+FILE = "attempts.json"
+
+
+def write_attempt(
+    out: Path, recipe: Recipe, data_sha256: str, history: Mapping[str, Sequence[float]], seconds: float
+) -> None:
+    """Adds a finished training to `out/attempts.json`; one that stands there, and came to the same, is not repeated."""
+    watched = {
+        name: [value for value in values if math.isfinite(value)]
+        for name, values in history.items()
+        if name.startswith("val_")
+    }
+    attempt = {
+        "settings": _settings(recipe.describe()),
+        "seed": recipe.seed,
+        "data_sha256": data_sha256,
+        "epochs": len(history["loss"]),
+        "final": finite({name: history[name][-1] for name in watched}),
+        "best": {
+            name: (min if direction(name) == "min" else max)(values, default=None) for name, values in watched.items()
+        },
+    }
+    known = _read(out / FILE)
+    if not any(attempt.items() <= other.items() for other in known):
+        write_json(out / FILE, [*known, {**attempt, "seconds": round(seconds, 1)}])
+
+
+def tried(out: Path, released: Mapping[str, Any], data_sha256: str) -> list[dict[str, Any]]:
+    """The attempts of a run and of its further seeds; those that only differ by seed are one row, of means.
+
+    Args:
+        released: the described recipe that the others are compared with; its own row is the first.
+
+    Returns:
+        rows of {"differs": {field: value} or {} for the released recipe, "n": seeds, "epochs", "seconds", "final" and
+        "best": {metric of validation: value}}. A field of `arguments` goes by its own name, and None stands for one
+        that is not given.
+    """
+    attempts = [a for file in (out / FILE, *sorted(out.glob(f"seeds/*/{FILE}"))) for a in _read(file)]
+    ours, rows = _flat(_settings(released), data_sha256), list[tuple[dict[str, Any], list[dict[str, Any]]]]()
+    for attempt in attempts:
+        theirs = _flat(attempt["settings"], attempt["data_sha256"])
+        differs = {name: theirs.get(name) for name in {**ours, **theirs} if theirs.get(name) != ours.get(name)}
+        same = next((members for key, members in rows if key == differs), None)
+        if same is None:
+            rows.append((differs, [attempt]))
+        else:
+            same.append(attempt)
+    rows.sort(key=lambda row: bool(row[0]))
+    return [{"differs": differs, "n": len(members), **_means(members)} for differs, members in rows]
+
+
+def _means(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    def mean(of: str) -> dict[str, float | None]:
+        values = {name: [m[of][name] for m in members] for name in members[0][of]}
+        return {name: None if None in these else statistics.fmean(these) for name, these in values.items()}
+
+    return {
+        "epochs": round(statistics.fmean(m["epochs"] for m in members)),
+        "seconds": round(statistics.fmean(m["seconds"] for m in members), 1),
+        "final": mean("final"),
+        "best": mean("best"),
+    }
+
+
+def _settings(described: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training depends on, but for the seed."""
+    return {name: value for name, value in described.items() if name not in (*NOT_TRAINED, "seed")}
+
+
+def _flat(settings: Mapping[str, Any], data_sha256: str) -> dict[str, Any]:
+    return {**settings, **settings["arguments"], "arguments": None, "data_sha256": data_sha256}
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    return read_json(file) if file.is_file() else []

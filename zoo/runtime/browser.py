@@ -1,0 +1,136 @@
+"""LiteRT.js in headless Chromium: whether a file runs in a browser, what it answers there, and how fast.
+
+with Browser() as browser:
+    outputs = browser.run("digits_cnn.int8.tflite", x)     # (n, *input_shape) -> (n, outputs)
+
+It needs Chromium, Playwright to drive it, and LiteRT.js, each by the command that the error names.
+"""
+
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from zoo.base.errors import CheckFailed
+from zoo.deploy import Runner
+
+LITERT = "@litertjs/core"
+# Nothing of a browser's own business: no updates, no reports, no first visit.
+ARGUMENTS = [
+    "--no-sandbox",  # which root may not have
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ADDRESS = "https://page.invalid/"  # of no machine: every request is answered here
+PAGE = f"""<!doctype html><script type="importmap">{{"imports": {{
+    "{LITERT}": "/{LITERT}/dist/index.js", "@litertjs/wasm-utils": "/@litertjs/wasm-utils/dist/index.js"
+}}}}</script>"""
+LOAD = """async () => {
+    window.litert = await import("@litertjs/core");
+    await litert.loadLiteRt("/@litertjs/core/wasm/");
+}"""
+ASK = """async ([samples, shape, seconds]) => {
+    const model = await litert.loadAndCompile("/model.tflite", {accelerator: "wasm"});
+    const [input] = model.getInputDetails();
+    const kinds = {float32: Float32Array, int32: Int32Array, uint8: Uint8Array};
+    const answer = async sample => {
+        const x = new litert.Tensor(kinds[input.dtype].from(sample), shape);
+        const [y] = await model.run([x]);
+        const values = Array.from(await y.data());
+        x.delete(), y.delete();
+        return values;
+    };
+    const outputs = [], times = [];
+    for (const sample of samples) outputs.push(await answer(sample));
+    for (const end = performance.now() + seconds * 1e3; performance.now() < end; ) {
+        const start = performance.now();
+        await answer(samples[0]);
+        times.push(performance.now() - start);
+    }
+    model.delete();
+    return [outputs, times];
+}"""
+
+
+class Browser:
+    """Headless Chromium with LiteRT.js, as a context.
+
+    Raises:
+        ImportError: Playwright, Chromium or LiteRT.js is not installed, with the command that installs it.
+    """
+
+    def __enter__(self) -> Self:
+        if importlib.util.find_spec("playwright") is None:
+            raise ImportError("pip install 'keras-zoo[browser]'", name="playwright")
+        self._packages, executable = packages(), chromium()
+        from playwright.sync_api import sync_playwright
+
+        self._playwright = sync_playwright().start()
+        self._browser = self._playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
+        self._page: Any = None
+        self._model = b""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._browser.close()
+        self._playwright.stop()
+
+    def run(self, path: str | Path, x: np.ndarray) -> np.ndarray:
+        """Outputs (n, outputs) of a .tflite file for inputs (n, *input_shape).
+
+        Raises:
+            OSError: there is no such file.
+            CheckFailed: LiteRT.js does not run it, with its reason.
+        """
+        return np.array(self._ask(path, x, 0)[0], "float32")
+
+    def latency(self, path: str | Path, seconds: float) -> np.ndarray:
+        """Seconds that each call took, the way from and to JavaScript included. Raises as `run` does."""
+        zeros = np.zeros((1, *(n or 1 for n in Runner(path).input_shape)))
+        return np.array(self._ask(path, zeros, seconds)[1]) / 1e3
+
+    def _ask(self, path: str | Path, x: np.ndarray, seconds: float) -> Any:
+        self._model = Path(path).read_bytes()
+        try:
+            if self._page is None:
+                self._page = self._browser.new_page()
+                self._page.route("**/*", self._answer)
+                self._page.goto(ADDRESS)
+                self._page.evaluate(LOAD)
+            return self._page.evaluate(ASK, [x.reshape(len(x), -1).tolist(), [1, *x.shape[1:]], seconds])
+        except Exception as error:  # Playwright has one kind for its own and for whatever LiteRT.js throws
+            self._page.close()
+            self._page = None  # nobody knows what a failure leaves behind
+            reason = str(error).split("\n")[0].removeprefix("Page.evaluate: ").removeprefix("Error: ")
+            raise CheckFailed(f"{path} does not run in LiteRT.js: {reason}") from None
+
+    def _answer(self, route: Any) -> None:
+        name = route.request.url.removeprefix(ADDRESS)
+        if name == "":
+            route.fulfill(body=PAGE, content_type="text/html")
+        elif name == "model.tflite":
+            route.fulfill(body=self._model)
+        else:
+            route.fulfill(path=self._packages / name)
+
+
+def chromium() -> str:
+    """The path of Chromium. Raises ImportError where there is none."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        raise ImportError("apt-get install chromium", name="chromium")
+    return found
+
+
+def packages() -> Path:
+    """The folder node_modules with LiteRT.js: here, or beside the page of a checkout. Raises ImportError."""
+    for folder in (Path.cwd(), Path(__file__).resolve().parents[2] / "page"):
+        if (folder / "node_modules" / LITERT).is_dir():
+            return folder / "node_modules"
+    raise ImportError(f"npm install {LITERT}", name=LITERT)

@@ -1,0 +1,235 @@
+"""What a training tells: how far train and validation are apart, which knob that asks for, and where gradients vanish.
+
+Train and validation are measured alike, on the weights that are kept, without dropout, augmentation and penalties. The
+figures of an epoch are not alike: its training loss is a mean over weights that change, with all of these at work, and
+lies above or below the validation loss for that reason alone.
+"""
+
+import inspect
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.data import Dataset, Part
+from zoo.recipe.recipe import Recipe
+from zoo.recipe.task import Task
+from zoo.training.loop import predict, shuffled
+
+# Errors are told as fractions of a blind one: that of the model's own answers, each given to another sample. So 0 is
+# perfect and 1 is chance, whatever the task, its unit and the balance of its classes.
+UNDERFITS_ABOVE = 0.2  # error on train, where the recipe's bounds ask for no score: a fifth of the blind error
+OVERFITS_ABOVE = 0.05  # by how much the error on validation may exceed that on train
+STANDARD_ERRORS = 2  # a gap that few samples explain is none
+STILL_FALLS = 0.05  # fraction of the training loss that the last quarter of the epochs took away
+VANISHED = 1e-3  # gradient of the first layer, as a fraction of the last one's
+
+GRADIENT_SAMPLES = 256  # of train, in one batch
+SIZES = ("units", "filters", "blocks", "width_multiplier", "embedding_dim")
+PENALTIES = (
+    *("dropout", "spatial_dropout", "recurrent_dropout", "noise", "max_norm"),
+    *("regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer"),
+)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How a trained model fits.
+
+    Attributes:
+        train, validation: loss, and the task's score, of each.
+        verdict: "diverged", "underfitting" (it has not learnt train), "overfitting" (validation is worse), where both
+            hold the larger of the two, or "fine". why: the figures in a sentence.
+        knobs: what to turn, the first one next; none where all is fine.
+    """
+
+    train: dict[str, float]
+    validation: dict[str, float]
+    verdict: str
+    why: str
+    knobs: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the record, which holds no NaN."""
+        return finite(asdict(self))
+
+
+def diagnose(
+    model: keras.Model,
+    recipe: Recipe,
+    dataset: Dataset,
+    task: Task,
+    history: Mapping[str, Sequence[float]],
+    gradients: Mapping[str, float],
+) -> Diagnosis:
+    """Measures a trained model on train and validation, and says what to change.
+
+    Args:
+        model: compiled, with the weights that are kept. task: adapted to train.
+        gradients: norms by layer before training, of `gradient_norms`.
+    """
+    (train, right, blind), (validation, right_validation, _) = (
+        _measured(model, task, part) for part in (dataset.train, dataset.validation)
+    )
+    name = task.score_name
+    figures = f"{name} {train[name]:.4f} on train, {validation[name]:.4f} on validation"
+    if not all(map(math.isfinite, train.values())):
+        verdict, why = "diverged", f"the loss on train is {train['loss']}"
+        return Diagnosis(train, validation, verdict, why, ("a lower `learning_rate`", "`clipnorm` of the optimizer"))
+
+    error, error_validation = (_error(task, part[name]) / blind for part in (train, validation))
+    bound = recipe.bounds.score
+    asked = UNDERFITS_ABOVE if bound is None else _error(task, bound) / blind
+    deviation = math.sqrt(right.var() / len(right) + right_validation.var() / len(right_validation)) / blind
+    gap = error_validation - error
+    apart = gap > STANDARD_ERRORS * deviation and (gap > OVERFITS_ABOVE or error_validation > asked)
+    if error > asked and not (apart and gap > error):  # of both, the larger one is to be mended first
+        wanted = f"the {bound:g} that is asked for" if bound is not None else "a fifth of the error of blind guesses"
+        verdict, why = "underfitting", f"{figures}: train itself does not reach {wanted}"
+        knobs = _against_underfitting(recipe, history, gradients)
+    elif apart:
+        verdict = "overfitting"
+        drawn = STANDARD_ERRORS * deviation
+        why = f"{figures}: a gap of {gap:.0%} of the error of blind guesses, and so few samples explain {drawn:.0%}"
+        knobs = _against_overfitting(recipe)
+    else:
+        verdict, why, knobs = "fine", f"{figures}: train is learnt, and validation is as good or nearly so", ()
+    return Diagnosis(train, validation, verdict, why, knobs)
+
+
+def _measured(model: keras.Model, task: Task, part: Part) -> tuple[dict[str, float], np.ndarray, float]:
+    """Loss and score, what the score is the mean of, and the error of the same answers given to other samples."""
+    logits = predict(model, part.x)
+    outputs = np.asarray(task.output()(logits))
+    loss = float(np.mean(_loss_of(model)(task.encode(part.y), logits)))
+    others = outputs[np.random.default_rng(0).permutation(len(outputs))]
+    blind = _error(task, task.score(part.y, others)) or 1.0  # all samples have one answer
+    return {"loss": loss, task.score_name: task.score(part.y, outputs)}, task.per_sample(part.y, outputs), blind
+
+
+def _error(task: Task, score: float) -> float:
+    return 1 - score if task.larger_is_better else score
+
+
+def _against_underfitting(
+    recipe: Recipe, history: Mapping[str, Sequence[float]], gradients: Mapping[str, float]
+) -> tuple[str, ...]:
+    knobs = []
+    known = _knobs(recipe)
+    norms = list(gradients.values())
+    if len(norms) > 2 and norms[0] < VANISHED * norms[-1]:
+        cures = [c for c in ('activation="relu"', 'normalization="batch"', "residual=True") if c.split("=")[0] in known]
+        first = next(iter(gradients))
+        knobs.append(f"{_either(cures) or 'fewer layers'}, for the gradient has vanished before it reaches {first}")
+    losses = list(history["loss"])
+    before = losses[-1 - max(1, len(losses) // 4)] if len(losses) > 1 else losses[-1]
+    if before - losses[-1] > STILL_FALLS * abs(before):
+        knobs.append(f"`epochs={2 * recipe.epochs}`, for the training loss still falls")
+    penalties = [name for name in PENALTIES if recipe.arguments.get(name)]
+    penalties += [name for name in ("augmentation", "mixing", "weight_decay") if getattr(recipe, name)]
+    if penalties:
+        knobs.append(f"less {_either(penalties)}")
+    knobs.append(f"wider or deeper: larger {_either([s for s in SIZES if s in known]) or 'layers'}, or more of them")
+    knobs.append("a higher `learning_rate`")
+    return tuple(knobs)
+
+
+def _against_overfitting(recipe: Recipe) -> tuple[str, ...]:
+    knobs = []
+    known = _knobs(recipe)
+    for name in ("dropout", "regularizer"):
+        if name in known:
+            knobs.append(f"more {name}" if recipe.arguments.get(name) else f"`{name}`, of which there is none")
+    knobs.append("more `augmentation`" if recipe.augmentation else "`augmentation`, of which there is none")
+    if recipe.mixing is None and recipe.task.has_classes:
+        knobs.append("`mixing`")
+    sizes = [s for s in SIZES if s in known]
+    if sizes:
+        knobs.append(f"smaller {_either(sizes)}")
+    knobs.append("more data")
+    return tuple(knobs)
+
+
+def _knobs(recipe: Recipe) -> set[str]:
+    return set(inspect.signature(recipe.builder).parameters)
+
+
+def _either(names: Sequence[str]) -> str:
+    return " or ".join(f"`{name}`" for name in names)
+
+
+def gradient_norms(
+    model: keras.Model, x: np.ndarray, y: np.ndarray, *, loss: keras.losses.Loss | None = None
+) -> dict[str, float]:
+    """How steep the loss is along each layer's kernels: the root mean square of its gradient over their weights.
+
+    The mean, not the plain norm, so that a wide layer and a narrow one compare. The step is one of training: dropout
+    and augmentation act, batch normalization takes the batch's own statistics. Penalties are left out, which would
+    hide that nothing else arrives. The model is left as it was.
+
+    Args:
+        model: its layers with kernels (of two axes and more, recurrent ones and embeddings included) are looked at.
+        x, y: one batch; y as the loss reads it.
+        loss: that of a compiled model, where none is given.
+
+    Returns:
+        norm by name of the layer, from the input to the logits; those of nested models are `model/layer`.
+
+    Raises:
+        ValueError: no loss is given and the model is not compiled.
+    """
+    function = _loss_of(model) if loss is None else loss
+    kernels = dict(_kernels(model))
+    kept = [(variable, variable.numpy()) for variable in model.non_trainable_variables]  # statistics, random states
+    try:
+        with tf.GradientTape() as tape:
+            value = tf.reduce_mean(function(y, model(x, training=True)))
+        gradients = tape.gradient(value, {name: [w.value for w in weights] for name, weights in kernels.items()})
+    finally:
+        for variable, before in kept:
+            variable.assign(before)
+    norms = {}
+    for name, weights in kernels.items():
+        squares = [  # what the loss does not depend on has no gradient
+            0.0 if g is None else float(np.square(tf.convert_to_tensor(g).numpy().astype("float64")).sum())
+            for g in gradients[name]
+        ]
+        norms[name] = math.sqrt(sum(squares) / sum(math.prod(w.shape) for w in weights))
+    return norms
+
+
+def batch_of(dataset: Dataset, task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A batch for `gradient_norms`: what the first epoch of data in memory begins with, in a number of its own."""
+    first = shuffled(seed)(0, len(dataset.train.x))[:GRADIENT_SAMPLES]
+    return dataset.train.x[first], task.encode(dataset.train.y)[first]
+
+
+def finite(value: Any) -> Any:
+    """A value for JSON: numbers that are none become None."""
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _kernels(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, list[keras.Variable]]]:
+    """Layers in order, with those of their weights that make a matrix; one slope a channel makes none."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _kernels(layer, f"{prefix}{layer.name}/")
+        elif not isinstance(layer, keras.layers.PReLU):
+            weights = [w for w in layer.trainable_weights if len(w.shape) > 1]
+            if weights:
+                yield prefix + layer.name, weights
+
+
+def _loss_of(model: keras.Model) -> Any:
+    loss = getattr(model, "loss", None)
+    if loss is None:
+        raise ValueError(f"model={model.name!r} is not compiled, so give loss=zoo.Multiclass(10).loss_function(), say")
+    return keras.losses.get(loss)

@@ -1,0 +1,49 @@
+"""One worker process of a search with several: loads the recipe from its file and runs trials."""
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from zoo.base.versions import versions_key
+from zoo.recipe.collection import load_recipe
+from zoo.recipe.recipe import Limits
+from zoo.tuning.searching import tuner_of
+
+CLEARED_AFTER = 100  # trials, after which a worker is replaced by a new one: TensorFlow's memory grows with each model
+
+
+def work(job: dict[str, Any]) -> None:
+    """What a worker does: trials, until there are enough or it has done its share."""
+    tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    fields = job["fields"]
+    if fields.get("limits"):
+        fields["limits"] = Limits(**fields["limits"])
+    recipe = load_recipe(job["recipe"]).replace(**fields)
+    dataset = recipe.load_data()
+    tuner = tuner_of(
+        recipe, dataset, Path(job["folder"]), lambda line: None, versions_key(), job["storage"], overwrite=False
+    )
+    tuner.share = CLEARED_AFTER
+    tuner.prepare()
+    tuner.go_on()
+
+
+def _end_with_the_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    try:
+        work(json.loads(sys.argv[1]))
+    except Exception as error:
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        os._exit(1)
+    os._exit(0)  # without waiting for anything: what was found is in the database
