@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+from zoo.base.errors import InvalidValue
 from zoo.base.files import read_json, sha256, write_text, writing, writing_folder
 from zoo.recipe.collection import folder, list_recipes
 from zoo.runs.cards import card
@@ -31,9 +32,9 @@ def release(run: Path, name: str) -> None:
 
     record, training = read_json(run / "record.json"), read_training(run)
     if not record["verified"]:
-        raise ValueError(f"{run} did not pass every check; only what did is released")
+        raise InvalidValue(f"{run} did not pass every check; only what did is released")
     if training["recipe"] != record["recipe"]:
-        raise ValueError(f"{run / 'model.keras'} was trained after the export; `zoo export {name}` first")
+        raise InvalidValue(f"{run / 'model.keras'} was trained after the export; `zoo export {name}` first")
     with writing(folder("saved_models") / name / "model.keras") as model:
         load_keras(run / "model.keras").save(model)
         deflate(model)
@@ -79,7 +80,7 @@ def sums() -> dict[str, str]:
     for number, line in enumerate((root() / SUMS).read_text(encoding="utf-8").splitlines(), 1):
         parts = re.fullmatch(r"([0-9a-f]{64})  (\S+)", line)
         if not parts:
-            raise ValueError(
+            raise InvalidValue(
                 f"line {number} of {SUMS} is no hash and file: {line[:100]!r}; `git diff` shows what it was"
             )
         found[parts[2]] = parts[1]
@@ -103,7 +104,7 @@ def released_cards() -> dict[Path, str]:
 def with_results(readme: str) -> str:
     """The README's text with the table as the records give it today. Raises ValueError where it has none."""
     if not TABLE.search(readme):
-        raise ValueError(
+        raise InvalidValue(
             "the README has no place for the results, between <!-- results --> and <!-- end of results -->"
         )
     return TABLE.sub(lambda _: results_table(list_recipes()) + "\n", readme)

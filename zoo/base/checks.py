@@ -6,6 +6,8 @@ import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from zoo.base.errors import InvalidType, InvalidValue
+
 
 def check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
     """Raises ValueError that names the nearest of `allowed`."""
@@ -13,7 +15,7 @@ def check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
     if not isinstance(value, str) or value not in allowed:
         near = difflib.get_close_matches(str(value).lower(), allowed, n=1)
         hint = f"did you mean {near[0]!r}? It" if near else "it"
-        raise ValueError(f"{argument}={value!r} is not known; {hint} is one of {', '.join(map(repr, allowed))}")
+        raise InvalidValue(f"{argument}={value!r} is not known; {hint} is one of {', '.join(map(repr, allowed))}")
 
 
 def is_whole(value: object, least: int) -> bool:
@@ -26,24 +28,24 @@ def is_real(value: object) -> bool:
 
 def check_flag(argument: str, value: bool) -> bool:
     if type(value).__name__ not in ("bool", "bool_"):  # numpy's too
-        raise TypeError(f"{argument}={value!r} must be True or False, not {type(value).__name__}")
+        raise InvalidType(f"{argument}={value!r} must be True or False, not {type(value).__name__}")
     return bool(value)
 
 
 def check_size(argument: str, value: int, minimum: int = 1) -> int:
     """`value` as an int. Raises TypeError or ValueError where it is not a whole number of at least `minimum`."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool):
-        raise TypeError(f"{argument}={value!r} must be a whole number, not {type(value).__name__}")
+        raise InvalidType(f"{argument}={value!r} must be a whole number, not {type(value).__name__}")
     if value < minimum:
-        raise ValueError(f"{argument}={value} must be at least {minimum}")
+        raise InvalidValue(f"{argument}={value} must be at least {minimum}")
     return int(value)
 
 
 def check_sizes(argument: str, values: Sequence[int], minimum_length: int = 1) -> tuple[int, ...]:
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
-        raise TypeError(f"{argument}={values!r} must be a tuple with one size a layer, such as (64, 32)")
+        raise InvalidType(f"{argument}={values!r} must be a tuple with one size a layer, such as (64, 32)")
     if len(values) < minimum_length:
-        raise ValueError(f"{argument}=() is empty; it must hold one size a layer, such as (64, 32)")
+        raise InvalidValue(f"{argument}=() is empty; it must hold one size a layer, such as (64, 32)")
     return tuple(check_size(f"{argument}[{i}]", value) for i, value in enumerate(values))
 
 
@@ -53,7 +55,7 @@ def check_size_for_each(argument: str, value: int | Sequence[int], count: int, o
         return (check_size(argument, value),) * count
     sizes = check_sizes(argument, value)
     if len(sizes) != count:
-        raise ValueError(f"{argument}={sizes} must be one number, or {count}: one for each {of}")
+        raise InvalidValue(f"{argument}={sizes} must be one number, or {count}: one for each {of}")
     return sizes
 
 
@@ -80,10 +82,10 @@ def check_number(
         wanted = f"{start}, {end}"
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         within = wanted if lies == "be" else f"a number in {wanted}"
-        raise TypeError(f"{argument}={value!r} must be {within}, not {type(value).__name__}")
+        raise InvalidType(f"{argument}={value!r} must be {within}, not {type(value).__name__}")
     inside = least <= value <= most and (above is None or value > above) and (below is None or value < below)
     if not math.isfinite(value) or not inside:
-        raise ValueError(f"{argument}={value} must {lies} {wanted}")
+        raise InvalidValue(f"{argument}={value} must {lies} {wanted}")
     return float(value)
 
 
@@ -97,11 +99,11 @@ def check_input_shape(
         open_axis: the one that may be None, for samples of different lengths.
     """
     if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
-        raise TypeError(f"input_shape={input_shape!r} must be a tuple of whole numbers, without the batch: {meaning}")
+        raise InvalidType(f"input_shape={input_shape!r} must be a tuple of whole numbers, without the batch: {meaning}")
     fits = len(input_shape) in ranks and all(
         (n is None and axis == open_axis) or (isinstance(n, numbers.Integral) and not isinstance(n, bool) and n > 0)
         for axis, n in enumerate(input_shape)
     )
     if not fits:
-        raise ValueError(f"input_shape={tuple(input_shape)} does not fit; without the batch it must be {meaning}")
+        raise InvalidValue(f"input_shape={tuple(input_shape)} does not fit; without the batch it must be {meaning}")
     return tuple(None if n is None else int(n) for n in input_shape)

@@ -1,5 +1,25 @@
-"""The one exception of our own. A user's mistake is a ValueError, TypeError, LookupError or OSError, as in Python."""
+"""The exceptions that zoo raises on purpose. Any other exception is a bug of zoo, or comes from the user's own code."""
+
+
+class UserError(Exception):
+    """What the user gave cannot be used; the message says what was wrong with which value, and how to mend it."""
+
+
+class InvalidValue(UserError, ValueError):
+    """An argument, a file or a cell has a value that cannot be used."""
+
+
+class InvalidType(UserError, TypeError):
+    """An argument is of a kind that cannot be used."""
+
+
+class NotFound(UserError, LookupError):
+    """There is nothing of that name; the message names the nearest one."""
+
+
+class MissingPackage(UserError, ImportError):
+    """A package is not installed; the message has the command that installs it."""
 
 
 class CheckFailed(RuntimeError):
-    """Everything was used rightly, but the result does not hold what was asked of it: the command exits with 1."""
+    """The work was done, but its result fails a check or a bound: the command ends with exit code 1."""

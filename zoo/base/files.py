@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from zoo.base.errors import InvalidValue
+
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
@@ -64,7 +66,9 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ValueError(f"another process is writing to {folder}; wait for it, or choose another folder") from None
+            raise InvalidValue(
+                f"another process is writing to {folder}; wait for it, or choose another folder"
+            ) from None
         yield
     finally:
         os.close(opened)
@@ -86,7 +90,7 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); remove it to start anew") from None
+        raise InvalidValue(f"{path} is not valid JSON ({error}); remove it to start anew") from None
 
 
 def sha256(path: str | Path) -> str:

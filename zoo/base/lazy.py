@@ -8,6 +8,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
+from zoo.base.errors import MissingPackage
+
 TRAIN_EXTRA = ("tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "optuna")  # packages of keras-zoo[train]
 
 
@@ -31,7 +33,7 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
         except ModuleNotFoundError as error:
             if error.name not in TRAIN_EXTRA:
                 raise
-            raise ImportError(
+            raise MissingPackage(
                 f"{package}.{name} needs {error.name}, which the base install leaves out: "
                 "pip install 'keras-zoo[train]'",
                 name=error.name,

@@ -17,7 +17,7 @@ from typing import Any
 import click
 
 import zoo
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, MissingPackage
 from zoo.base.native import silenced
 
 DONE, CHECK_FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -134,7 +134,7 @@ def _load_tensorflow() -> None:
         with silenced():
             importlib.import_module("tensorflow").get_logger().setLevel("ERROR")  # its advice is not for users of ours
     except ModuleNotFoundError as error:
-        raise ImportError(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
+        raise MissingPackage(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
 
 
 def _overridden(recipe: str, **fields: Any) -> Any:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue
+
 CALIBRATION_SAMPLES = 256
 NAMES = "x (and y), or x_train, x_test (and y_test)"
 
@@ -36,12 +38,12 @@ def read_arrays(path: str | Path) -> tuple[np.ndarray | None, tuple[np.ndarray, 
         loaded = np.load(path, allow_pickle=False)
         arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
     except Exception as error:  # zip, npy and pickle each raise their own
-        raise ValueError(f"{path} cannot be read as .npz or .npy: {str(error).splitlines()[0]}") from None
+        raise InvalidValue(f"{path} cannot be read as .npz or .npy: {str(error).splitlines()[0]}") from None
     if "x_test" in arrays and "x_train" in arrays:
         return arrays["x_train"], (arrays["x_test"], arrays.get("y_test"))
     if "x" in arrays:
         return None, (arrays["x"], arrays.get("y"))
-    raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; name the arrays {NAMES}")
+    raise InvalidValue(f"{path} holds {', '.join(arrays) or 'nothing'}; name the arrays {NAMES}")
 
 
 def samples(calibration: np.ndarray | None, test: tuple[np.ndarray, np.ndarray | None]) -> Samples:
@@ -52,15 +54,17 @@ def samples(calibration: np.ndarray | None, test: tuple[np.ndarray, np.ndarray |
     x, y = (None if array is None else _usable(array, name) for array, name in zip(test, ("x", "y"), strict=True))
     assert x is not None
     if y is not None and len(y) != len(x):
-        raise ValueError(f"x has {len(x)} samples and y {len(y)}; they must be as many")
+        raise InvalidValue(f"x has {len(x)} samples and y {len(y)}; they must be as many")
     if calibration is not None:
         calibration = _usable(calibration, "calibration")
         if calibration.shape[1:] != x.shape[1:]:
-            raise ValueError(f"calibration samples have shape {calibration.shape[1:]}, those to measure {x.shape[1:]}")
+            raise InvalidValue(
+                f"calibration samples have shape {calibration.shape[1:]}, those to measure {x.shape[1:]}"
+            )
         indices = chosen(len(calibration), 1)
         return Samples(x, y, calibration[indices], indices, "train")
     if len(x) < 2:
-        raise ValueError(f"x has {len(x)} sample; give at least 2, better some hundreds")
+        raise InvalidValue(f"x has {len(x)} sample; give at least 2, better some hundreds")
     indices = chosen(len(x), 1, at_most=len(x) // 2)
     rest = np.setdiff1d(np.arange(len(x)), indices)
     return Samples(x[rest], None if y is None else y[rest], x[indices], indices, "x")
@@ -75,11 +79,11 @@ def chosen(count: int, seed: int, at_most: int = CALIBRATION_SAMPLES) -> np.ndar
 def _usable(array: np.ndarray, name: str) -> np.ndarray:
     array = np.asarray(array)
     if array.ndim == 0 or (not np.issubdtype(array.dtype, np.number) and array.dtype != bool):
-        raise ValueError(
+        raise InvalidValue(
             f"{name} is of type {array.dtype} and shape {array.shape}; numbers, a sample a row, are needed"
         )
     if np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all():
-            raise ValueError(f"{name} has NaN or infinite values")
+            raise InvalidValue(f"{name} has NaN or infinite values")
         return array.astype("float32")
     return array.astype("int64") if name == "y" else array

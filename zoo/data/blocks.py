@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue
+
 GAP_BYTES = 1 << 15  # what lies between two samples is read along up to here, which costs less than another call
 SPAN_BYTES = 1 << 23  # of one call
 ALIGNMENT = 64  # bytes
@@ -68,7 +70,7 @@ class Stored:
     def reshape(self, *shape: int) -> "Stored":
         """With samples of another shape; the first axis stays."""
         if shape[:1] != (len(self),) or math.prod(shape[1:]) != math.prod(self.sample_shape):
-            raise ValueError(f"an array of shape {self.shape} on disk has no shape {shape} with the same samples")
+            raise InvalidValue(f"an array of shape {self.shape} on disk has no shape {shape} with the same samples")
         return dataclasses.replace(self, sample_shape=shape[1:])
 
     @cached_property
@@ -103,7 +105,7 @@ class Stored:
                 span = values[first:end] if direct else self._empty(count)
                 file.seek(self.offset + start * size)
                 if file.readinto(span.reshape(-1).view("uint8")) < span.nbytes:  # type: ignore[arg-type]
-                    raise ValueError(f"{self.path} has become shorter while it was in use; write it anew")
+                    raise InvalidValue(f"{self.path} has become shorter while it was in use; write it anew")
                 if not direct:
                     values[order[first:end]] = span[places[first:end] - start]
         return values
@@ -145,17 +147,17 @@ def stored(path: str | Path) -> Stored:
             np.lib.format.read_magic(file)
         array = np.lib.format.open_memmap(path, mode="r")  # for its header, whose values are checked against the file
     except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read as an array on disk: {error}") from None
+        raise InvalidValue(f"{path} cannot be read as an array on disk: {error}") from None
     assert isinstance(array, np.memmap)
     if path.stat().st_size != array.offset + array.nbytes:
-        raise ValueError(f"{path} is longer than its header says; write it anew")
+        raise InvalidValue(f"{path} is longer than its header says; write it anew")
     if array.dtype.kind not in "iuf" or not array.dtype.isnative or array.ndim == 0:
-        raise ValueError(
+        raise InvalidValue(
             f"{path} holds {array.dtype.str} of shape {array.shape}; numbers in this machine's byte order, a sample a "
             "row, are needed"
         )
     if not array.flags.c_contiguous:
-        raise ValueError(f"{path} is in Fortran order; write it anew with np.save(path, np.ascontiguousarray(x))")
+        raise InvalidValue(f"{path} is in Fortran order; write it anew with np.save(path, np.ascontiguousarray(x))")
     return Stored(path, array.dtype, array.offset, array.shape[1:], np.arange(len(array)))
 
 

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from zoo.base.errors import InvalidValue, NotFound
+
 
 def home() -> Path:
     """Folder of what this library keeps between runs: `$ZOO_CACHE`, or keras-zoo in the user's cache."""
@@ -38,7 +40,7 @@ class Carrier(abc.ABC):
     def require(self, data: str) -> None:
         """Raises LookupError, with the command, where the files are not here."""
         if not self.here:
-            raise LookupError(f"data set {data!r} is not on this machine; this brings it: {self.command}")
+            raise NotFound(f"data set {data!r} is not on this machine; this brings it: {self.command}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Package(Carrier):
         """Content of one of the files. Raises ValueError where it is not the one that is known."""
         folder = self._folder()
         if folder is None:
-            raise LookupError(f"{self.requirement} is not installed; this brings it: {self.command}")
+            raise NotFound(f"{self.requirement} is not installed; this brings it: {self.command}")
         again = self.command.replace("install", "install --force-reinstall")
         return checked((folder / path).read_bytes(), self.files[path], folder / path, again)
 
@@ -114,7 +116,7 @@ def checked(content: bytes, sha256: str, path: Path, command: str) -> bytes:
     """`content`, which is that of `path`. Raises ValueError, with the command, where it has another SHA-256."""
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise ValueError(
+        raise InvalidValue(
             f"{path} is cut, damaged or of another version: its SHA-256 is {found}, not {sha256}; "
             f"this brings it anew: {command}"
         )

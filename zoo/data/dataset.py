@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.base.checks import check_size
+from zoo.base.errors import InvalidValue
 from zoo.data.blocks import Array, Stored, as_array, not_finite, slices, subset
 from zoo.data.splitting import (
     TEST,
@@ -78,18 +79,18 @@ class Dataset:
             where = f"data set {self.name!r}, {part_name}"
             _check_pairs(where, x, y)
             if x.shape[1:] != self.input_shape:
-                raise ValueError(f"{where}: inputs of shape {x.shape[1:]}, train has {self.input_shape}")
+                raise InvalidValue(f"{where}: inputs of shape {x.shape[1:]}, train has {self.input_shape}")
             for what, values in (("x", x), ("y", y)):
                 bad = not_finite(values)
                 if bad.size:
-                    raise ValueError(
+                    raise InvalidValue(
                         f"{where}: {what} has NaN or infinite values in {bad.size} of {len(values)} samples, "
                         f"first in sample {bad[0]}; remove or fill them before the data set is made"
                     )
         self._check_targets()
         for what, names in (("features", self.features), ("units", self.units)):
             if names and len(names) != self.input_shape[-1]:
-                raise ValueError(
+                raise InvalidValue(
                     f"data set {self.name!r}: {len(names)} {what} for inputs of shape {self.input_shape}; "
                     f"{self.input_shape[-1]} are needed, or none"
                 )
@@ -98,18 +99,18 @@ class Dataset:
         where, y = f"data set {self.name!r}", self.train.y
         classes = {name: np.unique(part.y) for name, part in self.parts.items() if _are_classes(part.y)}
         if len(y) > 1 and (y == y[:1]).all():
-            raise ValueError(
+            raise InvalidValue(
                 f"{where}: the target is {y[0].tolist()} in all {len(y)} training samples; there is nothing to learn"
             )
         for name, present in classes.items():
             if self.labels and (present[0] < 0 or present[-1] >= len(self.labels)):
-                raise ValueError(
+                raise InvalidValue(
                     f"{where}, {name}: classes run from {present[0]} to {present[-1]}, but there are "
                     f"{len(self.labels)} labels, which name 0 to {len(self.labels) - 1}"
                 )
             unseen = np.setdiff1d(present, classes.get("train", present))
             if unseen.size:
-                raise ValueError(
+                raise InvalidValue(
                     f"{where}, {name}: class {unseen[0]} is not among the training samples, so no model can know it; "
                     "add samples of it or leave it out"
                 )
@@ -138,7 +139,7 @@ class Dataset:
         """The same samples with inputs of another shape: an image (28, 28, 1) as steps of its rows, (28, 28), say."""
         shape = tuple(shape)
         if int(np.prod(shape)) != int(np.prod(self.input_shape)) or min(shape, default=0) < 1:
-            raise ValueError(
+            raise InvalidValue(
                 f"{self.name}: shape={shape} does not hold the {int(np.prod(self.input_shape))} values of an input; "
                 f"{self.input_shape} does"
             )
@@ -170,7 +171,9 @@ class Dataset:
         """
         check_size("count", count, minimum=2)
         if any(isinstance(part.x, Stored) for part in self.parts.values()):
-            raise ValueError(f"data set {self.name!r} is on disk; folds are for what is small: train on its one split")
+            raise InvalidValue(
+                f"data set {self.name!r} is on disk; folds are for what is small: train on its one split"
+            )
         x, y = (np.concatenate([part[i] for part in self.parts.values()]) for i in (0, 1))
         keys = salted(content_keys(x), seed)
         groups = np.concatenate(self.groups) if self.groups else None
@@ -180,7 +183,7 @@ class Dataset:
         for i in range(count):
             where, rest = f"data set {self.name!r}, fold {i} of {count}", fold != i
             if rest.all():
-                raise ValueError(f"{where}: there are too few groups to fill it")
+                raise InvalidValue(f"{where}: there are too few groups to fill it")
             chosen = np.full(len(keys), TEST)
             if groups is None:
                 chosen[rest] = sides(where, keys[rest], _strata(y)[rest], 0, held_out)
@@ -232,7 +235,7 @@ class Dataset:
         else:
             groups = np.asarray(groups)
             if groups.shape != (len(x),):
-                raise ValueError(f"{where}: groups of shape {groups.shape} for {len(x)} samples; one each is needed")
+                raise InvalidValue(f"{where}: groups of shape {groups.shape} for {len(x)} samples; one each is needed")
             chosen = grouped_sides(where, keys, groups, test, validation)
         return cls(
             name, *parted(x, y, chosen), labels=tuple(labels), licence=licence, citation=citation,
@@ -274,7 +277,7 @@ class Dataset:
             held_out, trains = Part(subset(x_held, only), y_held[only]), apart(keys, held)
         else:
             if not 0 < validation < 1:
-                raise ValueError(f"validation={validation} must lie in (0, 1) and leave samples to train on")
+                raise InvalidValue(f"validation={validation} must lie in (0, 1) and leave samples to train on")
             trains = sides(where, keys, _strata(y), 0, validation) == TRAIN
             held_out = Part(subset(x, ~trains), y[~trains])
         part, tests = Part(subset(x, trains), y[trains]), Part(x_test, y_test)
@@ -309,7 +312,7 @@ class Dataset:
         _check_fractions(test, validation)
         _check_pairs(where, x, y)
         if times.shape != (len(x),) or not np.isfinite(times).all():
-            raise ValueError(f"{where}: times of shape {times.shape} for {len(x)} samples; one number each is needed")
+            raise InvalidValue(f"{where}: times of shape {times.shape} for {len(x)} samples; one number each is needed")
         order, chosen = sides_by_time(where, times, span, test, validation)
         x, y, keys = subset(x, order), y[order], content_keys(x)[order]
         for earlier in (VALIDATION, TRAIN):
@@ -338,13 +341,13 @@ def _strata(y: np.ndarray) -> np.ndarray:
 
 def _check_fractions(test: float, validation: float) -> None:
     if not (0 < test < 1 and 0 < validation < 1 and test + validation < 1):
-        raise ValueError(f"test={test} and validation={validation} must lie in (0, 1) and leave samples to train on")
+        raise InvalidValue(f"test={test} and validation={validation} must lie in (0, 1) and leave samples to train on")
 
 
 def _check_pairs(where: str, x: Array, y: np.ndarray) -> None:
     if len(x) == 0 or len(x) != len(y):
-        raise ValueError(f"{where}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
+        raise InvalidValue(f"{where}: {len(x)} inputs for {len(y)} targets; each sample needs one of both")
     for what, values in (("x", x), ("y", y)):
         if not np.issubdtype(values.dtype, np.number):
             hint = "; number them: np.unique(y, return_inverse=True)" if values.dtype.kind in "UOST" else ""
-            raise ValueError(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers{hint}")
+            raise InvalidValue(f"{where}: {what} is of dtype {values.dtype}; it must hold numbers{hint}")

@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from zoo.base.errors import NotFound
 from zoo.data.carriers import checked
 
 # When the authors packed each file: Debian builds its packages alike everywhere and takes name and time out.
@@ -32,7 +33,7 @@ class FashionMnist:
         for name, wanted in sha256.items():
             path = self.folder / name
             if not path.is_file():
-                raise LookupError(f"there is no {path}; this brings it: {again}")
+                raise NotFound(f"there is no {path}; this brings it: {again}")
             stem = name.removesuffix(".gz")
             header = b"\x1f\x8b\x08\x08" + struct.pack("<I", _PACKED[stem.split("-")[0]]) + b"\x00\x03"
             content = header + stem.encode() + b"\0" + path.read_bytes()[10:]

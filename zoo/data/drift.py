@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.data import rows
 from zoo.data.rows import Column
 
@@ -71,12 +72,12 @@ def drift(file: str | Path, data: str | Path) -> list[Shift]:
 
     files = Runner(file).files
     if FILE not in files or rows.FILE not in files:
-        raise ValueError(
+        raise InvalidValue(
             f"{file} keeps no {FILE} of its training data: it is of no table, or older; `zoo fit` writes it"
         )
     columns, kept = rows.from_json(files[rows.FILE]), _read(files[FILE])
     if len(columns) != len(kept):
-        raise ValueError(f"{file}: {FILE} is of {len(kept)} columns, {rows.FILE} of {len(columns)}")
+        raise InvalidValue(f"{file}: {FILE} is of {len(kept)} columns, {rows.FILE} of {len(columns)}")
     asked = [c if c.kind == "category" else replace(c, gaps=True) for c in columns]
     counts = [np.zeros(len(told["counts"]), int) for told in kept]
     for x in rows.read_pieces(Path(data), asked):
@@ -108,7 +109,7 @@ def _shift(column: Column, edges: Sequence[float], before: np.ndarray, now: np.n
     try:
         from scipy.stats import chi2
     except ModuleNotFoundError:
-        raise ImportError("comparing rows with those of train needs SciPy: pip install scipy") from None
+        raise MissingPackage("comparing rows with those of train needs SciPy: pip install scipy") from None
 
     m, n, size = before.sum(), now.sum(), len(before)
     p, q = (before + 0.5) / (m + 0.5 * size), (now + 0.5) / (n + 0.5 * size)  # a bin may be empty
@@ -137,10 +138,10 @@ def _read(text: bytes) -> list[dict[str, Any]]:
     try:
         told = json.loads(text)
         if told["version"] != 1:
-            raise ValueError(f"version {told['version']} is not known")
+            raise InvalidValue(f"version {told['version']} is not known")
         return [
             {"edges": [float(edge) for edge in c["edges"]], "counts": [int(count) for count in c["counts"]]}
             for c in told["columns"]
         ]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{FILE} is damaged: {error}") from None
+        raise InvalidValue(f"{FILE} is damaged: {error}") from None

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.base.checks import check_choice
+from zoo.base.errors import InvalidValue
 from zoo.data.dataset import Dataset
 from zoo.data.rows import Csv, is_missing, number
 
@@ -24,7 +25,7 @@ def files_of(
     if path.is_file():
         return files_by_row(path, suffixes, what, target)
     if target is not None:
-        raise ValueError(f"target={target!r} is a column's name, but the classes of {what} in {path} are its folders")
+        raise InvalidValue(f"target={target!r} is a column's name, but the classes of {what} in {path} are its folders")
     return files_by_class(path, suffixes, what)
 
 
@@ -42,7 +43,7 @@ def files_by_class(
     others: list[Path] = []
     names = sorted(entry.name for entry in os.scandir(folder) if _is_class(entry, folder))
     if names and {name.lower() for name in names} <= SIDES:
-        raise ValueError(
+        raise InvalidValue(
             f"{folder} has the folders {', '.join(names)}, which are no classes: give the one to learn from, such as "
             f"{folder / names[-1]}; `zoo fit` splits by itself"
         )
@@ -56,7 +57,7 @@ def files_by_class(
                 else:
                     others.append(path)
     if len(found) < 2:
-        raise ValueError(
+        raise InvalidValue(
             f"{folder} has {what} in {len(found)} folder{'s' * (len(found) != 1)}; two classes at least are needed, "
             f"each a folder of {what}"
         )
@@ -92,7 +93,7 @@ def files_by_row(
     rows = [row for _, row in table.rows()]
     place = path_column(rows, suffixes)
     if place is None or len(table.names) < 2:
-        raise ValueError(f"{path} has no column of paths of {what} beside a class: it has {', '.join(table.names)}")
+        raise InvalidValue(f"{path} has no column of paths of {what} beside a class: it has {', '.join(table.names)}")
     if table.bad:
         line, why = table.bad[0]
         notes.append(f"{len(table.bad):,} lines are left out, the first one line {line}: {why}")
@@ -128,7 +129,7 @@ def classes_beside(
         notes.append(f"{len(rows) - len(good):,} rows are left out: without {what} or class")
     names = tuple(sorted({label for _, label in good}, key=lambda n: (number(n) is None, number(n) or 0.0, n)))
     if len(names) > MOST_CLASSES:
-        raise ValueError(
+        raise InvalidValue(
             f"{table.path}: the target {chosen!r} has {len(names):,} different values; classes are at most "
             f"{MOST_CLASSES}"
         )
@@ -139,7 +140,7 @@ def classes_beside(
 def left_out(bad: Sequence[str], of: int, what: str) -> list[str]:
     """What is told of files that cannot be read. Raises ValueError where that is most of them."""
     if len(bad) > of / 2:
-        raise ValueError(f"{len(bad):,} of {of:,} {what} cannot be read; the first one: {bad[0]}")
+        raise InvalidValue(f"{len(bad):,} of {of:,} {what} cannot be read; the first one: {bad[0]}")
     return [f"{len(bad):,} of {of:,} {what} are left out; the first one: {bad[0]}"] if bad else []
 
 
@@ -151,7 +152,7 @@ def enough(
     kept = np.flatnonzero(counts >= LEAST_OF_A_CLASS)
     if len(kept) < 2:
         few = ", ".join(f"{label} {count}" for label, count in zip(labels, counts, strict=True))
-        raise ValueError(f"{where}: two classes with {LEAST_OF_A_CLASS} samples each are needed; there are {few}")
+        raise InvalidValue(f"{where}: two classes with {LEAST_OF_A_CLASS} samples each are needed; there are {few}")
     if len(kept) < len(labels):
         rare = [labels[i] for i in np.flatnonzero(counts < LEAST_OF_A_CLASS)]
         notes = [*notes, f"classes of fewer than {LEAST_OF_A_CLASS} samples are left out: {', '.join(rare)}"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.base.checks import check_size
+from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_of, left_out, noted
 
@@ -55,7 +56,7 @@ def images(
     check_size("height", height)
     check_size("width", width)
     if channels not in (1, 3):
-        raise ValueError(f"channels={channels} must be 1 for grey or 3 for colour")
+        raise InvalidValue(f"channels={channels} must be 1 for grey or 3 for colour")
     xs, ys, bad = [], [], []
     for file, label in files:
         try:
@@ -79,11 +80,11 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
     try:
         from PIL import Image, ImageOps
     except ModuleNotFoundError:
-        raise ImportError("reading images needs Pillow: pip install pillow") from None
+        raise MissingPackage("reading images needs Pillow: pip install pillow") from None
     try:
         with _opened(path) as image:
             if image.width * image.height > MOST_PIXELS:
-                raise ValueError(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
+                raise InvalidValue(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
             image.draft(None, (2 * width, 2 * height))  # a JPEG need not be decoded in full size
             turned = ImageOps.exif_transpose(image)
             if turned.mode.startswith("I") or turned.mode == "F":  # 16 bits and more
@@ -100,7 +101,7 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
     except ValueError:
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError, MemoryError, EOFError) as error:
-        raise ValueError(f"{path} is no image that can be read: {str(error).splitlines()[0]}") from None
+        raise InvalidValue(f"{path} is no image that can be read: {str(error).splitlines()[0]}") from None
 
 
 def _opened(path: str | Path) -> "Image.Image":
@@ -128,7 +129,7 @@ def _shape(
         except (ValueError, OSError, SyntaxError, Image.DecompressionBombError):
             continue
     if not sizes:
-        raise ValueError(f"none of the first {len(files)} files can be read as an image, {files[0]} for one")
+        raise InvalidValue(f"none of the first {len(files)} files can be read as an image, {files[0]} for one")
     height, width = np.median(sizes, axis=0)
     scale = min(1.0, LARGEST / max(height, width))
     found = (max(8, round(height * scale)), max(8, round(width * scale)))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.base.checks import check_size
+from zoo.base.errors import InvalidValue
 from zoo.data.carriers import Package, SourceArchive
 from zoo.data.dataset import Dataset
 from zoo.data.sequences import pad
@@ -35,7 +36,7 @@ def digits(shape: tuple[int, ...] = (8, 8, 1)) -> Dataset:
 
     x, y = load_digits(return_X_y=True)
     if int(np.prod(shape)) != x.shape[1]:
-        raise ValueError(f"digits: shape={shape} does not hold the 64 grey values of a scan; (8, 8, 1) does")
+        raise InvalidValue(f"digits: shape={shape} does not hold the 64 grey values of a scan; (8, 8, 1) does")
     return Dataset.split(
         "digits",
         x.reshape(-1, *shape).astype("float32"),
@@ -165,7 +166,7 @@ def watch_activity(window: int = 100, validation: float = 0.15, *, stride: int |
     data = np.load(io.BytesIO(content), allow_pickle=True).item()  # a pickle may run code; this one's hash is known
     shortest = min(map(len, data["X"]))
     if window > shortest:
-        raise ValueError(f"window={window} is longer than the shortest record, which has {shortest} steps")
+        raise InvalidValue(f"window={window} is longer than the shortest record, which has {shortest} steps")
     windows = [np.lib.stride_tricks.sliding_window_view(r, window, axis=0)[::stride] for r in data["X"]]
     counts = [len(of_record) for of_record in windows]
     x = np.concatenate(windows).transpose(0, 2, 1).astype("float32")  # (windows, steps, 6)
@@ -198,9 +199,9 @@ def hourly_traffic(window: int = 168, horizon: int = 24) -> Dataset:
     start = np.array([row["datetime"] for row in rows], "datetime64[h]")
     hours = (start - start[0]).astype(int)
     if not (np.diff(hours) == 1).all():
-        raise ValueError("hourly_traffic: the hours are not one behind the other")
+        raise InvalidValue("hourly_traffic: the hours are not one behind the other")
     if window + horizon > len(hours) // 8:
-        raise ValueError(f"window={window} and horizon={horizon} do not fit into the {len(hours) // 8} hours of test")
+        raise InvalidValue(f"window={window} and horizon={horizon} do not fit into the {len(hours) // 8} hours of test")
     last_known = np.maximum.accumulate(np.where(np.isnan(known).any(axis=1), 0, hours))
     filled = known[last_known]
     day, week = start.astype("datetime64[D]"), (start.astype("datetime64[D]").astype(int) + 3) % 7  # 0 is a Monday
@@ -270,7 +271,7 @@ def _one_hot(values: Sequence[str], names: tuple[str, ...], where: str) -> np.nd
     """(n, len(names)). Raises ValueError for a value that is none of the names."""
     unknown = set(values) - set(names)
     if unknown:
-        raise ValueError(f"{where}: {sorted(unknown)[0]!r} is none of {', '.join(names)}")
+        raise InvalidValue(f"{where}: {sorted(unknown)[0]!r} is none of {', '.join(names)}")
     number = {name: i for i, name in enumerate(names)}
     return np.eye(len(names), dtype="float32")[[number[value] for value in values]]
 

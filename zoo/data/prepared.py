@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from zoo.base.errors import InvalidValue, NotFound
 from zoo.data.carriers import Carrier
 from zoo.data.debian import FashionMnist
 
@@ -41,7 +42,7 @@ class Prepared(Carrier):
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z]\w*(/[\w.\-]+)?(:\d+\.\d+\.\d+)?", self.builder):
-            raise ValueError(
+            raise InvalidValue(
                 f"builder={self.builder!r} must be a name, with configuration and version where wanted, such as "
                 "'cifar10' or 'emnist/letters:3.1.0'"
             )
@@ -82,7 +83,7 @@ class Prepared(Carrier):
             configurations = [c for c in sorted(place.glob("*/")) if _versions(c, version)]
             if len(configurations) > 1:
                 names = ", ".join(f"{self.name}/{c.name}" for c in configurations)
-                raise ValueError(f"{place} holds several configurations; name one of {names}")
+                raise InvalidValue(f"{place} holds several configurations; name one of {names}")
             found = _versions(configurations[0], version) if configurations else []
         return found[-1] if found else None
 
@@ -101,7 +102,7 @@ class Prepared(Carrier):
             missing = [file for file in files if not file.is_file()]
             # Each record has 16 bytes beside its own: its length and two checksums.
             if missing or sum(file.stat().st_size for file in files) != least + 16 * sum(records):
-                raise ValueError(
+                raise InvalidValue(
                     f"{missing[0] if missing else files[0]} is {'missing' if missing else 'cut or damaged'}; "
                     f"this brings it anew: rm -r {folder} && zoo data prepare {self.known_as}"
                 )
@@ -113,7 +114,7 @@ class Prepared(Carrier):
         """
         spec = importlib.util.find_spec("tensorflow_datasets")
         if spec is None or not spec.submodule_search_locations:
-            raise LookupError("TensorFlow Datasets is not installed; this brings it: pip install 'keras-zoo[train]'")
+            raise NotFound("TensorFlow Datasets is not installed; this brings it: pip install 'keras-zoo[train]'")
         package = Path(spec.submodule_search_locations[0])
         for path in (
             package / "url_checksums" / f"{self.name}.txt",

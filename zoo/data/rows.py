@@ -19,6 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue, MissingPackage
+
 FILE = "table.json"
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # in lower case
 DATES = (
@@ -58,7 +60,7 @@ class Column:
 
     def __post_init__(self) -> None:
         if self.kind not in ("number", "category", "date"):
-            raise ValueError(f"column {self.name!r} is of the unknown kind {self.kind!r}")
+            raise InvalidValue(f"column {self.name!r} is of the unknown kind {self.kind!r}")
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -130,11 +132,11 @@ def from_json(text: str | bytes) -> tuple[Column, ...]:
     try:
         told = json.loads(text)
         if told["version"] != 1:
-            raise ValueError(f"version {told['version']} is not known")
+            raise InvalidValue(f"version {told['version']} is not known")
         columns: Any = [{k: tuple(v) if isinstance(v, list) else v for k, v in c.items()} for c in told["columns"]]
         return tuple(Column(**column) for column in columns)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{FILE} is damaged: {error}") from None
+        raise InvalidValue(f"{FILE} is damaged: {error}") from None
 
 
 def vectors(columns: Sequence[Column], cells: Mapping[str, Sequence[str]]) -> np.ndarray:
@@ -144,7 +146,7 @@ def vectors(columns: Sequence[Column], cells: Mapping[str, Sequence[str]]) -> np
     """
     missing = [column.name for column in columns if column.name not in cells]
     if missing:
-        raise ValueError(f"there is no column {missing[0]!r}; the rows have {', '.join(map(repr, cells))}")
+        raise InvalidValue(f"there is no column {missing[0]!r}; the rows have {', '.join(map(repr, cells))}")
     return np.column_stack([column.read(cells[column.name]) for column in columns])
 
 
@@ -157,16 +159,16 @@ def read_pieces(path: Path, columns: Sequence[Column]) -> Iterator[np.ndarray]:
     """Likewise, some thousand rows at a time. Raises FileNotFoundError, or ValueError with the line."""
     table, found = source_of(path), False
     if not table.header:
-        raise ValueError(f"{path} has no header: its first line must name the columns")
+        raise InvalidValue(f"{path} has no header: its first line must name the columns")
     for piece in pieces(table.rows()):
         if table.bad:
             break
         found = True
         yield vectors(columns, dict(zip(table.names, zip(*piece, strict=True), strict=True)))
     if table.bad:
-        raise ValueError(f"{path}, line {table.bad[0][0]}: {table.bad[0][1]}")
+        raise InvalidValue(f"{path}, line {table.bad[0][0]}: {table.bad[0][1]}")
     if not found:
-        raise ValueError(f"{path} has a header and no rows")
+        raise InvalidValue(f"{path} has a header and no rows")
 
 
 def pieces(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[list[str]]]:
@@ -192,7 +194,7 @@ class Csv:
             raise FileNotFoundError(f"there is no file {path}")
         start = self._start(4)
         if not start.strip():
-            raise ValueError(f"{path} is empty")
+            raise InvalidValue(f"{path} is empty")
         utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         self._encoding = "utf-16" if utf16 else "utf-8-sig"
         self.bad: list[tuple[int, str]] = []
@@ -200,7 +202,7 @@ class Csv:
         sample = self._start(1 << 16)
         text = sample.decode(self._encoding, errors="ignore")
         if "\0" in text:
-            raise ValueError(f"{path} is no text: it has zero bytes in it")
+            raise InvalidValue(f"{path} is no text: it has zero bytes in it")
         self.delimiter = _delimiter(text)
         first = next(csv.reader(io.StringIO(text), delimiter=self.delimiter), [])
         first = [cell.strip() for cell in first]
@@ -235,7 +237,7 @@ class Csv:
                         continue
                     if len(row) != len(self.names):
                         if line - before > SWALLOWED:
-                            raise ValueError(
+                            raise InvalidValue(
                                 f"{self.path}, line {before + 1}: a quote opens there and is closed {line - before:,} "
                                 "lines on, or never: close it, or take it out"
                             )
@@ -243,7 +245,7 @@ class Csv:
                         continue
                     yield line, row
             except csv.Error as error:  # a cell of more than 131,072 characters: a quote left open, too
-                raise ValueError(f"{self.path}, line {line + 1}: {error}; is a quote left open?") from None
+                raise InvalidValue(f"{self.path}, line {line + 1}: {error}; is a quote left open?") from None
 
 
 class Parquet:
@@ -257,14 +259,14 @@ class Parquet:
             import pyarrow  # type: ignore[import-untyped]
             from pyarrow import parquet
         except ModuleNotFoundError:
-            raise ImportError(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
+            raise MissingPackage(f"{path}: reading Parquet needs pyarrow: pip install pyarrow") from None
         self.path = Path(path)
         if not self.path.is_file():
             raise FileNotFoundError(f"there is no file {path}")
         try:
             self._file = parquet.ParquetFile(self.path)
         except (pyarrow.ArrowException, OSError) as error:
-            raise ValueError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
+            raise InvalidValue(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from None
         self.names = list(self._file.schema_arrow.names)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:

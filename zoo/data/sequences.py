@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue
+
 
 def pad(sequences: Sequence[np.ndarray], steps: int | None = None) -> np.ndarray:
     """Sequences of (T,) tokens or (T, C) values as one array, (n, steps) or (n, steps, C): zeros behind their ends.
@@ -17,20 +19,22 @@ def pad(sequences: Sequence[np.ndarray], steps: int | None = None) -> np.ndarray
     """
     sequences = [np.asarray(sequence) for sequence in sequences]
     if not sequences:
-        raise ValueError("there are no sequences to pad")
+        raise InvalidValue("there are no sequences to pad")
     longest = max(len(sequence) for sequence in sequences)
     steps = longest if steps is None else steps
     if longest > steps:
-        raise ValueError(f"steps={steps} is less than the longest sequence, which has {longest}")
+        raise InvalidValue(f"steps={steps} is less than the longest sequence, which has {longest}")
     padded = np.zeros((len(sequences), steps, *sequences[0].shape[1:]), np.result_type(*{s.dtype for s in sequences}))
     for i, sequence in enumerate(sequences):
         if sequence.shape[1:] != padded.shape[2:]:
-            raise ValueError(f"sequence {i} has steps of shape {sequence.shape[1:]}, the first one {padded.shape[2:]}")
+            raise InvalidValue(
+                f"sequence {i} has steps of shape {sequence.shape[1:]}, the first one {padded.shape[2:]}"
+            )
         if len(sequence) == 0:
-            raise ValueError(f"sequence {i} has no steps; leave it out")
+            raise InvalidValue(f"sequence {i} has no steps; leave it out")
         silent = np.flatnonzero(~_any_value(sequence[None])[0])
         if silent.size:
-            raise ValueError(
+            raise InvalidValue(
                 f"sequence {i} has a step of zeros, step {silent[0]}, which is what padding looks like; "
                 "shift or scale the values so that no real step is all zeros"
             )
@@ -47,5 +51,5 @@ def lengths(x: np.ndarray) -> np.ndarray:
 def _any_value(x: np.ndarray) -> np.ndarray:
     """(n, steps): whether a step holds any value but zero."""
     if x.ndim < 2:
-        raise ValueError(f"an array of shape {x.shape} holds no sequences: (n, steps) or (n, steps, C) is needed")
+        raise InvalidValue(f"an array of shape {x.shape} holds no sequences: (n, steps) or (n, steps, C) is needed")
     return (x != 0).reshape(*x.shape[:2], -1).any(axis=2)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.base.checks import check_choice, check_size
+from zoo.base.errors import InvalidValue
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_by_class, left_out, noted
 from zoo.data.rows import DATES, Csv, date, is_missing, number
@@ -39,18 +40,18 @@ def series(path: str | Path, *, test: float = 0.2, validation: float = 0.15) -> 
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {path}") from None
     except Exception as error:  # zip, npy and pickle each raise their own
-        raise ValueError(f"{path} cannot be read as .npz: {(str(error).splitlines() or ['damaged'])[0]}") from None
+        raise InvalidValue(f"{path} cannot be read as .npz: {(str(error).splitlines() or ['damaged'])[0]}") from None
     if not {"x", "y"} <= set(arrays):
-        raise ValueError(
+        raise InvalidValue(
             f"{path} holds {', '.join(arrays) or 'nothing'}; it needs the arrays x and y, and may have groups"
         )
     x, y, groups = arrays["x"], arrays["y"], arrays.get("groups")
     if x.ndim == 2:
         x = x[:, :, None]
     if x.ndim != 3 or not np.issubdtype(x.dtype, np.number):
-        raise ValueError(f"{path}: x of shape {x.shape}, {x.dtype}; numbers (samples, steps, channels) are needed")
+        raise InvalidValue(f"{path}: x of shape {x.shape}, {x.dtype}; numbers (samples, steps, channels) are needed")
     if y.shape != (len(x),):
-        raise ValueError(f"{path}: y of shape {y.shape} for {len(x)} samples; one each is needed")
+        raise InvalidValue(f"{path}: y of shape {y.shape} for {len(x)} samples; one each is needed")
     x, notes, labels = x.astype("float32"), list[str](), tuple[str, ...]()
     bad = ~np.isfinite(x).all(axis=(1, 2))
     if bad.any():
@@ -105,9 +106,9 @@ def _steps(file: Path) -> np.ndarray:
     table = Csv(file)
     rows = list(table.rows())
     if table.bad:
-        raise ValueError(f"{file}, line {table.bad[0][0]}: {table.bad[0][1]}")
+        raise InvalidValue(f"{file}, line {table.bad[0][0]}: {table.bad[0][1]}")
     if not rows:
-        raise ValueError(f"{file} has no rows")
+        raise InvalidValue(f"{file} has no rows")
     clocks = {i for i, cell in enumerate(rows[0][1]) if number(cell) is None and date(cell, DATES)}
     values = np.empty((len(rows), len(table.names) - len(clocks)), "float32")
     for place, (line, cells) in enumerate(rows):
@@ -115,7 +116,7 @@ def _steps(file: Path) -> np.ndarray:
         read = [number(cell) for cell in row]
         odd = [cell for cell, value in zip(row, read, strict=True) if value is None or not np.isfinite(value)]
         if odd:
-            raise ValueError(f"{file}, line {line}: {odd[0]!r} is no finite number")
+            raise InvalidValue(f"{file}, line {line}: {odd[0]!r} is no finite number")
         values[place] = read
     values[~values.any(axis=1)] = 1e-6  # a step of zeros is what padding looks like
     return values
@@ -202,7 +203,7 @@ def _timed(
     if table.bad:
         notes.append(f"{len(table.bad):,} lines are left out, the first one line {table.bad[0][0]}: {table.bad[0][1]}")
     if not rows:
-        raise ValueError(f"{path} has no rows")
+        raise InvalidValue(f"{path} has no rows")
     columns = dict(zip(table.names, zip(*(row for _, row in rows), strict=True), strict=True))
     for name, given in (("target", target), ("time", time)):
         if given is not None:
@@ -211,12 +212,12 @@ def _timed(
         (n for n, cells in columns.items() if date(cells[0], DATES) and number(cells[0]) is None), None
     )
     if clock is None:
-        raise ValueError(f"{path} has no column of dates; a series to forecast needs one, such as 2026-01-31 13:00")
+        raise InvalidValue(f"{path} has no column of dates; a series to forecast needs one, such as 2026-01-31 13:00")
     formats = [f for f in DATES if date(columns[clock][0], (f,))] + list(DATES)
     times = [date(cell, formats) for cell in columns[clock]]
     if None in times:
         line, cell = rows[times.index(None)][0], columns[clock][times.index(None)]
-        raise ValueError(f"{path}, line {line}: {cell!r} in column {clock!r} is no date")
+        raise InvalidValue(f"{path}, line {line}: {cell!r} in column {clock!r} is no date")
     numeric = {
         name: np.array([np.nan if is_missing(c) or (v := number(c)) is None else v for c in cells], "float64")
         for name, cells in columns.items()
@@ -226,7 +227,7 @@ def _timed(
     numeric = {name: v for name, v in numeric.items() if np.isfinite(v).mean() > 0.5}
     chosen = target or (list(numeric)[-1] if numeric else "")
     if chosen not in numeric:
-        raise ValueError(f"{path}: the column {chosen!r} has no numbers to forecast")
+        raise InvalidValue(f"{path}: the column {chosen!r} has no numbers to forecast")
     if target is None:
         notes.append(f"forecasts {chosen!r}, the last column of numbers; --target names another")
     return np.array(times, "datetime64[s]"), chosen, numeric
@@ -246,7 +247,7 @@ def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[n
     values, times = values[order], times[order]
     last = np.append(times[1:] != times[:-1], True)
     if last.mean() < 0.5:
-        raise ValueError(
+        raise InvalidValue(
             f"there are {len(times):,} rows of {last.sum():,} different times: several series stand under one another; "
             "give each a file, or a column, of its own"
         )
@@ -254,7 +255,7 @@ def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[n
         notes.append(f"{(~last).sum():,} rows have the time of another one; the last of these stands")
         values, times = values[last], times[last]
     if len(times) < 3:
-        raise ValueError(f"{len(times)} different times are too few for a series")
+        raise InvalidValue(f"{len(times)} different times are too few for a series")
     months = times.astype("datetime64[M]")
     of_months = (times - months == times[0] - months[0]).all() and len(np.unique(months)) == len(months)
     clock = months if of_months else times  # months are of no one length
@@ -262,7 +263,9 @@ def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[n
     step = steps[counts.argmax()]
     place = ((clock - clock[0]) / step).round().astype(int)
     if place[-1] + 1 > 4 * len(times):
-        raise ValueError("its times have no step in common: most rows would be gaps; aggregate it by hour or day first")
+        raise InvalidValue(
+            "its times have no step in common: most rows would be gaps; aggregate it by hour or day first"
+        )
     grid = np.full((place[-1] + 1, values.shape[1]), np.nan)
     grid[place] = values
     if len(grid) > len(times):
@@ -279,7 +282,7 @@ def _span(path: object, rows: int, step: np.timedelta64, window: int | None, hor
         window = horizon * int(np.clip(rows // 16 // horizon - 1, 1, 7))
     needed = 8 * (window + horizon)
     if rows < needed:
-        raise ValueError(
+        raise InvalidValue(
             f"{path} has {rows:,} rows; windows of {window} with {horizon} to forecast need {needed:,}: give less"
         )
     return window, horizon

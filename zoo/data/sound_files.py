@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.base.checks import check_number, check_size
+from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.data.dataset import Dataset
 from zoo.data.folders import enough, files_of, left_out, noted
 
@@ -89,21 +90,23 @@ def read_sound(path: str | Path, sampling_rate: int, longest: int | None = None)
         from scipy.io import wavfile
         from scipy.signal import resample_poly
     except ModuleNotFoundError:
-        raise ImportError("reading sounds needs SciPy: pip install scipy") from None
+        raise MissingPackage("reading sounds needs SciPy: pip install scipy") from None
 
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     if path.stat().st_size > MOST_BYTES:
-        raise ValueError(f"{path} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}; cut it into pieces")
+        raise InvalidValue(f"{path} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}; cut it into pieces")
     try:
         with warnings.catch_warnings():  # of chunks that are no sound, such as a title
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
             rate, values = wavfile.read(path)
     except Exception as error:  # struct, ValueError, EOFError, IndexError, ZeroDivisionError: by what is damaged
-        raise ValueError(f"{path} is no WAV that can be read: {(str(error).splitlines() or ['damaged'])[0]}") from None
+        raise InvalidValue(
+            f"{path} is no WAV that can be read: {(str(error).splitlines() or ['damaged'])[0]}"
+        ) from None
     if not values.size or not 100 <= rate <= 1_000_000:
-        raise ValueError(f"{path} has {values.size} samples at {rate} Hz")
+        raise InvalidValue(f"{path} has {values.size} samples at {rate} Hz")
     if longest is not None:
         values = values[: math.ceil((longest + 64) * rate / sampling_rate)]
     if values.dtype == np.uint8:
@@ -112,7 +115,7 @@ def read_sound(path: str | Path, sampling_rate: int, longest: int | None = None)
         values = values.astype("float32") / -float(np.iinfo(values.dtype).min)
     values = values.astype("float32")
     if not np.isfinite(values).all():
-        raise ValueError(f"{path} has NaN or infinite samples")
+        raise InvalidValue(f"{path} has NaN or infinite samples")
     if values.ndim > 1:
         values = values.mean(axis=1)
     if rate != sampling_rate:
@@ -142,7 +145,7 @@ def rate_of(text: str | bytes) -> int:
     try:
         told = json.loads(text)
         if told["version"] != 1:
-            raise ValueError(f"version {told['version']} is not known")
+            raise InvalidValue(f"version {told['version']} is not known")
         return check_size("sampling_rate", told["sampling_rate"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{FILE} is damaged: {error}") from None
+        raise InvalidValue(f"{FILE} is damaged: {error}") from None

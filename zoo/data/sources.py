@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo.base.errors import NotFound
 from zoo.data.carriers import Carrier, Package, SourceArchive
 from zoo.data.debian import FashionMnist
 from zoo.data.prepared import Prepared
@@ -160,7 +161,7 @@ def source(name: str) -> Source:
     if name not in SOURCES:
         near = difflib.get_close_matches(name, SOURCES, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise LookupError(
+        raise NotFound(
             f"there is no data set {name!r}; {hint}It is one of {', '.join(SOURCES)}, or any builder of TensorFlow "
             f"Datasets: tfds:{name}"
         )

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue
 from zoo.data.blocks import Array, slices
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -31,7 +32,7 @@ def sides(where: str, keys: np.ndarray, strata: np.ndarray, test: float, validat
     for stratum in np.unique(strata):
         members = strata == stratum
         if len(np.unique(chosen[members])) < (3 if test else 2):
-            raise ValueError(
+            raise InvalidValue(
                 f"{where}: class {stratum} has {len(np.unique(keys[members]))} different samples, too few to be in "
                 "train, validation and test; add samples or larger fractions"
             )
@@ -43,7 +44,7 @@ def grouped_sides(where: str, keys: np.ndarray, groups: np.ndarray, test: float,
     before = grouped_places(keys, groups)
     chosen = _cut(before, test, validation)
     if len(np.unique(chosen)) < (3 if test else 2):
-        raise ValueError(
+        raise InvalidValue(
             f"{where}: {len(np.unique(before))} groups that share nothing are too few to be in train, validation and "
             "test; add groups or larger fractions"
         )
@@ -94,11 +95,11 @@ def sides_by_time(
     chosen = np.where(place < 1 - test - validation, TRAIN, np.where(place < 1 - test, VALIDATION, TEST))
     for later in (VALIDATION, TEST):
         if not (chosen == later).any():
-            raise ValueError(f"{where}: {len(times)} samples are too few to be in train, validation and test")
+            raise InvalidValue(f"{where}: {len(times)} samples are too few to be in train, validation and test")
         begins = sorted_times[chosen == later][0]
         chosen[(chosen < later) & (sorted_times + span > begins)] = -1
     if not ((chosen == TRAIN).any() and (chosen == VALIDATION).any()):
-        raise ValueError(
+        raise InvalidValue(
             f"{where}: a span of {span} leaves no samples between two borders; take more time or less span"
         )
     return order, chosen

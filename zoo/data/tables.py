@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.base.checks import check_choice
+from zoo.base.errors import InvalidValue
 from zoo.data import drift
 from zoo.data.dataset import Dataset, parted
 from zoo.data.folders import LEAST_OF_A_CLASS, MOST_CLASSES, TARGETS
@@ -138,7 +139,7 @@ def table(
     kind = _task(goal, task, str(path), notes)
     features = _features([column for column in seen if column is not goal], notes)
     if not features:
-        raise ValueError(f"{path}: no column is left to tell {chosen!r} by: {'; '.join(notes)}")
+        raise InvalidValue(f"{path}: no column is left to tell {chosen!r} by: {'; '.join(notes)}")
     return _dataset(source, features, goal, kind, notes, test, validation)
 
 
@@ -146,21 +147,21 @@ def _seen(source: Source, notes: list[str]) -> list[_Seen]:
     """What one pass tells of all columns; refuses what is no table."""
     path, names = source.path, source.names
     if len(names) < 2:
-        raise ValueError(
+        raise InvalidValue(
             f"{path} has one column only, {names[0]!r}; a table needs a target and something to tell it by, with one "
             "of , ; tab | between them"
         )
     if len(names) > MOST_COLUMNS:
-        raise ValueError(f"{path} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read: choose some")
+        raise InvalidValue(f"{path} has {len(names):,} columns; at most {MOST_COLUMNS:,} are read: choose some")
     seen, comma = [_Seen(name) for name in names], getattr(source, "delimiter", ",") != ","
     for line, row in source.rows():
         for column, cell in zip(seen, row, strict=True):
             column.see(line, cell, comma)
     rows, bad = seen[0].cells, getattr(source, "bad", [])
     if bad and len(bad) > rows:
-        raise ValueError(f"{path}, line {bad[0][0]}: {bad[0][1]}; most lines are like that, so this is no table")
+        raise InvalidValue(f"{path}, line {bad[0][0]}: {bad[0][1]}; most lines are like that, so this is no table")
     if rows == 0:
-        raise ValueError(f"{path} has no rows")
+        raise InvalidValue(f"{path} has no rows")
     if bad:
         notes.append(f"{len(bad):,} lines are left out, the first one line {bad[0][0]}: {bad[0][1]}")
     if foreign := getattr(source, "foreign", 0):
@@ -202,10 +203,10 @@ def _target(names: Sequence[str], target: str | None, notes: list[str]) -> str:
 def _task(goal: _Seen, task: str | None, where: str, notes: list[str]) -> str:
     """ "Binary", "Multiclass" or "Regression", and what speaks for it."""
     if goal.known == 0:
-        raise ValueError(f"{where}: the target {goal.name!r} is empty in every row")
+        raise InvalidValue(f"{where}: the target {goal.name!r} is empty in every row")
     if not goal.many and len(goal.counts) == 1:
         value = next(iter(goal.counts))
-        raise ValueError(f"{where}: the target {goal.name!r} is {value!r} in every row; there is nothing to learn")
+        raise InvalidValue(f"{where}: the target {goal.name!r} is {value!r} in every row; there is nothing to learn")
     if task is not None:
         check_choice("task", task, ("Binary", "Multiclass", "Regression"))
     distinct = len(goal.counts)
@@ -218,16 +219,16 @@ def _task(goal: _Seen, task: str | None, where: str, notes: list[str]) -> str:
         notes.append(f"task is {task}: {goal.name!r} has {values} different {what}")
     if task == "Regression" and not numeric:
         line, cell = goal.first_odd or (0, "")
-        raise ValueError(
+        raise InvalidValue(
             f"{where}, line {line}: the target {goal.name!r} is {cell!r}, which is no number to regress on"
         )
     if task != "Regression" and (goal.many or distinct > MOST_CLASSES):
-        raise ValueError(
+        raise InvalidValue(
             f"{where}: the target {goal.name!r} has {'more than ' * goal.many}{distinct} different values; at most "
             f"{MOST_CLASSES} classes are told apart" + ("; is it an identifier, or text?" if not numeric else "")
         )
     if task == "Binary" and distinct != 2:
-        raise ValueError(f"{where}: task='Binary' with a target {goal.name!r} of {distinct} different values")
+        raise InvalidValue(f"{where}: task='Binary' with a target {goal.name!r} of {distinct} different values")
     return task
 
 
@@ -242,7 +243,7 @@ def _dataset(
         kept = [value for value, count in goal.counts.items() if count >= LEAST_OF_A_CLASS]
         rare = sorted(set(goal.counts) - set(kept))
         if len(kept) < 2:
-            raise ValueError(f"{source.path}: fewer than two classes of {goal.name!r} have {LEAST_OF_A_CLASS} rows")
+            raise InvalidValue(f"{source.path}: fewer than two classes of {goal.name!r} have {LEAST_OF_A_CLASS} rows")
         if rare:
             notes.append(f"rows of the classes {', '.join(rare[:5])} are left out: fewer than {LEAST_OF_A_CLASS} each")
         labels = tuple(sorted(kept, key=lambda text: (number(text) is None, number(text) or 0.0, text)))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.base.checks import check_choice
+from zoo.base.errors import InvalidValue
 from zoo.data.dataset import Dataset
 from zoo.data.folders import classes_beside, enough, files_by_class, left_out, noted
 from zoo.data.rows import Csv
@@ -80,7 +81,7 @@ def _from_csv(path: Path, target: str | None) -> tuple[list[str], list[int], tup
     table, notes = Csv(path), list[str]()
     rows = [row for _, row in table.rows()]
     if not rows:
-        raise ValueError(f"{path} has no rows")
+        raise InvalidValue(f"{path} has no rows")
     if table.bad:
         line, why = table.bad[0]
         notes.append(f"{len(table.bad):,} lines are left out, the first one line {line}: {why}")
@@ -89,7 +90,7 @@ def _from_csv(path: Path, target: str | None) -> tuple[list[str], list[int], tup
     wordy = [0.0 if name == target else words for name, words in zip(table.names, _wordiness(rows), strict=True)]
     place = int(np.argmax(wordy))
     if wordy[place] < 1 or len(table.names) < 2:
-        raise ValueError(f"{path} has no column of texts beside a class: its columns are {', '.join(table.names)}")
+        raise InvalidValue(f"{path} has no column of texts beside a class: its columns are {', '.join(table.names)}")
     found, ys, names = classes_beside(table, rows, place, target, "text", notes)
     return found, ys, names, notes
 

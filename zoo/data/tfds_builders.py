@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue, NotFound
 from zoo.base.files import writing
 from zoo.base.native import silenced
 from zoo.data.carriers import home
@@ -97,7 +98,7 @@ def prepare_builder(carrier: Prepared, *, wait: bool = False, report: Callable[[
     if not from_package and not wait:
         reason = check_network(list(downloads))
         if reason:
-            raise LookupError(f"{carrier.known_as} cannot be downloaded ({reason}); {_without_network(carrier)}")
+            raise NotFound(f"{carrier.known_as} cannot be downloaded ({reason}); {_without_network(carrier)}")
     builder = _builder(carrier)
     report(f"preparing {carrier.known_as} in {builder.data_path}")
     builder.data_path.parent.mkdir(parents=True, exist_ok=True)
@@ -144,7 +145,7 @@ def _builder(carrier: Prepared) -> Any:
         except tensorflow_datasets.core.DatasetNotFoundError:
             near = difflib.get_close_matches(carrier.name, tensorflow_datasets.list_builders(), n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise LookupError(f"TensorFlow Datasets has no builder {carrier.name!r}{hint}") from None
+            raise NotFound(f"TensorFlow Datasets has no builder {carrier.name!r}{hint}") from None
 
 
 def _dataset(
@@ -172,7 +173,7 @@ def _dataset(
     named = [split for split in (train, validation, test) if isinstance(split, str)]
     for split in named:
         if split.split("[")[0] not in present:
-            raise LookupError(f"{carrier.known_as} has no split {split!r}; it has {', '.join(present)}")
+            raise NotFound(f"{carrier.known_as} has no split {split!r}; it has {', '.join(present)}")
     read = {split: _arrays(carrier, folder, split, inputs, targets) for split in named}
     about = read[train].about
     if about["texts"]:
@@ -190,7 +191,9 @@ def _dataset(
         held = pairs[validation] if isinstance(validation, str) else validation
         dataset = Dataset.with_test(carrier.known_as, pairs[train], pairs[test], validation=held)
     elif isinstance(validation, str):
-        raise ValueError(f"test={test} of train with validation={validation!r}: name the split that is to be test, too")
+        raise InvalidValue(
+            f"test={test} of train with validation={validation!r}: name the split that is to be test, too"
+        )
     else:
         dataset = Dataset.split(carrier.known_as, *pairs[train], test=test, validation=validation)
     trains, held_out, tested = (Part(_in_full(np.asarray(x)), y) for x, y in dataset.parts.values())
@@ -245,7 +248,7 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
         x_name, y_name = str(inputs or keys[0]), str(targets or keys[1])
         for argument, name in (("inputs", x_name), ("targets", y_name)):
             if name not in features:
-                raise LookupError(
+                raise NotFound(
                     f"{carrier.known_as}: {argument}={name} is not one of its features, {', '.join(sorted(features))}"
                 )
         x_feature, y_feature = features[x_name], features[y_name]
@@ -260,7 +263,7 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
                 arrays = tensorflow_datasets.as_numpy(data)
                 x, y = arrays[x_name], arrays[y_name]
         except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.OutOfRangeError) as error:
-            raise ValueError(
+            raise InvalidValue(
                 f"{carrier.known_as} in {folder} is damaged ({str(error).splitlines()[0]}); "
                 f"this brings it anew: rm -r {folder} && zoo data prepare {carrier.known_as}"
             ) from None
@@ -284,9 +287,9 @@ def _check_feature(carrier: Prepared, feature: Any, name: str, kinds: Any) -> bo
     """Whether samples differ in length. Raises ValueError where they are no numbers or differ otherwise."""
     where = f"{carrier.known_as}, {name}"
     if feature.shape is None or not np.issubdtype(feature.np_dtype, np.number):
-        raise ValueError(f"{where} holds {type(feature).__name__}, not numbers; make a function of your own for it")
+        raise InvalidValue(f"{where} holds {type(feature).__name__}, not numbers; make a function of your own for it")
     if None in feature.shape[1:]:
-        raise ValueError(
+        raise InvalidValue(
             f"{where} is of shape {feature.shape}: samples of different sizes; resize them in a function of your own"
         )
     return feature.shape[:1] == (None,)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.base.checks import check_size
+from zoo.base.errors import InvalidValue
 from zoo.data.dataset import Dataset, parted
 from zoo.data.splitting import TEST, TRAIN, VALIDATION, apart, content_keys, sides
 
@@ -44,9 +45,9 @@ def from_texts(
     """
     where, y = f"data set {name!r}", np.asarray(y)
     if len(texts) != len(y):
-        raise ValueError(f"{where}: {len(texts)} texts for {len(y)} targets; each needs one")
+        raise InvalidValue(f"{where}: {len(texts)} texts for {len(y)} targets; each needs one")
     if isinstance(validation, tuple) and not isinstance(test, tuple):
-        raise ValueError(f"{where}: texts for validation with test={test}: give those that are to be test, too")
+        raise InvalidValue(f"{where}: texts for validation with test={test}: give those that are to be test, too")
     sentences = [words_of(text) for text in texts]
     if isinstance(test, tuple) and isinstance(validation, tuple):
         side = np.full(len(y), TRAIN)

@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, InvalidValue
 from zoo.base.files import write_json
 from zoo.exporting.inference import layers_of
 from zoo.exporting.strategies import STRATEGIES, choose, is_graph
@@ -54,7 +54,7 @@ def convert(
     """
     for layer in layers_of(model):
         if instead := NOT_IN_A_FILE.get(type(layer).__name__):
-            raise ValueError(f"{layer.name} ({type(layer).__name__}) has no builtin op in TFLite; {instead}")
+            raise InvalidValue(f"{layer.name} ({type(layer).__name__}) has no builtin op in TFLite; {instead}")
     job = {
         "precisions": dict(strategies),
         "output": None if output is None else keras.saving.serialize_keras_object(output),
@@ -136,6 +136,6 @@ def load_keras(path: str | Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False)  # an optimizer of the caller's own class is not needed
     except Exception as error:  # zip, HDF5, JSON and Keras each raise their own
         reason = str(error).strip().splitlines()
-        raise ValueError(
+        raise InvalidValue(
             f"{path} is not a whole .keras file: {reason[0] if reason else type(error).__name__}"
         ) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from zoo.base.errors import InvalidValue
 from zoo.base.files import read_json
 from zoo.exporting.conversion import choose, convert
 from zoo.exporting.strategies import Strategy
@@ -42,7 +43,7 @@ def layer_losses(
     """
     chosen = choose(model, "int8", strategy)
     if chosen == "streaming":
-        raise ValueError(
+        raise InvalidValue(
             "a streaming model has several inputs, which the debugger cannot be given; compare it unrolled"
         )
     folder = Path(tempfile.mkdtemp())

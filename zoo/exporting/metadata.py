@@ -17,6 +17,8 @@ import flatbuffers  # type: ignore[import-untyped]
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from zoo.base.errors import InvalidValue
+
 # The fields of each table of metadata_schema.fbs, in order: a field's place is its id.
 FILE = ("name", "description", "type", "locale")
 TENSOR = ("name", "description", "dimension_names", "content", "process_units", "stats", "associated_files")
@@ -95,7 +97,7 @@ def seal(model: bytes, description: Mapping[str, Any], files: Mapping[str, str |
         ValueError: a key or a file of that name is there already, or the description is no JSON.
     """
     if "sha256" in description or "zoo.json" in files:
-        raise ValueError("the checksum and zoo.json are written by `seal`")
+        raise InvalidValue("the checksum and zoo.json are written by `seal`")
     about = {"sha256": hashlib.sha256(model).hexdigest(), **description}
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a") as archive:
@@ -118,7 +120,7 @@ def _in_order(model: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> li
             by_tensor = {entry.tensorIndex: entry.name.decode() for entry in getattr(signatures[0], kind)}
             names = [by_tensor[tensor] for tensor in tensors]
         if len(names) != len(tensors) or sorted(names) != sorted(given):
-            raise ValueError(f"the model has the {len(tensors)} {kind} {', '.join(names)}, not {', '.join(given)}")
+            raise InvalidValue(f"the model has the {len(tensors)} {kind} {', '.join(names)}, not {', '.join(given)}")
         result.append(names)
     return result
 
@@ -156,7 +158,7 @@ def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:
     content = schema.ModelT.InitFromPackedBuf(model)
     content.metadata = content.metadata or []
     if any(entry.name == name for entry in content.metadata):
-        raise ValueError(f"the model has {name.decode()} already")
+        raise InvalidValue(f"the model has {name.decode()} already")
     entry, buffer = schema.MetadataT(), schema.BufferT()
     entry.name, entry.buffer = name, len(content.buffers)
     buffer.data = np.frombuffer(data, "uint8")

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from zoo.base.checks import check_choice, check_number, check_rate
+from zoo.base.errors import InvalidType, InvalidValue
 from zoo.models.augment import Augmentation
 
 Activation: TypeAlias = str | Callable
@@ -101,14 +102,14 @@ class Hidden:
         if self.negative_slope is not None:
             check_number("negative_slope", self.negative_slope, least=0)
             if self.activation != "leaky_relu":
-                raise ValueError(
+                raise InvalidValue(
                     f"negative_slope={self.negative_slope} goes with activation='leaky_relu', not "
                     f"{self.activation!r}; leave it out"
                 )
         if isinstance(self.kernel_initializer, str):
             check_choice("kernel_initializer", self.kernel_initializer, INITIALIZERS)
         elif not isinstance(self.kernel_initializer, keras.initializers.Initializer):
-            raise TypeError(
+            raise InvalidType(
                 f"kernel_initializer={self.kernel_initializer!r} must be 'auto', a name such as 'he_normal' or a "
                 "keras.initializers.Initializer"
             )
@@ -116,7 +117,7 @@ class Hidden:
             object.__setattr__(self, name, check_regularizer(name, getattr(self, name)))
         norms = (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
         if self.activity_regularizer is not None and not isinstance(self.activity_regularizer, norms):
-            raise TypeError(
+            raise InvalidType(
                 f"activity_regularizer={self.activity_regularizer!r} must be one of L1, L2 and L1L2: others are made "
                 "for kernels"
             )
@@ -226,9 +227,9 @@ def check_activation(argument: str, value: Activation) -> Activation:
     if isinstance(value, str):
         check_choice(argument, value, ACTIVATIONS)
     elif not callable(value) or isinstance(value, type | np.ufunc):
-        raise TypeError(f"{argument}={value!r} must be a name such as 'relu', a function of Keras, or a Keras layer")
+        raise InvalidType(f"{argument}={value!r} must be a name such as 'relu', a function of Keras, or a Keras layer")
     elif getattr(value, "__name__", "") == "<lambda>":
-        raise ValueError(
+        raise InvalidValue(
             f"{argument}={value!r} cannot be saved: a file runs no code. Take a name, a layer, or a function of "
             "your own with @keras.saving.register_keras_serializable()"
         )
@@ -240,7 +241,7 @@ def check_regularizer(argument: str, value: Regularizer) -> keras.regularizers.R
     if value is None or isinstance(value, keras.regularizers.Regularizer):
         return value
     if not isinstance(value, str):
-        raise TypeError(f"{argument}={value!r} must be None, a name such as 'l2' or a keras.regularizers.Regularizer")
+        raise InvalidType(f"{argument}={value!r} must be None, a name such as 'l2' or a keras.regularizers.Regularizer")
     check_choice(argument, value, REGULARIZERS)
     return REGULARIZERS[value]()
 
@@ -266,7 +267,7 @@ def entrance(
 def prepared(x: keras.KerasTensor, preprocessing: Layers, augmentation: Layers) -> keras.KerasTensor:
     for argument, layers in (("preprocessing", preprocessing), ("augmentation", augmentation)):
         if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
-            raise TypeError(f"{argument}={layers!r} must be a tuple of Keras layers")
+            raise InvalidType(f"{argument}={layers!r} must be a tuple of Keras layers")
     for layer in preprocessing:
         x = layer(x)
     return Augmentation(augmentation, name="augmentation")(x) if augmentation else x
@@ -275,7 +276,7 @@ def prepared(x: keras.KerasTensor, preprocessing: Layers, augmentation: Layers) 
 def spatial_axes(x: keras.KerasTensor) -> Axes:
     """The layers for what is behind preprocessing, which may have made a picture of sound."""
     if len(x.shape) - 2 not in AXES:
-        raise ValueError(
+        raise InvalidValue(
             f"preprocessing gives samples of shape {tuple(x.shape[1:])}; (height, width, channels) or (steps, "
             "channels) is needed"
         )

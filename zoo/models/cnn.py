@@ -11,6 +11,7 @@ from functools import partial
 import keras
 
 from zoo.base.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
+from zoo.base.errors import InvalidValue
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
 from zoo.models.views import MeanOfViews, Views
 
@@ -89,7 +90,7 @@ def cnn(
     check_halvings("filters", filters, x.shape[1:])
     for argument, given in (("mirrored", mirrored), ("shifted", shifted)):
         if given and len(x.shape) != 4:
-            raise ValueError(
+            raise InvalidValue(
                 f"{argument}=True is for images, but input_shape={input_shape} is of a series; leave it out"
             )
 
@@ -115,7 +116,7 @@ def check_halvings(argument: str, sizes: Sequence[int], input_shape: Sequence[in
     """One size a stage: each axis must have something left to halve before each stage but the first."""
     smallest = min(input_shape[:-1])
     if 2 ** (len(sizes) - 1) > smallest:
-        raise ValueError(
+        raise InvalidValue(
             f"{argument}={tuple(sizes)} halves the input {len(sizes) - 1} times, but input_shape={tuple(input_shape)} "
             f"has an axis of {smallest}; use at most {smallest.bit_length()} stages"
         )

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import keras
 
 from zoo.base.checks import check_size
+from zoo.base.errors import InvalidValue
 from zoo.base.tables import plain_table
 from zoo.models.sequences import AttentionPooling
 from zoo.models.views import MeanOfViews, Views
@@ -103,7 +104,7 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
         ValueError: a model without a graph of layers, or steps of a model whose lengths are fixed.
     """
     if not hasattr(_graph(model), "_nodes_by_depth"):
-        raise ValueError(
+        raise InvalidValue(
             f"model={model.name!r} ({type(model).__name__}) has no graph of layers to count: it must be Functional, or "
             "a Sequential with an Input"
         )
@@ -112,7 +113,9 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
         steps = check_size("steps", steps)
         if not any(None in shape[1:] for shape in shapes):
             fixed = ", ".join(str(shape[1:]) for shape in shapes)
-            raise ValueError(f"steps={steps} goes with samples of any length; {model.name} reads {fixed}: leave it out")
+            raise InvalidValue(
+                f"steps={steps} goes with samples of any length; {model.name} reads {fixed}: leave it out"
+            )
         shapes = [(shape[0], *(steps if n is None else n for n in shape[1:])) for shape in shapes]
     layers: dict[str, LayerCost] = {}
     counted: set[int] = set()  # variables

@@ -19,6 +19,7 @@ from zoo.base.checks import (
     check_size,
     check_sizes,
 )
+from zoo.base.errors import InvalidValue
 from zoo.models.blocks import (
     Activation,
     Hidden,
@@ -89,7 +90,7 @@ def crnn(
     meaning = "(steps, channels), where steps may be None, or (steps, height, channels)"
     input_shape = check_input_shape(input_shape, (2, 3), meaning, open_axis=0)
     if len(input_shape) == 3 and (input_shape[0] is None or mask_value is not None):
-        raise ValueError(f"input_shape={input_shape}, mask_value={mask_value}: lengths may differ in a series alone")
+        raise InvalidValue(f"input_shape={input_shape}, mask_value={mask_value}: lengths may differ in a series alone")
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     kernel_size = check_size("kernel_size", kernel_size)

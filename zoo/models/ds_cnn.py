@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import keras
 
 from zoo.base.checks import check_input_shape, check_number, check_rate, check_size, check_size_for_each, check_sizes
+from zoo.base.errors import InvalidValue
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
 
 
@@ -66,7 +67,7 @@ def ds_cnn(
     filters = check_sizes("filters", filters)
     strides = check_sizes("strides", strides)
     if len(strides) != len(filters):
-        raise ValueError(f"strides={strides} has {len(strides)} numbers and filters={filters} {len(filters)}")
+        raise InvalidValue(f"strides={strides} has {len(strides)} numbers and filters={filters} {len(filters)}")
     if rank == 1 and first_kernel_size == (10, 4):
         first_kernel_size = 10
     first_kernel_size = check_size_for_each("first_kernel_size", first_kernel_size, rank)

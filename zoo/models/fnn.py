@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from zoo.base.checks import check_flag, check_input_shape, check_size, check_sizes
+from zoo.base.errors import InvalidType, InvalidValue
 from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, prepared, with_logits
 
 WIDEST_EMBEDDING = 16
@@ -89,14 +90,16 @@ def _checked(categories: Mapping[int, int] | None, input_shape: Sequence[int]) -
     if categories is None:
         return {}
     if not isinstance(categories, Mapping):
-        raise TypeError(f"categories={categories!r} must map a column to its number of categories, such as {{3: 12}}")
+        raise InvalidType(f"categories={categories!r} must map a column to its number of categories, such as {{3: 12}}")
     if categories and len(input_shape) != 1:
-        raise ValueError(f"categories={dict(categories)} goes with a table, input_shape=(columns,), not {input_shape}")
+        raise InvalidValue(
+            f"categories={dict(categories)} goes with a table, input_shape=(columns,), not {input_shape}"
+        )
     for column, count in categories.items():
         check_size("column of categories", column, minimum=0)
         check_size(f"categories[{column}]", count, minimum=2)
         if column >= input_shape[0]:
-            raise ValueError(f"categories names column {column}, but input_shape={input_shape} has {input_shape[0]}")
+            raise InvalidValue(f"categories names column {column}, but input_shape={input_shape} has {input_shape[0]}")
     return {int(column): int(count) for column, count in sorted(categories.items())}
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from zoo.base.checks import check_number, check_size
+from zoo.base.errors import InvalidValue
 
 QUIET = 3e-3  # of a full-scale sine's magnitude in its bin: what the logarithm takes for silence, -50 dB
 
@@ -59,7 +60,7 @@ class LogMel(keras.layers.Layer):
         mel, self._cosine, self._sine = self._matrices()
         empty = np.flatnonzero(mel.sum(axis=0) == 0)
         if empty.size:
-            raise ValueError(
+            raise InvalidValue(
                 f"num_mel_bins={num_mel_bins}: bin {empty[0]} lies between two frequencies of a window of "
                 f"{window_ms} ms, which are {1000 / window_ms:.0f} Hz apart; use fewer bins or longer windows"
             )
@@ -87,9 +88,9 @@ class LogMel(keras.layers.Layer):
 
     def build(self, input_shape):
         if len(input_shape) != 3 or input_shape[-1] != 1 or input_shape[1] is None:
-            raise ValueError(f"LogMel reads sounds of a fixed length, (samples, 1), not {tuple(input_shape[1:])}")
+            raise InvalidValue(f"LogMel reads sounds of a fixed length, (samples, 1), not {tuple(input_shape[1:])}")
         if input_shape[1] < self.frame:
-            raise ValueError(
+            raise InvalidValue(
                 f"a sound of {input_shape[1]} samples is shorter than a window of {self.window_ms} ms at "
                 f"{self.sampling_rate} Hz, {self.frame} samples"
             )

@@ -21,6 +21,7 @@ from zoo.base.checks import (
     check_size,
     check_sizes,
 )
+from zoo.base.errors import InvalidValue
 from zoo.models.blocks import (
     Activation,
     Hidden,
@@ -126,7 +127,7 @@ def rnn(
         return with_logits(inputs, x, num_outputs, hidden, name)
     steps = x.shape[1]
     if steps is None or num_outputs % steps:
-        raise ValueError(
+        raise InvalidValue(
             f"head='each' shares num_outputs={num_outputs} among {'any number of' if steps is None else steps} steps, "
             "which must be a divisor of it"
         )
@@ -172,15 +173,15 @@ def check_tokens(
     check_size("embedding_dim", embedding_dim)
     if vocabulary_size is None:
         if len(input_shape) == 1:
-            raise ValueError(
+            raise InvalidValue(
                 f"input_shape={input_shape} are tokens, which need vocabulary_size; real values are (steps, features)"
             )
         return None
     vocabulary_size = check_size("vocabulary_size", vocabulary_size, minimum=2)
     if len(input_shape) != 1:
-        raise ValueError(f"vocabulary_size={vocabulary_size} goes with input_shape=(steps,), not {input_shape}")
+        raise InvalidValue(f"vocabulary_size={vocabulary_size} goes with input_shape=(steps,), not {input_shape}")
     if mask_value is not None:
-        raise ValueError(
+        raise InvalidValue(
             f"mask_value={mask_value} with vocabulary_size={vocabulary_size}: of tokens, 0 pads; leave it out"
         )
     return vocabulary_size
@@ -189,7 +190,9 @@ def check_tokens(
 def check_cell_activation(activation: Activation) -> None:
     """A cell computes with functions: a layer with weights of its own has no place in it."""
     if activation == "prelu" or isinstance(activation, keras.layers.Layer):
-        raise ValueError(f"activation={activation!r} is a layer; a recurrent cell takes the name of a function, or one")
+        raise InvalidValue(
+            f"activation={activation!r} is a layer; a recurrent cell takes the name of a function, or one"
+        )
 
 
 def _named(cell: str) -> Callable[..., keras.Model]:

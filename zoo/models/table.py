@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from zoo.base.checks import check_size
+from zoo.base.errors import InvalidValue
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -33,7 +34,7 @@ class TableFeatures(keras.layers.Normalization):
 
     def build(self, input_shape=None):
         if input_shape is not None and input_shape[-1] != len(self.categories):
-            raise ValueError(f"categories tells of {len(self.categories)} values, the input has {input_shape[-1]}")
+            raise InvalidValue(f"categories tells of {len(self.categories)} values, the input has {input_shape[-1]}")
         super().build(input_shape)
 
     def call(self, inputs):

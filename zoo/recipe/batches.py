@@ -1,13 +1,14 @@
 """How many samples go into a training step."""
 
 from zoo.base.checks import is_whole
+from zoo.base.errors import InvalidValue
 
 BatchSize = int | str  # "all" is the one word
 
 
 def check_batch_size(batch_size: BatchSize) -> None:
     if batch_size != "all" and not is_whole(batch_size, 1):
-        raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1, or 'all'")
+        raise InvalidValue(f"batch_size={batch_size!r} must be a whole number of at least 1, or 'all'")
 
 
 def batch_of(samples: int, batch_size: BatchSize) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.base.checks import check_choice, check_size
+from zoo.base.errors import InvalidValue, MissingPackage, NotFound
 from zoo.base.files import read_json, write_text
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def load(name: str) -> "keras.Model":
         import zoo.models  # noqa: F401  (registers the layers that the file may hold)
         from zoo.exporting.conversion import load_keras
     except ModuleNotFoundError as error:
-        raise ImportError(
+        raise MissingPackage(
             f"zoo.load needs {error.name}: pip install 'keras-zoo[train]'; zoo.load_tflite does without"
         ) from None
     return load_keras(path)
@@ -150,7 +151,7 @@ def load_tflite(name: str, precision: str = "int8", *, num_threads: int = 1) -> 
     entry = released(name)
     assert entry.record is not None
     if precision not in entry.record["files"]:
-        raise LookupError(
+        raise NotFound(
             f"{name} is not released in {precision!r} but in {', '.join(entry.record['files'])}; another one comes "
             "from its recipe's `precisions`"
         )
@@ -164,7 +165,7 @@ def released(name: str) -> Entry:
     entry = show(name)
     if entry.record is None:
         made = f"runs/{entry.name}/, where zoo.Runner and keras.saving.load_model find it"
-        raise LookupError(f"{name} is not released; `zoo run {name}` makes it in {made}")
+        raise NotFound(f"{name} is not released; `zoo run {name}` makes it in {made}")
     return entry
 
 
@@ -178,7 +179,7 @@ def find(recipe: str | Path) -> Path:
     text = str(recipe)
     if text.endswith(".py"):
         if not Path(text).is_file():
-            raise LookupError(f"there is no recipe file {text}; `zoo new {Path(text).stem}` writes one to start from")
+            raise NotFound(f"there is no recipe file {text}; `zoo new {Path(text).stem}` writes one to start from")
         return Path(text)
     path = folder("recipes") / f"{text}.py"
     if re.fullmatch(r"\w+", text) and path.is_file():
@@ -186,7 +187,7 @@ def find(recipe: str | Path) -> Path:
     names = [p.stem for p in sorted(folder("recipes").glob("[!_]*.py"))]
     near = difflib.get_close_matches(text, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}."
-    raise LookupError(f"there is no recipe {text!r}; {hint} A recipe of your own is named by its path, with .py")
+    raise NotFound(f"there is no recipe {text!r}; {hint} A recipe of your own is named by its path, with .py")
 
 
 def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
@@ -195,7 +196,9 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
         return recipe
     path = find(recipe)
     if not re.fullmatch(r"[A-Za-z]\w*", path.stem):
-        raise ValueError(f"recipe file {path.name}: the name must be letters, digits and _ so that files can carry it")
+        raise InvalidValue(
+            f"recipe file {path.name}: the name must be letters, digits and _ so that files can carry it"
+        )
     spec = importlib.util.spec_from_file_location(f"zoo_recipe_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -204,11 +207,11 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
         spec.loader.exec_module(module)
     except Exception as error:  # a recipe is somebody's program: whatever it raises is told with its place
         line = _line_in(error, path)
-        raise ValueError(f"recipe {path}{line}: {type(error).__name__}: {error}") from error
+        raise InvalidValue(f"recipe {path}{line}: {type(error).__name__}: {error}") from error
     from zoo.recipe.recipe import Recipe
 
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
-        raise ValueError(f"recipe {path} must define RECIPE = zoo.Recipe(...)")
+        raise InvalidValue(f"recipe {path} must define RECIPE = zoo.Recipe(...)")
     ours = path.parent.resolve() == folder("recipes")
     about = inspect.getdoc(module) or ""
     return module.RECIPE.replace(name=path.stem, file=path.stem if ours else str(path), about=about)
@@ -217,7 +220,9 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
 def new(name: str, into: str | Path = ".") -> Path:
     """Writes `<name>.py`, a recipe to start from. Raises FileExistsError rather than overwrite one."""
     if not re.fullmatch(r"[A-Za-z]\w*", name):
-        raise ValueError(f"name={name!r} must be letters, digits and _, such as my_data_cnn: files are named after it")
+        raise InvalidValue(
+            f"name={name!r} must be letters, digits and _, such as my_data_cnn: files are named after it"
+        )
     path = Path(into) / f"{name}.py"
     if path.exists():
         raise FileExistsError(f"{path} exists already; choose another name")

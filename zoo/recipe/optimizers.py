@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from zoo.base.checks import check_choice, is_real
+from zoo.base.errors import InvalidType, InvalidValue
 from zoo.recipe.schedules import Schedule, schedule_of
 
 OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
@@ -66,15 +67,17 @@ def make_optimizer(
     if isinstance(optimizer, keras.optimizers.Optimizer):
         for name, value in settings.items():
             if value is not None:
-                raise ValueError(
+                raise InvalidValue(
                     f"{name}={value!r} with optimizer={type(optimizer).__name__}(...); give it to that object"
                 )
         return _from_pattern(optimizer, schedule, steps, epochs)
     if not isinstance(optimizer, str):
-        raise TypeError(f"optimizer={optimizer!r} must be a name such as 'adam' or an object such as keras' Adam(1e-3)")
+        raise InvalidType(
+            f"optimizer={optimizer!r} must be a name such as 'adam' or an object such as keras' Adam(1e-3)"
+        )
     check_choice("optimizer", optimizer, OPTIMIZERS)
     if learning_rate is None:
-        raise ValueError(f"learning_rate=None with optimizer={optimizer!r}: give a number above 0")
+        raise InvalidValue(f"learning_rate=None with optimizer={optimizer!r}: give a number above 0")
     for name in ("learning_rate", "clipnorm", "global_clipnorm", "clipvalue"):
         _check_positive(name, settings[name])
     rate = schedule_of(schedule or "constant").rate(float(learning_rate), steps, epochs)
@@ -90,7 +93,7 @@ def _from_pattern(
     if schedule is not None:
         peak = config["learning_rate"]
         if not isinstance(peak, float):
-            raise ValueError(
+            raise InvalidValue(
                 f"schedule={schedule!r} with optimizer={type(pattern).__name__}(...), which has one; give one of them"
             )
         config["learning_rate"] = schedule_of(schedule).rate(peak, steps, epochs)
@@ -99,17 +102,19 @@ def _from_pattern(
 
 def _momentum(optimizer: str, momentum: float | None, nesterov: bool | None) -> dict[str, Any]:
     if nesterov is not None and not isinstance(nesterov, bool):
-        raise TypeError(f"nesterov={nesterov!r} must be True, False or None")
+        raise InvalidType(f"nesterov={nesterov!r} must be True, False or None")
     if nesterov and optimizer != "sgd":
-        raise ValueError(f"nesterov=True with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'")
+        raise InvalidValue(f"nesterov=True with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'")
     if nesterov and not momentum:
-        raise ValueError(f"nesterov=True with momentum={momentum}: it is a form of momentum; give that too")
+        raise InvalidValue(f"nesterov=True with momentum={momentum}: it is a form of momentum; give that too")
     if momentum is None:
         return {}
     if optimizer not in WITH_MOMENTUM:
-        raise ValueError(f"momentum={momentum} with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'")
+        raise InvalidValue(
+            f"momentum={momentum} with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'"
+        )
     if not is_real(momentum) or not 0 <= momentum < 1:
-        raise ValueError(f"momentum={momentum!r} must lie in [0, 1)")
+        raise InvalidValue(f"momentum={momentum!r} must lie in [0, 1)")
     momentum = float(momentum)
     return {"momentum": momentum, "nesterov": nesterov is not False} if optimizer == "sgd" else {"momentum": momentum}
 
@@ -117,7 +122,9 @@ def _momentum(optimizer: str, momentum: float | None, nesterov: bool | None) -> 
 def _clipping(settings: dict[str, Any]) -> dict[str, float]:
     given = {k: settings[k] for k in ("clipnorm", "global_clipnorm", "clipvalue") if settings[k] is not None}
     if len(given) > 1:
-        raise ValueError(f"{' and '.join(f'{k}={v}' for k, v in given.items())}: give one of them; Keras clips by one")
+        raise InvalidValue(
+            f"{' and '.join(f'{k}={v}' for k, v in given.items())}: give one of them; Keras clips by one"
+        )
     return given
 
 
@@ -125,18 +132,18 @@ def _decay(weight_decay: float | None, ema_momentum: float | None) -> dict[str, 
     options: dict[str, Any] = {}
     if weight_decay is not None:
         if not is_real(weight_decay) or not 0 <= weight_decay < math.inf:
-            raise ValueError(f"weight_decay={weight_decay!r} must be a number of at least 0")
+            raise InvalidValue(f"weight_decay={weight_decay!r} must be a number of at least 0")
         options["weight_decay"] = weight_decay
     if ema_momentum is not None:
         if not is_real(ema_momentum) or not 0 <= ema_momentum < 1:
-            raise ValueError(f"ema_momentum={ema_momentum!r} must lie in [0, 1)")
+            raise InvalidValue(f"ema_momentum={ema_momentum!r} must lie in [0, 1)")
         options |= {"use_ema": True, "ema_momentum": ema_momentum}
     return options
 
 
 def _check_positive(name: str, value: Any) -> None:
     if value is not None and not (is_real(value) and 0 < float(value) < math.inf):
-        raise ValueError(f"{name}={value!r} must be a number above 0")
+        raise InvalidValue(f"{name}={value!r} must be a number above 0")
 
 
 def optimizer_space(hp: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.base.checks import check_choice, check_number, check_size, is_whole
+from zoo.base.errors import InvalidType, InvalidValue
 from zoo.data import Dataset
 from zoo.data.blocks import Array, Stored, slices
 from zoo.exporting.precisions import PRECISIONS
@@ -207,16 +208,16 @@ class Recipe:
     def __post_init__(self) -> None:  # noqa: PLR0912
         for argument in ("data", "builder", "space"):
             if not callable(getattr(self, argument)) and not (argument == "space" and self.space is None):
-                raise TypeError(f"{argument}={getattr(self, argument)!r} must be a function")
+                raise InvalidType(f"{argument}={getattr(self, argument)!r} must be a function")
         if not isinstance(self.task, Task):
-            raise TypeError(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
+            raise InvalidType(f"task={self.task!r} must be a zoo task such as Multiclass(10)")
         for argument in ("preprocessing", "augmentation"):
             _check_layers(argument, getattr(self, argument))
         self._check_mixing()
         knobs = _knobs(self.builder)
         for argument in self.arguments:
             if argument in ("preprocessing", "augmentation"):
-                raise ValueError(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
+                raise InvalidValue(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
             check_choice(f"argument of {described(self.builder)}", argument, knobs)
         least_of = {
             "epochs": 1,
@@ -230,9 +231,9 @@ class Recipe:
         for argument, least in least_of.items():
             value = getattr(self, argument)
             if not is_whole(value, least) and not (argument == "trial_samples" and value is None):
-                raise ValueError(f"{argument}={value!r} must be a whole number of at least {least}")
+                raise InvalidValue(f"{argument}={value!r} must be a whole number of at least {least}")
         if self.teacher is not None and not self.teachers:
-            raise ValueError(f"teacher={self.teacher!r} with teachers=0: say how many of it are to be trained")
+            raise InvalidValue(f"teacher={self.teacher!r} with teachers=0: say how many of it are to be trained")
         self._check_questions()
         if self.folds is not None:
             check_size("folds", self.folds, minimum=2)
@@ -240,9 +241,9 @@ class Recipe:
         check_class_weight(self.class_weight, self.task)
         self._optimizer(steps=1)
         if not is_whole(self.seed, 0):
-            raise ValueError(f"seed={self.seed!r} must be a whole number of at least 0")
+            raise InvalidValue(f"seed={self.seed!r} must be a whole number of at least 0")
         if not self.precisions:
-            raise ValueError(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
+            raise InvalidValue(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
         for precision in self.precisions:
             check_choice("precision", precision, PRECISIONS)
         check_choice("target", self.target, TARGETS)
@@ -252,27 +253,27 @@ class Recipe:
             check_choice("precision in strategy", name, PRECISIONS)
         _objective_is_measured(self.objective, self.task)
         if not isinstance(self.limits, Limits | None):
-            raise TypeError(f"limits={self.limits!r} must be zoo.Limits(bytes=..., macs=..., latency_us=...)")
+            raise InvalidType(f"limits={self.limits!r} must be zoo.Limits(bytes=..., macs=..., latency_us=...)")
 
     def _check_mixing(self) -> None:
         if not isinstance(self.mixing, Mixing | None):
-            raise TypeError(f"mixing={self.mixing!r} must be None, zoo.augment.MixUp() or zoo.augment.CutMix()")
+            raise InvalidType(f"mixing={self.mixing!r} must be None, zoo.augment.MixUp() or zoo.augment.CutMix()")
         if self.mixing is None:
             return
         if self.class_weight is not None:
-            raise ValueError(
+            raise InvalidValue(
                 f"mixing={self.mixing} with class_weight={self.class_weight!r}: a mixed sample has no class"
             )
         object.__setattr__(self, "task", self.task.softened())
 
     def _check_questions(self) -> None:
         if not isinstance(self.questions, Mixing | None):
-            raise TypeError(f"questions={self.questions!r} must be None, zoo.augment.MixUp() or zoo.augment.CutMix()")
+            raise InvalidType(f"questions={self.questions!r} must be None, zoo.augment.MixUp() or zoo.augment.CutMix()")
         if self.questions is not None and not self.teachers:
-            raise ValueError(f"questions={self.questions} with teachers=0: nobody answers them")
+            raise InvalidValue(f"questions={self.questions} with teachers=0: nobody answers them")
         for argument in ("mixing", "class_weight"):
             if self.questions is not None and getattr(self, argument) is not None:
-                raise ValueError(
+                raise InvalidValue(
                     f"questions={self.questions} with {argument}={getattr(self, argument)!r}: the answers to mixtures "
                     f"are the targets as they are; leave {argument} out"
                 )
@@ -333,7 +334,7 @@ class Recipe:
     def load_data(self) -> Dataset:
         dataset = self.data()
         if not isinstance(dataset, Dataset):
-            raise TypeError(
+            raise InvalidType(
                 f"{described(self.data)} returned {type(dataset).__name__}, but a recipe's data is a Dataset"
             )
         for part in dataset.parts.values():
@@ -343,7 +344,7 @@ class Recipe:
             for name, part in dataset.parts.items():
                 unseen = np.setdiff1d(self.task.classes(part.y), known)
                 if unseen.size:
-                    raise ValueError(
+                    raise InvalidValue(
                         f"data set {dataset.name!r}, {name}: class {unseen[0]} is not among the training samples, so "
                         "no model can know it; add samples of it or leave it out"
                     )
@@ -434,7 +435,7 @@ def described(value: Any) -> Any:  # noqa: PLR0911
 def _check_layers(argument: str, layers: object) -> None:
     if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
         hint = "; presets are zoo.augment.for_images('light') and its like" if argument == "augmentation" else ""
-        raise TypeError(f"{argument}={layers!r} must be a list of Keras layers{hint}")
+        raise InvalidType(f"{argument}={layers!r} must be a list of Keras layers{hint}")
 
 
 def _fresh(layers: Sequence[keras.layers.Layer]) -> list[keras.layers.Layer]:

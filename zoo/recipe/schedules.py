@@ -12,6 +12,7 @@ from typing import ClassVar, TypeAlias
 import keras
 
 from zoo.base.checks import check_choice, check_size, is_real
+from zoo.base.errors import InvalidType, InvalidValue
 
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
@@ -90,7 +91,7 @@ class Cosine(Schedule):
 
     def __post_init__(self) -> None:
         if not is_real(self.warmup) or not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup={self.warmup!r} must be a number in [0, 1): a fraction of all steps")
+            raise InvalidValue(f"warmup={self.warmup!r} must be a number in [0, 1): a fraction of all steps")
 
     def rate(self, peak, steps, epochs):
         if self.warmup == 0:
@@ -143,7 +144,7 @@ class Plateau(Schedule):
         _check_fraction("factor", self.factor)
         check_size("patience", self.patience)
         if not is_real(self.smallest) or not 0 <= self.smallest < math.inf:
-            raise ValueError(f"smallest={self.smallest!r} must be a number of at least 0")
+            raise InvalidValue(f"smallest={self.smallest!r} must be a number of at least 0")
 
     def rate(self, peak, steps, epochs):
         return peak
@@ -160,7 +161,7 @@ def schedule_of(value: str | Schedule) -> Schedule:
     if isinstance(value, Schedule):
         return value
     if not isinstance(value, str):
-        raise TypeError(f"schedule={value!r} must be a name such as 'cosine' or one of zoo.schedules, such as Step()")
+        raise InvalidType(f"schedule={value!r} must be a name such as 'cosine' or one of zoo.schedules, such as Step()")
     check_choice("schedule", value, SCHEDULES)
     return SCHEDULES[value]()
 
@@ -193,4 +194,4 @@ def _in_an_epoch(steps: int, epochs: int) -> int:
 
 def _check_fraction(argument: str, value: float) -> None:
     if not is_real(value) or not 0 < value < 1:
-        raise ValueError(f"{argument}={value!r} must be a number between 0 and 1")
+        raise InvalidValue(f"{argument}={value!r} must be a number between 0 and 1")

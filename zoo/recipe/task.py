@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from zoo.base.checks import check_choice, check_size, is_real, is_whole
+from zoo.base.errors import InvalidType, InvalidValue
 from zoo.models.augment import SoftBinaryAccuracy
 
 VALUE_LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
@@ -75,7 +76,7 @@ class Task(abc.ABC):
 
     def classes(self, y: np.ndarray) -> np.ndarray:
         """The class number of each sample, (n,), where `has_classes`."""
-        raise ValueError(f"{type(self).__name__} has no classes: a sample is not of exactly one")
+        raise InvalidValue(f"{type(self).__name__} has no classes: a sample is not of exactly one")
 
     def auc(self, y: np.ndarray, outputs: np.ndarray) -> float | None:
         """Area under the ROC curve: how often a sample of class 1 gets more than one of class 0. None but in Binary."""
@@ -96,7 +97,7 @@ class Task(abc.ABC):
 
 def _check_smoothing(value: float) -> None:
     if not is_real(value) or not 0 <= value < 1:
-        raise ValueError(f"label_smoothing={value!r} must be a number in [0, 1)")
+        raise InvalidValue(f"label_smoothing={value!r} must be a number in [0, 1)")
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Multiclass(Task):
 
     def __post_init__(self) -> None:
         if not is_whole(self.num_classes, 2):
-            raise ValueError(f"num_classes={self.num_classes!r} must be a whole number of at least 2")
+            raise InvalidValue(f"num_classes={self.num_classes!r} must be a whole number of at least 2")
         _check_smoothing(self.label_smoothing)
 
     @property
@@ -153,12 +154,12 @@ class Multiclass(Task):
         if y.ndim == 2 and y.shape[1] == self.num_classes and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
             return
         if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-            raise ValueError(
+            raise InvalidValue(
                 f"targets of shape {y.shape}, {y.dtype}: Multiclass({self.num_classes}) needs one integer class a "
                 f"sample, or (n, {self.num_classes}) with a single 1 in each row"
             )
         if y.min() < 0 or y.max() >= self.num_classes:
-            raise ValueError(
+            raise InvalidValue(
                 f"targets run from {y.min()} to {y.max()}, but num_classes={self.num_classes} allows "
                 f"0 to {self.num_classes - 1}"
             )
@@ -219,7 +220,9 @@ class Binary(Task):
 
     def check(self, y):
         if y.size != len(y) or not np.isin(y, (0, 1)).all():
-            raise ValueError(f"targets of shape {y.shape} with values {np.unique(y)[:5]}: Binary needs 0 or 1 a sample")
+            raise InvalidValue(
+                f"targets of shape {y.shape} with values {np.unique(y)[:5]}: Binary needs 0 or 1 a sample"
+            )
 
     def encode(self, y):
         return y.reshape(-1, 1).astype("float32")
@@ -271,7 +274,7 @@ class Multilabel(Task):
 
     def check(self, y):
         if y.ndim != 2 or y.shape[1] != self.num_labels or not np.isin(y, (0, 1)).all():
-            raise ValueError(
+            raise InvalidValue(
                 f"targets of shape {y.shape} with values {np.unique(y)[:5]}: Multilabel({self.num_labels}) needs "
                 f"(n, {self.num_labels}) of 0 and 1"
             )
@@ -325,7 +328,7 @@ class Values(Task):
     def _statistics(self):
         """Mean and scale of each output, (num_outputs,) both."""
         if self.mean is None or self.scale is None:
-            raise ValueError(
+            raise InvalidValue(
                 f"{type(self).__name__} does not know its target's mean and scale yet; call task.adapted(y_train)"
             )
         times = self.num_outputs // self.num_units
@@ -356,7 +359,9 @@ class Regression(Values):
 
     def check(self, y):
         if y.reshape(len(y), -1).shape[1] != self.num_outputs:
-            raise ValueError(f"targets of shape {y.shape}: Regression(num_outputs={self.num_outputs}) needs that many")
+            raise InvalidValue(
+                f"targets of shape {y.shape}: Regression(num_outputs={self.num_outputs}) needs that many"
+            )
 
 
 @dataclass(frozen=True)
@@ -394,7 +399,7 @@ class Forecasting(Values):
         shapes = [(self.horizon, self.num_series)] + [(self.horizon,)] * (self.num_series == 1)
         if y.shape[1:] not in shapes:
             wanted = " or ".join(f"(n, {', '.join(map(str, shape))})" for shape in shapes)
-            raise ValueError(
+            raise InvalidValue(
                 f"targets of shape {y.shape}: Forecasting(horizon={self.horizon}, num_series={self.num_series}) needs "
                 f"{wanted}"
             )
@@ -408,22 +413,22 @@ def check_class_weight(class_weight: ClassWeight, task: Task) -> None:
     if class_weight is None:
         return
     if not task.has_classes:
-        raise ValueError(
+        raise InvalidValue(
             f"class_weight={class_weight!r} with {type(task).__name__}, which has no classes; leave it out"
         )
     if isinstance(class_weight, str):
         check_choice("class_weight", class_weight, ["balanced"])
         return
     if not isinstance(class_weight, Mapping):
-        raise TypeError(
+        raise InvalidType(
             f"class_weight={class_weight!r} must be None, 'balanced' or weights by class, such as {{1: 5.0}}"
         )
     classes = max(2, task.num_outputs)
     for number, weight in class_weight.items():
         if not is_whole(number, 0) or not number < classes:
-            raise ValueError(f"class_weight has the class {number!r}; classes are whole numbers, 0 to {classes - 1}")
+            raise InvalidValue(f"class_weight has the class {number!r}; classes are whole numbers, 0 to {classes - 1}")
         if not is_real(weight) or not 0 <= weight < math.inf:
-            raise ValueError(f"class_weight={{{number}: {weight!r}}}: a weight must be a number of at least 0")
+            raise InvalidValue(f"class_weight={{{number}: {weight!r}}}: a weight must be a number of at least 0")
 
 
 def sample_weights(class_weight: ClassWeight, task: Task, y: np.ndarray) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 All of it reads a run's folder or the released files, and trains nothing.
 """
 
+from zoo.base.errors import InvalidValue
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -53,19 +54,19 @@ def verify(
     files = _files_of(target)
     described = find_record(files[0])
     if described is None:
-        raise ValueError(f"{files[0]} has no record.json beside it, so nothing tells what it must hold")
+        raise InvalidValue(f"{files[0]} has no record.json beside it, so nothing tells what it must hold")
     record, place = read_json(described), described.parent
     if recipe or record["recipe_file"]:
         contents, bounds, reference = _of_recipe(load_recipe(recipe or record["recipe_file"]), record, place)
     elif test is not None:
         contents, bounds, reference = _of_data(test if isinstance(test, tuple) else (test, None), record, place)
     else:
-        raise ValueError(f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe")
+        raise InvalidValue(f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe")
     found = []
     for path in files:
         precision = next((k for k, v in record["files"].items() if v["file"] == path.name), path.name.split(".")[-2])
         if precision not in PRECISIONS:
-            raise ValueError(f"{path}: {precision!r} is none of the precisions {', '.join(PRECISIONS)}")
+            raise InvalidValue(f"{path}: {precision!r} is none of the precisions {', '.join(PRECISIONS)}")
         known = record["files"].get(precision, {})
         wanted = reference[:, -1] if known.get("strategy") == "streaming" and reference.ndim == 3 else reference
         runs_on = record.get("target", "litert")
@@ -158,7 +159,7 @@ def _sizes(model: keras.Model, folder: str | Path | None) -> list[FileCost]:
         raise FileNotFoundError(f"there is no {described}; `zoo export` writes it")
     record = read_json(described)
     if record["parameters"] != model.count_params():
-        raise ValueError(
+        raise InvalidValue(
             f"{described} is of a model of {record['parameters']:,} parameters, and {model.name} has "
             f"{model.count_params():,}; export it anew"
         )
@@ -168,7 +169,7 @@ def _sizes(model: keras.Model, folder: str | Path | None) -> list[FileCost]:
 def _of_recipe(recipe: Recipe, record: dict[str, Any], place: Path) -> tuple[Contents, Bounds, np.ndarray]:
     dataset = recipe.load_data()
     if dataset.sha256 != record["data"]["sha256"]:
-        raise ValueError(f"the data of {recipe.name} are not those of {place / 'record.json'}; export anew")
+        raise InvalidValue(f"the data of {recipe.name} are not those of {place / 'record.json'}; export anew")
     task = recipe.task.adapted(dataset.train.y)
     contents = contents_of(recipe, dataset, task, dataset.train.x[record["calibration"]["indices"]], 0)
     return contents, recipe.bounds, keras_outputs(recipe, dataset, place)
@@ -187,7 +188,7 @@ def _of_data(test: tuple[Any, Any], record: dict[str, Any], place: Path) -> tupl
                 record["data"]["labels"],
             )  # fmt: skip
             return contents, Bounds(), reference
-    raise ValueError(f"these are not the data of {place / 'record.json'}; give those of the export")
+    raise InvalidValue(f"these are not the data of {place / 'record.json'}; give those of the export")
 
 
 def keras_outputs(recipe: Recipe, dataset: Dataset, place: Path) -> np.ndarray:

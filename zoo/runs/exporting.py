@@ -30,7 +30,7 @@ from zoo.data.blocks import Array, slices
 from zoo.data.arrays import Samples
 from zoo.data.vocabulary import VOCABULARY
 from zoo.deploy import Runner
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, InvalidValue
 from zoo.base.files import locked, sha256, write_json, write_text, writing
 from zoo.exporting.metadata import seal, with_metadata
 from zoo.runtime.micro import arena_bytes, micro_run
@@ -141,7 +141,7 @@ def export_files(
     Raises ValueError where model, precision, strategy and target do not go together; CheckFailed, see `convert`.
     """
     if not precisions:
-        raise ValueError(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
+        raise InvalidValue(f"precisions=() is empty; name at least one of {', '.join(PRECISIONS)}")
     for precision in precisions:
         check_choice("precision", precision, PRECISIONS)
     check_choice("target", target, targets.TARGETS)
@@ -291,7 +291,7 @@ def guessed_task(outputs: np.ndarray, y: np.ndarray | None) -> tuple[Task, str]:
     if size == 1 and y is not None and np.isin(y, (0, 1)).all() and 0 <= outputs.min() <= outputs.max() <= 1:
         return Binary(), "probability"
     if y is not None and y.reshape(len(y), -1).shape[1] != int(np.prod(outputs.shape[1:])):
-        raise ValueError(
+        raise InvalidValue(
             f"y of shape {y.shape}, {y.dtype} does not go with outputs of shape {outputs.shape}: classes are whole "
             f"numbers from 0 to {size - 1}, values as many as outputs"
         )
@@ -304,7 +304,7 @@ def _as_input(model: keras.Model, x: np.ndarray) -> np.ndarray:
         return x
     wanted = tuple(model.inputs[0].shape[1:])
     if len(wanted) != x.ndim - 1 or any(a not in (None, b) for a, b in zip(wanted, x.shape[1:], strict=True)):
-        raise ValueError(f"{model.name} reads samples of shape {wanted}, and those given have shape {x.shape[1:]}")
+        raise InvalidValue(f"{model.name} reads samples of shape {wanted}, and those given have shape {x.shape[1:]}")
     return x.astype(model.inputs[0].dtype)
 
 
@@ -328,7 +328,7 @@ def serve(path: Path, x: Array) -> np.ndarray:
         loaded = tf.saved_model.load(str(path))  # kept by name: its functions do not keep its variables
     except Exception as error:  # TensorFlow has a kind of its own for each part that may be damaged
         told = " ".join(str(error).split())
-        raise ValueError(f"the SavedModel {path} cannot be read: {told[:200]}") from None
+        raise InvalidValue(f"the SavedModel {path} cannot be read: {told[:200]}") from None
     wanted = loaded.signatures["serve"].structured_input_signature[1]["input"].dtype
     outputs = [loaded.serve(tf.constant(x[i : i + 256], wanted)) for i in range(0, len(x), 256)]
     return np.concatenate([next(iter(part.values())).numpy() for part in outputs])
@@ -376,7 +376,7 @@ def _one_input_and_output(model: keras.Model) -> None:
     for kind in ("inputs", "outputs"):
         tensors = getattr(model, kind, None)  # a subclassed model may have neither
         if tensors is not None and len(tensors) != 1:
-            raise ValueError(
+            raise InvalidValue(
                 f"{model.name} has {len(tensors)} {kind}; models of one input and one output can be exported"
             )
 

@@ -4,6 +4,7 @@ It looks at the data, writes the recipe that suits them, and runs it within the 
 training, export, proof. The result is a folder to hand over, `deploy/`, and the recipe, from which the user goes on.
 """
 
+from zoo.base.errors import InvalidValue
 import math
 import shutil
 import textwrap
@@ -193,7 +194,7 @@ def fit(
     start = time.monotonic()
     check_number("minutes", minutes, 0)
     if minutes < 0.5:
-        raise ValueError(f"minutes={minutes} is too short to train, export and measure anything: give at least 0.5")
+        raise InvalidValue(f"minutes={minutes} is too short to train, export and measure anything: give at least 0.5")
     if task is not None:
         check_choice("task", task, TASKS)
     if kind is not None:
@@ -212,7 +213,7 @@ def fit(
         end = start + 60 * minutes
         written = folder / "deploy" / "recipe.py"
         if not overwrite and file.is_file() and written.is_file() and file.read_bytes() != written.read_bytes():
-            raise ValueError(
+            raise InvalidValue(
                 f"{file} was changed since `zoo fit` wrote it, and would be written anew: `zoo run {file}` runs it; "
                 "give another folder (--out), or --overwrite"
             )
@@ -226,7 +227,7 @@ def look(path: Path, target: str | None, task: str | None, kind: str | None, kno
         raise FileNotFoundError(f"there is no file or folder {path}")
     kind = kind or kind_of(path, task)
     if known and kind != "forecast":
-        raise ValueError(f"known={', '.join(known)}: columns that are known ahead go with task='Forecasting'")
+        raise InvalidValue(f"known={', '.join(known)}: columns that are known ahead go with task='Forecasting'")
     readers: dict[str, Callable[..., Plan]] = {
         "table": _table, "images": _images, "sounds": _sounds, "series": _series, "text": _text,
         "forecast": partial(_forecast, known=tuple(known)),
@@ -245,7 +246,7 @@ def kind_of(path: Path, task: str | None) -> str:
         found = [Path(name).suffix.lower() for name in names if not name.startswith(".")]
         best = max(counts, key=lambda kind: sum(suffix in counts[kind] for suffix in found))
         if not any(suffix in counts[best] for suffix in found):
-            raise ValueError(
+            raise InvalidValue(
                 f"{path} has no folder of images, of WAV, of text or of CSV files in it; a folder is one class"
             )
         return best
@@ -259,7 +260,7 @@ def kind_of(path: Path, task: str | None) -> str:
             if path_column(rows, suffixes) is not None:
                 return kind
         return text_files.kind_of(path)
-    raise ValueError(f"{path} is no CSV, Parquet or .npz file, and no folder of classes")
+    raise InvalidValue(f"{path} is no CSV, Parquet or .npz file, and no folder of classes")
 
 
 def _fitted(
@@ -463,7 +464,7 @@ def _text(path: Path, target: str | None, task: str | None) -> Plan:
 
 def _series(path: Path, target: str | None, task: str | None) -> Plan:
     if target is not None:
-        raise ValueError(f"target={target!r} is a column's name, but classes of series are y of the .npz, or folders")
+        raise InvalidValue(f"target={target!r} is a column's name, but classes of series are y of the .npz, or folders")
     dataset = series_files.series(path)
     values = not dataset.labels
     return Plan(

@@ -5,6 +5,7 @@ tune -> search.db; train -> model.keras, training.json, attempts.json; export ->
 card.md, plots.
 """
 
+from zoo.base.errors import InvalidValue
 import dataclasses
 import math
 import re
@@ -190,7 +191,7 @@ def export(
         model = load_keras(model)
     if isinstance(model, keras.Model):
         if calibration is None and test is None:
-            raise ValueError("give calibration=x, samples of the training data: the files are calibrated and measured")
+            raise InvalidValue("give calibration=x, samples of the training data: the files are calibrated and measured")
         if test is None:
             samples = split_samples(None, (np.asarray(calibration), None))
         else:
@@ -198,7 +199,7 @@ def export(
         folder = Path(folder) if folder is not None else Path("runs") / str(given.get("name", model.name))
         return export_model(model, folder, samples, task=task, labels=labels, files=files, report=report, **given)
     if calibration is not None or test is not None or task is not None or labels or files:
-        raise ValueError(f"recipe {model} brings its own data, task and labels; leave these out, or give a Keras model")
+        raise InvalidValue(f"recipe {model} brings its own data, task and labels; leave these out, or give a Keras model")
     recipe, out, dataset = _prepared(load_recipe(model).replace(**given), folder)
     with locked(out):
         return export_recipe(recipe, load_keras(out / "model.keras"), dataset, out, report)

@@ -3,6 +3,7 @@
 Training writes its part, training.json, beside the model; the export adds what it measured and writes record.json.
 """
 
+from zoo.base.errors import InvalidValue
 import importlib.metadata
 import os
 import platform
@@ -71,7 +72,7 @@ def read_training(out: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"there is no {out / 'training.json'}; `zoo train` writes it beside the model")
     training = read_json(out / "training.json")
     if training["model_sha256"] != sha256(out / "model.keras"):
-        raise ValueError(f"{out / 'model.keras'} is not the model that {out / 'training.json'} describes; train again")
+        raise InvalidValue(f"{out / 'model.keras'} is not the model that {out / 'training.json'} describes; train again")
     return training
 
 

@@ -1,5 +1,6 @@
 """Whether a released result comes again: the recipe trained anew as it was, from seeds that were not used for it."""
 
+from zoo.base.errors import InvalidValue
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -95,7 +96,7 @@ def reproduce(
     """
     check_size("seeds", seeds)
     if seed is not None and not is_whole(seed, 0):
-        raise ValueError(f"seed={seed!r} must be a whole number of at least 0")
+        raise InvalidValue(f"seed={seed!r} must be a whole number of at least 0")
     record = released(name).record
     assert record is not None
     least = 1 / record["data"]["samples"]["test"] if record["score_name"].endswith("accuracy") else 0.0
@@ -106,7 +107,7 @@ def reproduce(
     recipe = as_recorded(load_recipe(name), record)
     dataset = recipe.load_data()
     if dataset.sha256 != record["data"]["sha256"]:
-        raise ValueError(f"the data of {name} are no longer those that it was released with; release it anew")
+        raise InvalidValue(f"the data of {name} are no longer those that it was released with; release it anew")
     used = {record["seed"], *(entry["seed"] for entry in record["seeds"])}
     first = max(used) + 1 if seed is None else seed
     chosen = tuple(range(first, first + seeds))
@@ -142,7 +143,7 @@ def prediction_interval(
         ValueError: fewer than two values, which have no spread.
     """
     if len(values) < 2:
-        raise ValueError(f"the record has {len(values)} scores, and so no spread; release from several seeds")
+        raise InvalidValue(f"the record has {len(values)} scores, and so no spread; release from several seeds")
     spread = max(statistics.stdev(values), least_sd)
     quantile = float(students_t.ppf((1 + level) / 2, len(values) - 1))
     half = quantile * spread * math.sqrt(1 / len(values) + 1 / count)
@@ -168,7 +169,7 @@ def as_recorded(recipe: Recipe, record: Mapping[str, Any]) -> Recipe:
     changed = [name for name, value in fields.items() if name in ("data", "builder", "task") or not _plain(value)]
     changed += [name for name, value in arguments.items() if not _plain(value)]
     if changed:
-        raise ValueError(
+        raise InvalidValue(
             f"recipe {recipe.name} has changed since its release: {', '.join(changed)}; release it anew, "
             f"`make release RECIPES={recipe.name}`"
         )

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, MissingPackage
 from zoo.deploy import Runner
 
 LITERT = "@litertjs/core"
@@ -67,7 +67,7 @@ class Browser:
 
     def __enter__(self) -> Self:
         if importlib.util.find_spec("playwright") is None:
-            raise ImportError("pip install 'keras-zoo[browser]'", name="playwright")
+            raise MissingPackage("pip install 'keras-zoo[browser]'", name="playwright")
         self._packages, executable = packages(), chromium()
         from playwright.sync_api import sync_playwright
 
@@ -124,7 +124,7 @@ def chromium() -> str:
     """The path of Chromium. Raises ImportError where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        raise ImportError("apt-get install chromium", name="chromium")
+        raise MissingPackage("apt-get install chromium", name="chromium")
     return found
 
 
@@ -133,4 +133,4 @@ def packages() -> Path:
     for folder in (Path.cwd(), Path(__file__).resolve().parents[2] / "page"):
         if (folder / "node_modules" / LITERT).is_dir():
             return folder / "node_modules"
-    raise ImportError(f"npm install {LITERT}", name=LITERT)
+    raise MissingPackage(f"npm install {LITERT}", name=LITERT)

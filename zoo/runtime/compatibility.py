@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, MissingPackage
 from zoo.deploy import Runner
 from zoo.runtime.latency import latency
 from zoo.runtime.targets import TARGETS, Target, refusal
@@ -61,5 +61,5 @@ def _micro(file: Path) -> str:
     from zoo.runtime.micro import arena_bytes
 
     if find_spec("tflite_micro") is None:
-        raise ImportError("pip install 'keras-zoo[micro]'")
+        raise MissingPackage("pip install 'keras-zoo[micro]'")
     return f"{arena_bytes(file):,} bytes of arena, with the reference kernels"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue
 from zoo.deploy import Runner
 
 OPEN_STEPS = 8  # where a file takes any number of steps
@@ -33,9 +34,9 @@ def benchmark(file: str | Path, threads: Sequence[int] = (1, 2), seconds: float 
     The peak memory is that of a fresh process, because a process never gives its peak back.
     """
     if not threads or any(n < 1 for n in threads):
-        raise ValueError(f"threads={list(threads)} must be whole numbers of at least 1")
+        raise InvalidValue(f"threads={list(threads)} must be whole numbers of at least 1")
     if not seconds > 0:
-        raise ValueError(f"seconds={seconds} must be more than 0")
+        raise InvalidValue(f"seconds={seconds} must be more than 0")
     return [_measure(Path(file), n, seconds) for n in threads]
 
 

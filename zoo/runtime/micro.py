@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, InvalidValue, MissingPackage
 from zoo.base.files import write_text
 from zoo.deploy import read_archive
 from zoo.runtime.targets import TARGETS, inputs_and_outputs, operators, read_model, refusal, type_name
@@ -52,15 +52,15 @@ def micro_run(path: str | Path, x: np.ndarray) -> tuple[np.ndarray, int]:
     """
     inputs, outputs = inputs_and_outputs(read_model(path))
     if len(inputs) != 1 or len(outputs) != 1:
-        raise ValueError(
+        raise InvalidValue(
             f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; this runs files with one of each"
         )
     shape = tuple(map(int, inputs[0].shape))
     x = np.asarray(x)
     if x.shape[1:] != shape[1:] or shape[0] != 1 or len(x) == 0:
-        raise ValueError(f"the input has shape {x.shape}; {path} reads (n, {', '.join(map(str, shape[1:]))})")
+        raise InvalidValue(f"the input has shape {x.shape}; {path} reads (n, {', '.join(map(str, shape[1:]))})")
     if not np.isfinite(x).all():
-        raise ValueError("the input has NaN or infinite values")
+        raise InvalidValue("the input has NaN or infinite values")
     answers, arena = _run(path, [_to_integers(x, inputs[0])[:, np.newaxis]])
     return _to_floats(answers, outputs[0])[:, 0], arena
 
@@ -166,7 +166,7 @@ def _name(path: str | Path) -> str:
 
 def _checked(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z]\w*", name, flags=re.ASCII):
-        raise ValueError(f"{name!r} is no name for C; give one of letters, digits and _ that starts with a letter")
+        raise InvalidValue(f"{name!r} is no name for C; give one of letters, digits and _ that starts with a letter")
     return name
 
 
@@ -174,7 +174,7 @@ def _dtype(tensor: Any) -> np.dtype:
     try:
         return np.dtype(type_name(tensor).lower())
     except TypeError:
-        raise ValueError(f"tensor {tensor.name.decode()} is {type_name(tensor)}, which numpy does not have") from None
+        raise InvalidValue(f"tensor {tensor.name.decode()} is {type_name(tensor)}, which numpy does not have") from None
 
 
 def _quantization(tensor: Any) -> tuple[float, int]:
@@ -205,7 +205,7 @@ def _run(path: str | Path, inputs: list[np.ndarray]) -> tuple[np.ndarray, int]:
     if reason:
         raise CheckFailed(f"{path} does not run on LiteRT Micro: {reason}")
     if importlib.util.find_spec("tflite_micro") is None:
-        raise ImportError(
+        raise MissingPackage(
             "running on LiteRT Micro needs tflite-micro, which there is for Linux on x86-64: "
             "pip install 'keras-zoo[micro]'",
             name="tflite_micro",

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.base.errors import InvalidValue
 from zoo.data import rows
 from zoo.data.arrays import read_arrays
 from zoo.data.image_files import IMAGES, read_image
@@ -86,7 +87,7 @@ def read_texts(path: Path, vocabulary: str, steps: int) -> np.ndarray:
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     sentences = [words_of(line) for line in lines if line.strip()]
     if not sentences:
-        raise ValueError(f"{path} has no text in it; a line is a text")
+        raise InvalidValue(f"{path} has no text in it; a line is a text")
     return tokens(sentences, tuple(vocabulary.split("\n")), steps)
 
 
@@ -106,9 +107,9 @@ def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndar
         try:
             x = np.loadtxt(path, delimiter=",", ndmin=2, dtype="float32", encoding="utf-8-sig")
         except (ValueError, OSError) as error:
-            raise ValueError(f"{path} cannot be read: {error}") from None
+            raise InvalidValue(f"{path} cannot be read: {error}") from None
     else:
-        raise ValueError(
+        raise InvalidValue(
             f"{path}: an input is a .npy or .npz of arrays or a .csv of numbers, not {path.suffix or 'without suffix'}"
         )
     size = int(np.prod([n for n in input_shape if n is not None]))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from zoo.base.errors import InvalidValue
+
 # The builtin ops that tflite-micro 0.dev20261023182759 registers. tests/targets asks the package itself, op by op.
 MICRO_OPS = frozenset(
     """
@@ -106,7 +108,7 @@ def refusals(source: str | Path | bytes, targets: Iterable[Target] = TARGETS.val
         return {target.name: "; ".join(_reasons(model, target)) or None for target in targets}
     except (AttributeError, IndexError, TypeError, UnicodeDecodeError) as error:  # its tables can be read, not followed
         name = "this" if isinstance(source, bytes) else str(source)
-        raise ValueError(f"{name} is damaged: its tensors cannot be read ({type(error).__name__})") from None
+        raise InvalidValue(f"{name} is damaged: its tensors cannot be read ({type(error).__name__})") from None
 
 
 def read_model(source: str | Path | bytes) -> Any:
@@ -116,12 +118,12 @@ def read_model(source: str | Path | bytes) -> Any:
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
     name = "this" if isinstance(source, bytes) else str(source)
     if content[4:8] != b"TFL3":
-        raise ValueError(f"{name} is not a TFLite file, or it is damaged ({len(content)} bytes)")
+        raise InvalidValue(f"{name} is not a TFLite file, or it is damaged ({len(content)} bytes)")
     try:
         model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
         list(operators(model))  # numbers that point nowhere show here
     except Exception as error:  # flatbuffers reads a damaged file until struct or an index breaks
-        raise ValueError(f"{name} is damaged: its operators cannot be read ({type(error).__name__})") from None
+        raise InvalidValue(f"{name} is damaged: its operators cannot be read ({type(error).__name__})") from None
     return model
 
 

@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from zoo.base.checks import is_whole
+from zoo.base.errors import InvalidValue
 
 Step = Callable[[tuple[tf.Tensor, ...]], Any]
 SEED_STRIDE = 1 << 20  # between the random states of two devices
@@ -27,10 +28,10 @@ def mirrored(devices: int | str) -> tf.distribute.MirroredStrategy:
     """
     names = [device.name for device in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")]
     if devices != "all" and not is_whole(devices, 1):
-        raise ValueError(f"devices={devices!r} must be a whole number of at least 1, or 'all'")
+        raise InvalidValue(f"devices={devices!r} must be a whole number of at least 1, or 'all'")
     if devices != "all" and int(devices) > len(names):
         kind = "GPU" if "GPU" in names[0] else "CPU, and no GPU that TensorFlow can use"
-        raise ValueError(f"devices={devices}, but there is {len(names)} {kind}; give at most that many, or 'all'")
+        raise InvalidValue(f"devices={devices}, but there is {len(names)} {kind}; give at most that many, or 'all'")
     return _over(tuple(names if devices == "all" else names[: int(devices)]))
 
 
@@ -50,18 +51,20 @@ def strategy_of(model: keras.Model) -> tf.distribute.Strategy | None:
     if not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy():
         return None
     if type(strategy) is not tf.distribute.MirroredStrategy:
-        raise ValueError(f"the model was made under {type(strategy).__name__}; only MirroredStrategy is possible here")
+        raise InvalidValue(
+            f"the model was made under {type(strategy).__name__}; only MirroredStrategy is possible here"
+        )
     made = [model.variables[0], *(model.optimizer.variables[:1] if model.optimizer else [])]
     if any(getattr(variable.value, "distribute_strategy", None) is not strategy for variable in made):
-        raise ValueError(
+        raise InvalidValue(
             "the model or its optimizer was made outside of the strategy's scope; build and compile it in "
             "`with strategy.scope():`"
         )
     for name in ("train_step", "test_step"):
         if getattr(type(model), name) is not getattr(keras.Model, name):
-            raise ValueError(f"{type(model).__name__} has a {name} of its own, which several devices cannot share")
+            raise InvalidValue(f"{type(model).__name__} has a {name} of its own, which several devices cannot share")
     if getattr(model.optimizer, "gradient_accumulation_steps", None):
-        raise ValueError("gradient_accumulation_steps is not possible on several devices; give a larger batch_size")
+        raise InvalidValue("gradient_accumulation_steps is not possible on several devices; give a larger batch_size")
     return strategy
 
 

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.base.errors import InvalidValue
 from zoo.data import Dataset, Part
 from zoo.recipe.recipe import Recipe
 from zoo.recipe.task import Task
@@ -231,5 +232,7 @@ def _kernels(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, list[k
 def _loss_of(model: keras.Model) -> Any:
     loss = getattr(model, "loss", None)
     if loss is None:
-        raise ValueError(f"model={model.name!r} is not compiled, so give loss=zoo.Multiclass(10).loss_function(), say")
+        raise InvalidValue(
+            f"model={model.name!r} is not compiled, so give loss=zoo.Multiclass(10).loss_function(), say"
+        )
     return keras.losses.get(loss)

@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.base.checks import is_whole
+from zoo.base.errors import InvalidValue
 from zoo.base.files import writing
 from zoo.data.blocks import Array, Stored
 from zoo.models.augment import Mixing
@@ -207,16 +208,16 @@ def predict(model: keras.Model, x: Array) -> np.ndarray:
 
 def _check(model, train, epochs, batch_size, callbacks) -> None:
     if keras.backend.backend() != "tensorflow":
-        raise ValueError(f"Keras runs on {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow for training here")
+        raise InvalidValue(f"Keras runs on {keras.backend.backend()!r}; set KERAS_BACKEND=tensorflow for training here")
     if not model.compiled:
-        raise ValueError("the model is not compiled; call model.compile(optimizer, loss, metrics) first")
+        raise InvalidValue("the model is not compiled; call model.compile(optimizer, loss, metrics) first")
     if len(train[0]) == 0 or len(train[0]) != len(train[1]):
-        raise ValueError(f"train has {len(train[0])} inputs and {len(train[1])} targets; it needs as many of both")
+        raise InvalidValue(f"train has {len(train[0])} inputs and {len(train[1])} targets; it needs as many of both")
     if not is_whole(epochs, 1):
-        raise ValueError(f"epochs={epochs!r} must be a whole number of at least 1")
+        raise InvalidValue(f"epochs={epochs!r} must be a whole number of at least 1")
     check_batch_size(batch_size)
     if batch_size == "all" and isinstance(train[0], Stored) and train[0].nbytes > BLOCK_BYTES:
-        raise ValueError(
+        raise InvalidValue(
             f"batch_size='all' would take the {train[0].nbytes / 1e9:.1f} GB of {train[0].path} into memory at once; "
             "give a number of samples"
         )
@@ -224,21 +225,21 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
         for hook in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):
             overridden = getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
             if overridden and not isinstance(callback, _EPOCH_LEVEL):
-                raise ValueError(
+                raise InvalidValue(
                     f"callback {type(callback).__name__} acts on batches ({hook}), but an epoch is one call here; "
                     "use an epoch-level callback or model.fit"
                 )
     if any(isinstance(c, keras.callbacks.ModelCheckpoint) and c.save_freq != "epoch" for c in callbacks):
-        raise ValueError("ModelCheckpoint must have save_freq='epoch': an epoch is one call here")
+        raise InvalidValue("ModelCheckpoint must have save_freq='epoch': an epoch is one call here")
 
 
 def _check_weights(sample_weight: np.ndarray | None, samples: int) -> None:
     if sample_weight is None:
         return
     if sample_weight.shape != (samples,):
-        raise ValueError(f"sample_weight of shape {sample_weight.shape} for {samples} samples; it needs ({samples},)")
+        raise InvalidValue(f"sample_weight of shape {sample_weight.shape} for {samples} samples; it needs ({samples},)")
     if not np.isfinite(sample_weight).all() or sample_weight.min() < 0 or sample_weight.max() <= 0:
-        raise ValueError("sample_weight must hold numbers of at least 0, and not zeros alone")
+        raise InvalidValue("sample_weight must hold numbers of at least 0, and not zeros alone")
 
 
 def block_of(x: Array, batch: int) -> int:
@@ -388,12 +389,12 @@ def _restore(path: Path, model, callbacks, fingerprint: str) -> tuple[int, dict[
             arrays = dict(file)
         state = json.loads(arrays.pop("state").tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"checkpoint {path} is damaged ({error}); remove it to train anew") from None
+        raise InvalidValue(f"checkpoint {path} is damaged ({error}); remove it to train anew") from None
     if state["fingerprint"] != fingerprint:
         return 0, {}
     variables = _variables(model)
     if len(state["callbacks"]) != len(callbacks) or any(f"variable/{i}" not in arrays for i in range(len(variables))):
-        raise ValueError(f"checkpoint {path} is of another model or other callbacks; remove it to train anew")
+        raise InvalidValue(f"checkpoint {path} is of another model or other callbacks; remove it to train anew")
     for i, variable in enumerate(variables):
         variable.assign(arrays[f"variable/{i}"])
     for i, (callback, counters) in enumerate(zip(callbacks, state["callbacks"], strict=True)):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.base.errors import InvalidValue
 from zoo.base.files import writing
 from zoo.base.plots import panels, save
 from zoo.recipe.batches import BatchSize, batch_of, check_batch_size
@@ -68,11 +69,13 @@ def rate_curve(
         ValueError: bad arguments, or a loss that does not fall anywhere.
     """
     if not model.compiled:
-        raise ValueError("the model is not compiled; call model.compile(optimizer, loss) first")
+        raise InvalidValue("the model is not compiled; call model.compile(optimizer, loss) first")
     if not 0 < lowest < highest < math.inf:
-        raise ValueError(f"lowest={lowest!r} and highest={highest!r} must be rates above 0, the first one the smaller")
+        raise InvalidValue(
+            f"lowest={lowest!r} and highest={highest!r} must be rates above 0, the first one the smaller"
+        )
     if not isinstance(steps, int) or steps < 20:
-        raise ValueError(f"steps={steps!r} must be a whole number of at least 20")
+        raise InvalidValue(f"steps={steps!r} must be a whole number of at least 20")
     check_batch_size(batch_size)
     samples = len(train[0])
     size = min(batch_of(samples, batch_size), samples)
@@ -135,7 +138,7 @@ def _curve(rates: np.ndarray, losses: np.ndarray) -> RateCurve:
     finite = int(np.isfinite(losses).sum())  # only the last one may not be
     rates, losses = rates[:finite], losses[:finite].astype("float64")
     if finite <= FIRST + 1:
-        raise ValueError(f"the loss leaps after {finite} steps already; start lower, or give train in another scale")
+        raise InvalidValue(f"the loss leaps after {finite} steps already; start lower, or give train in another scale")
     # Averaged to both sides: a running average lags, and would name a rate several times too large. What leapt is cut,
     # or it would smear over the steps before it.
     cut = np.minimum(losses, 2 * np.abs(losses[:FIRST]).max())
@@ -143,7 +146,7 @@ def _curve(rates: np.ndarray, losses: np.ndarray) -> RateCurve:
     smoothed = weights @ cut / weights.sum(axis=1)
     slope = np.gradient(smoothed, np.log(rates))[FIRST : int(smoothed.argmin()) + 1]
     if len(slope) == 0 or slope.min() >= 0:
-        raise ValueError(f"the loss falls at no rate between {rates[0]:.2g} and {rates[-1]:.2g}; start lower")
+        raise InvalidValue(f"the loss falls at no rate between {rates[0]:.2g} and {rates[-1]:.2g}; start lower")
     suggestion = float(rates[FIRST + int(slope.argmin())])
     return RateCurve(tuple(rates.tolist()), tuple(losses.tolist()), tuple(smoothed.tolist()), suggestion)
 

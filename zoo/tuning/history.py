@@ -26,6 +26,7 @@ import optuna
 import sqlalchemy
 from optuna.trial import FrozenTrial, TrialState
 
+from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.base.files import writing
 from zoo.tuning.trials import Trial, direction
 
@@ -68,8 +69,8 @@ class History:
             self._open()
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, AssertionError) as error:
             if "://" in str(storage):
-                raise ValueError(f"{_without_password(storage)} cannot be used: {_first_line(error)}") from None
-            raise ValueError(
+                raise InvalidValue(f"{_without_password(storage)} cannot be used: {_first_line(error)}") from None
+            raise InvalidValue(
                 f"{_without_password(storage)} is damaged or no search of ours ({_first_line(error)}); remove it to "
                 "search anew"
             ) from None
@@ -116,9 +117,13 @@ class History:
                     storage, engine_kwargs=options, heartbeat_interval=HEARTBEAT, grace_period=6 * HEARTBEAT
                 )
         except ImportError as error:
-            raise ImportError(f"{_without_password(storage)}: {error}; pip install 'keras-zoo[postgresql]'") from None
+            raise MissingPackage(
+                f"{_without_password(storage)}: {error}; pip install 'keras-zoo[postgresql]'"
+            ) from None
         except sqlalchemy.exc.ArgumentError:
-            raise ValueError(f"storage={_without_password(storage)!r} is neither a file nor a database's URL") from None
+            raise InvalidValue(
+                f"storage={_without_password(storage)!r} is neither a file nor a database's URL"
+            ) from None
         if storage.startswith("sqlite"):
             # Readers and a writer at a time, and one sync a checkpoint instead of two a write: a process that is
             # killed loses nothing by it.
@@ -156,7 +161,7 @@ class History:
         known = self.asked()
         asked = json.loads(json.dumps(asked))  # as the database gives it back
         if known is not None and known != asked and not overwrite and self.live():
-            raise ValueError(
+            raise InvalidValue(
                 f"{_without_password(self.place)} holds {len(self.trials())} trials of another search: "
                 f"{differences(known, asked)}; undo that, or search anew with overwrite (--overwrite)"
             )

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from zoo.base.checks import check_size
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, InvalidValue
 from zoo.data import Dataset
 from zoo.recipe.recipe import EXPORT_ONLY, Recipe
 from zoo.tuning.candidates import Candidates, score_again
@@ -51,9 +51,9 @@ def search(
     start = time.monotonic()
     check_size("workers", workers)
     if workers > 1 and recipe.oracle != "asha":
-        raise ValueError(f"workers={workers}: oracle={recipe.oracle!r} has one, 'asha' any number")
+        raise InvalidValue(f"workers={workers}: oracle={recipe.oracle!r} has one, 'asha' any number")
     if storage is not None and "://" not in storage:
-        raise ValueError(f"storage={storage!r} must be a database's URL, postgresql+psycopg://user@host/name say")
+        raise InvalidValue(f"storage={storage!r} must be a database's URL, postgresql+psycopg://user@host/name say")
     with tempfile.TemporaryDirectory() as scratch:
         place = folder or Path(scratch)
         tuner = tuner_of(recipe, dataset, place, report, versions, storage, overwrite)
@@ -77,7 +77,7 @@ def tuner_of(
     recipe: Recipe, dataset: Dataset, folder: Path, report: Report, versions: str, storage: str | None, overwrite: bool
 ) -> Tuner:
     if recipe.trials == 0:
-        raise ValueError("trials=0: the recipe's own values stand and there is nothing to search; give trials")
+        raise InvalidValue("trials=0: the recipe's own values stand and there is nothing to search; give trials")
     return Tuner(
         Candidates(recipe, dataset),
         recipe.objective,

@@ -6,6 +6,7 @@ import keras_tuner
 import optuna
 from keras_tuner.engine import hyperparameters as kinds
 
+from zoo.base.errors import InvalidValue
 from zoo.recipe.recipe import Recipe, described, usual_space
 
 Distribution = optuna.distributions.BaseDistribution
@@ -26,7 +27,7 @@ def draw(recipe: Recipe, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
     """The fields that a trial replaces in the recipe. Raises ValueError where the space is empty or not in order."""
     fields = recipe.draw(hp)
     if not isinstance(fields, dict) or not fields:
-        raise ValueError(
+        raise InvalidValue(
             f"{described(recipe.space or usual_space)} returned {fields!r}; "
             "a space returns the recipe's fields to replace"
         )
@@ -38,7 +39,7 @@ def check_ranges(hp: keras_tuner.HyperParameters) -> None:
     for parameter in hp.space:
         low, high = getattr(parameter, "min_value", None), getattr(parameter, "max_value", None)
         if low is not None and high is not None and low >= high:
-            raise ValueError(f"space: {parameter.name!r} has the empty range {low} to {high}")
+            raise InvalidValue(f"space: {parameter.name!r} has the empty range {low} to {high}")
 
 
 def with_values(recipe: Recipe, values: dict[str, Any]) -> Recipe:

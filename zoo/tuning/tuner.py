@@ -16,6 +16,7 @@ import keras_tuner
 import numpy as np
 
 from zoo.base.checks import check_choice, check_size
+from zoo.base.errors import InvalidType, InvalidValue
 from zoo.base.files import locked, read_json, write_json
 from zoo.training.loop import create_variables
 from zoo.tuning.candidates import Candidates
@@ -76,7 +77,7 @@ class Tuner(keras_tuner.Tuner):
         check_size("max_trials", max_trials)
         check_size("max_epochs", max_epochs)
         if storage is not None and oracle != "asha":
-            raise ValueError(
+            raise InvalidValue(
                 f"storage={storage!r} is for several workers, which oracle='asha' can have, not {oracle!r}"
             )
         self.folder, self.keep, self._report = Path(directory), keep, report
@@ -238,7 +239,7 @@ class Tuner(keras_tuner.Tuner):
             with keeping_compiled():
                 model = self.hypermodel.build(trial.hyperparameters)
             if not isinstance(model, keras.Model):
-                raise TypeError(f"HyperModel.build returned {type(model).__name__}, not a Keras model")
+                raise InvalidType(f"HyperModel.build returned {type(model).__name__}, not a Keras model")
             watch = _Watch(self.oracle, trial.trial_id, self._watched)
             logs = self._fit(trial, model, watch, args, kwargs)
             if self._ours and not watch.pruned:
@@ -329,7 +330,7 @@ class Tuner(keras_tuner.Tuner):
     def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
         """With the weights at the end of their trials, which are kept for the best `keep` alone."""
         if num_models > self.keep:
-            raise ValueError(f"num_models={num_models}: weights are kept for {self.keep} trials; raise keep")
+            raise InvalidValue(f"num_models={num_models}: weights are kept for {self.keep} trials; raise keep")
         models = []
         for hp in self.get_best_hyperparameters(num_models):
             model = self.hypermodel.build(hp)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from zoo.base.errors import CheckFailed
+from zoo.base.errors import CheckFailed, InvalidValue
 from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import Recipe
 from zoo.tuning.history import History
@@ -31,14 +31,14 @@ RESTARTS = 5  # of workers that came to nothing, in a row
 def passed_on(recipe: Recipe) -> dict[str, Any]:
     """The fields in which a recipe is another than its file says. Raises ValueError where a file cannot tell them."""
     if not recipe.file:
-        raise ValueError("workers load the recipe from its file, and this one has none; write it to one, `zoo new`")
+        raise InvalidValue("workers load the recipe from its file, and this one has none; write it to one, `zoo new`")
     written, now = load_recipe(recipe.file).describe(), recipe.describe()
     fields = {name: value for name, value in now.items() if written[name] != value}
     if fields.get("limits"):
         fields["limits"] = dataclasses.asdict(recipe.limits)  # type: ignore[arg-type]
     for name, value in fields.items():
         if name != "limits" and not (value is None or isinstance(value, bool | int | float | str)):
-            raise ValueError(f"workers load the recipe from {recipe.file}, where {name} is another; write it there")
+            raise InvalidValue(f"workers load the recipe from {recipe.file}, where {name} is another; write it there")
     return fields
 
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 import keras
 
 from zoo.base.checks import check_choice
+from zoo.base.errors import InvalidValue
 from zoo.exporting.inference import recurrent_layers
 from zoo.exporting.strategies import fused, streaming, unrolled, while_loop
 
@@ -29,18 +30,18 @@ def choose(model: keras.Model, precision: str, strategy: Strategy = "auto", targ
     check_choice("strategy", strategy, ["auto", *STRATEGIES])
     if not is_graph(model):
         if strategy != "auto":
-            raise ValueError(
+            raise InvalidValue(
                 f"strategy={strategy!r} rewrites recurrent layers, and {model.name} is a {type(model).__name__}, whose "
                 "layers cannot be replaced; make it a Functional or Sequential model, or leave the strategy at 'auto'"
             )
         return None
     if not recurrent_layers(model):
         if strategy != "auto":
-            raise ValueError(f"strategy={strategy!r}: {model.name} has no recurrent layer; leave it at 'auto'")
+            raise InvalidValue(f"strategy={strategy!r}: {model.name} has no recurrent layer; leave it at 'auto'")
         return None
     if strategy != "auto":
         if reason := STRATEGIES[strategy].refusal(model, precision):
-            raise ValueError(f"strategy={strategy!r} is impossible in {precision}: {reason}")
+            raise InvalidValue(f"strategy={strategy!r} is impossible in {precision}: {reason}")
         return strategy
     reasons = {}
     for name in _in_order(model.inputs[0].shape[1] or 0, target):
@@ -48,7 +49,7 @@ def choose(model: keras.Model, precision: str, strategy: Strategy = "auto", targ
         if reason is None:
             return name
         reasons[name] = reason
-    raise ValueError(
+    raise InvalidValue(
         f"{model.name} cannot become {precision} for {target}: "
         + "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
         + (". strategy='streaming' can: one step a call, state in and out" if not _streaming(model, precision) else "")

@@ -6,6 +6,8 @@ from typing import ClassVar
 
 import keras
 
+from zoo.base.errors import InvalidValue
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Augmentation(keras.layers.Layer):
@@ -36,7 +38,7 @@ class Augmentation(keras.layers.Layer):
                 layer.build(shape)
             shape = tuple(layer.compute_output_shape(shape))
         if shape != tuple(input_shape):
-            raise ValueError(
+            raise InvalidValue(
                 f"augmentation changes the shape {tuple(input_shape[1:])} to {shape[1:]}, which is not there at "
                 "inference; end with keras.layers.Reshape to the former"
             )
@@ -83,7 +85,7 @@ class RandomLayer(keras.layers.Layer, abc.ABC):
 
     def build(self, input_shape):
         if len(input_shape) != len(self.axes) + 1:
-            raise ValueError(
+            raise InvalidValue(
                 f"{type(self).__name__} changes samples of shape ({', '.join(self.axes)}), not {tuple(input_shape[1:])}"
             )
         self.built = True
@@ -101,10 +103,10 @@ class RandomLayer(keras.layers.Layer, abc.ABC):
 def _check_image_layer(layer: keras.layers.Layer, input_shape: tuple[int | None, ...]) -> None:
     name = type(layer).__name__
     if len(input_shape) != 4:  # with three axes Keras would take the batch for one image
-        raise ValueError(f"{name} changes samples of shape (height, width, channels), not {tuple(input_shape[1:])}")
+        raise InvalidValue(f"{name} changes samples of shape (height, width, channels), not {tuple(input_shape[1:])}")
     changed = tuple(layer.compute_output_shape(input_shape))
     if changed != tuple(input_shape):
         hint = "; zoo.augment.RandomCropAndResize keeps it" if isinstance(layer, keras.layers.RandomCrop) else ""
-        raise ValueError(
+        raise InvalidValue(
             f"{name} changes the shape {tuple(input_shape[1:])} to {changed[1:]}, which is not there at inference{hint}"
         )

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from zoo.base.checks import check_number
+from zoo.base.errors import InvalidValue
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class Mixing(abc.ABC):
         """Raises ValueError where a mixture of inputs or targets of this kind means nothing."""
         name = type(self).__name__
         if not np.issubdtype(y.dtype, np.floating):
-            raise ValueError(
+            raise InvalidValue(
                 f"{name} mixes targets, but these are {y.dtype}: class numbers have no mixture; "
                 "use one-hot targets in float32, as Multiclass(..., soft=True) makes them"
             )
         if any(isinstance(layer, keras.layers.Embedding) for layer in model.layers):
-            raise ValueError(f"{name} mixes values, but the model reads tokens, which have no mixture")
+            raise InvalidValue(f"{name} mixes values, but the model reads tokens, which have no mixture")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class CutMix(Mixing):
     def check(self, model, y):
         super().check(model, y)
         if len(model.input_shape) != 4:
-            raise ValueError(
+            raise InvalidValue(
                 f"CutMix cuts boxes out of images (height, width, channels), but the model reads "
                 f"{model.input_shape[1:]}; MixUp takes any shape"
             )

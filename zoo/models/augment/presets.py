@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from zoo.base.checks import check_choice
+from zoo.base.errors import InvalidValue
 from zoo.models.augment.sequences import ChannelMasking, Jitter, Scaling, TimeMasking, WindowCrop
 from zoo.models.augment.words import SynonymReplacement, WordDropout, WordSwap
 
@@ -30,7 +31,7 @@ def for_images(
     """
     check_choice("strength", strength, STRENGTHS)
     if len(value_range) != 2 or not value_range[0] < value_range[1]:
-        raise ValueError(f"value_range={value_range!r} must be the least and the largest value of a pixel")
+        raise InvalidValue(f"value_range={value_range!r} must be the least and the largest value of a pixel")
     layers = [keras.layers.RandomFlip("horizontal")] if flip else []
     # What comes in from outside repeats the edge, which fits photographs and black backgrounds alike.
     if strength == "light":

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from zoo.base.checks import check_size
+from zoo.base.errors import InvalidValue
 from zoo.base.files import writing
 from zoo.models.augment.augmentation import Augmentation
 
@@ -47,7 +48,7 @@ def preview(
 
     x = np.asarray(x)
     if x.ndim not in _DRAW or not len(x):
-        raise ValueError(
+        raise InvalidValue(
             f"x of shape {x.shape} cannot be drawn; it must be images (n, height, width, channels), series "
             "(n, steps, channels) or tokens (n, tokens), with at least one sample"
         )

@@ -12,6 +12,7 @@ import numpy as np
 from keras import ops
 
 from zoo.base.checks import check_number, check_size
+from zoo.base.errors import InvalidType, InvalidValue
 from zoo.models.augment.augmentation import RandomLayer
 
 
@@ -103,13 +104,13 @@ class SynonymReplacement(TokenLayer):
     def __init__(self, synonyms: Mapping[int, Sequence[int]], rate: float = 0.1, seed: int | None = None, **kwargs):
         super().__init__(rate, seed, **kwargs)
         if not isinstance(synonyms, Mapping) or not synonyms:
-            raise TypeError(f"synonyms={synonyms!r} must be a table from a token to a list, such as {{17: [4, 230]}}")
+            raise InvalidType(f"synonyms={synonyms!r} must be a table from a token to a list, such as {{17: [4, 230]}}")
         self.synonyms = {
             check_size("token of synonyms", token): [check_size(f"synonyms[{token}]", other) for other in others]
             for token, others in synonyms.items()
         }
         if empty := [token for token, others in self.synonyms.items() if not others]:
-            raise ValueError(f"synonyms[{empty[0]}]=[] is empty; leave a token without synonyms out")
+            raise InvalidValue(f"synonyms[{empty[0]}]=[] is empty; leave a token without synonyms out")
         # Row 0 is of all tokens without synonyms, the last place of `_row` of all that are beyond the table.
         self._row = np.zeros(max(self.synonyms) + 2, "int32")
         self._row[list(self.synonyms)] = range(1, len(self.synonyms) + 1)
