@@ -61,7 +61,7 @@ def converter_here():
     """Converts in this process, likewise, in all tests that come after; `converter_process` is for the others."""
 
     def run(command, **options):
-        from zoo.exporting.conversion import child
+        from zoo.exporting import child
 
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # the child's output is not shown
             warnings.simplefilter("ignore")
@@ -168,7 +168,7 @@ def converted_here(model, folder, strategies, x, output=None, output_name="proba
 
     from zoo.base.files import write_json
     from zoo.deploy import Runner
-    from zoo.exporting.conversion import child
+    from zoo.exporting import child
 
     model.save(folder / "model.keras")
     np.save(folder / "calibration.npy", x)

@@ -107,7 +107,7 @@ BAD = [
     (["benchmark", str(FILE), "--threads", "0"], "threads=[0] must be"),
     (["new", "my-data"], "name='my-data' must be letters"),
     (["new", "taken"], "taken.py exists already"),
-    (["run", "knob.py", "--out", "out"], "recipe knob.py, line 16: ValueError: argument of zoo.models.fnn.fnn='unis'"),
+    (["run", "knob.py", "--out", "out"], "recipe knob.py, line 16: argument of zoo.models.fnn.fnn='unis'"),
     (["tune", "empty.py", "--out", "out"], "'rate' has the empty range 0.1 to 0.1"),
     (["run", "nan.py", "--out", "out"], "data set 'nan', train: x has NaN or infinite values in 1 of"),
 ]
@@ -163,7 +163,7 @@ def test_a_failed_check_exits_with_1(zoo_command, mistakes, tmp_path):
     assert "checksum: False" in done.stdout and "zoo: cut.tflite is damaged" in done.stderr
     space = "space=lambda hp: {'learning_rate': hp.Float('rate', 1e-3, 1e-2), 'batch_size': -1},"
     done = zoo_command("tune", write_recipe(tmp_path / "hopeless.py", more=space), "--out", tmp_path / "out", check=1)
-    assert "every one of 2 trials failed; the first one with: ValueError: batch_size=-1" in done.stderr
+    assert "every one of 2 trials failed; the first one with: batch_size=-1" in done.stderr
     assert "Traceback" not in done.stderr
 
 

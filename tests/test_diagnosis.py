@@ -9,7 +9,7 @@ import pytest
 
 import zoo
 from zoo.base.files import read_json
-from zoo.runs import cards, report
+from zoo.runs import cards, plots
 from zoo.training.diagnosis import batch_of, diagnose
 from zoo.training.loop import evaluate, fit
 
@@ -203,7 +203,7 @@ def test_a_gradient_of_zero_can_be_drawn_and_written(tmp_path):
             (norms, dict.fromkeys(norms)),
         ]
     ):
-        report.plot_gradients({"before": before, "after": after}, tmp_path / f"{i}.png")
+        plots.plot_gradients({"before": before, "after": after}, tmp_path / f"{i}.png")
         assert (tmp_path / f"{i}.png").read_bytes().startswith(b"\x89PNG")
 
 

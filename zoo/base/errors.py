@@ -23,3 +23,9 @@ class MissingPackage(UserError, ImportError):
 
 class CheckFailed(RuntimeError):
     """The work was done, but its result fails a check or a bound: the command ends with exit code 1."""
+
+
+def described(error: BaseException) -> str:
+    """An exception in one line: the message alone where it was written for users, else with its class."""
+    message = " ".join(str(error).split())
+    return message if isinstance(error, UserError) and message else f"{type(error).__name__}: {message}"

@@ -29,7 +29,10 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
             raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(places))}")
         source, attribute = places[name]
         try:
-            value = _imported(source, attribute)
+            if source == package:
+                value = importlib.import_module(f"{package}.{attribute}")
+            else:
+                value = getattr(importlib.import_module(source), attribute)
         except ModuleNotFoundError as error:
             if error.name not in TRAIN_EXTRA:
                 raise
@@ -50,14 +53,6 @@ def _declared(file: Path) -> dict[str, tuple[str, str]]:
     blocks = [n.body for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
     imports = [node for block in blocks for node in block if isinstance(node, ast.ImportFrom)]
     return {alias.asname or alias.name: (str(node.module), alias.name) for node in imports for alias in node.names}
-
-
-def _imported(source: str, attribute: str) -> Any:
-    """What `from source import attribute` gives: an attribute, or else a submodule."""
-    module = importlib.import_module(source)
-    return (
-        getattr(module, attribute) if hasattr(module, attribute) else importlib.import_module(f"{source}.{attribute}")
-    )
 
 
 class MovedModules:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.base.checks import check_choice, check_size
-from zoo.base.errors import InvalidValue, MissingPackage, NotFound
+from zoo.base.errors import InvalidValue, MissingPackage, NotFound, described
 from zoo.base.files import read_json, write_text
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
         spec.loader.exec_module(module)
     except Exception as error:  # a recipe is somebody's program: whatever it raises is told with its place
         line = _line_in(error, path)
-        raise InvalidValue(f"recipe {path}{line}: {type(error).__name__}: {error}") from error
+        raise InvalidValue(f"recipe {path}{line}: {described(error)}") from error
     from zoo.recipe.recipe import Recipe
 
     if not isinstance(getattr(module, "RECIPE", None), Recipe):

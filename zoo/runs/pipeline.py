@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.runs import report as reports
+from zoo.runs import plots
 from zoo.runs.attempts import tried
 from zoo.runs.baselines import Baselines, baselines, mean_baselines
 from zoo.base.checks import check_size
@@ -84,7 +84,7 @@ def search_recipe(recipe: Recipe, dataset: Dataset, out: Path, report: Report, *
     values = ", ".join(f"{k} {v:.3g}" if isinstance(v, float) else f"{k} {v}" for k, v in result.best.values.items())
     report(f"best of {len(result.trials)} trials: {values}")
     with writing(out / "plots" / "search.png") as file:
-        reports.plot_search(result, file)
+        plots.plot_search(result, file)
     write_outcome(recipe, result, out)
     return result
 
@@ -369,7 +369,7 @@ def export_recipe(
     if dataset.labels and task.has_classes:
         classes = task.classes(dataset.test.y)
         with writing(out / "plots" / "confusion_matrix.png") as path:
-            reports.plot_confusion(classes, decided, dataset.labels, path)
+            plots.plot_confusion(classes, decided, dataset.labels, path)
         _, first = np.unique(classes, return_index=True)
     else:
         first = np.arange(min(10, len(dataset.test.x)))

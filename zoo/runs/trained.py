@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from zoo.runs import report as reports
+from zoo.runs import plots
 from zoo.runs.attempts import write_attempt
 from zoo.recipe.collection import load_recipe
 from zoo.data import Dataset
@@ -121,9 +121,9 @@ def train_recipe(
     write_attempt(out, recipe, dataset.sha256, history, seconds)
     if before:
         with writing(out / "plots" / "gradients.png") as file:
-            reports.plot_gradients(gradients, file)
+            plots.plot_gradients(gradients, file)
     with writing(out / "plots" / "learning_curves.png") as file:
-        reports.plot_history(history, file)
+        plots.plot_history(history, file)
     return result
 
 

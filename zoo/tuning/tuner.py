@@ -16,7 +16,7 @@ import keras_tuner
 import numpy as np
 
 from zoo.base.checks import check_choice, check_size
-from zoo.base.errors import InvalidType, InvalidValue
+from zoo.base.errors import InvalidType, InvalidValue, described
 from zoo.base.files import locked, read_json, write_json
 from zoo.training.loop import create_variables
 from zoo.tuning.candidates import Candidates
@@ -252,7 +252,7 @@ class Tuner(keras_tuner.Tuner):
         except (_NotMeasured, Unreachable):
             raise
         except Exception as error:  # a bad candidate is a bad score; it must not end the search
-            message = f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0]}"
+            message = described(error)
             return Trial(values, {objective: worst(objective)}, time.monotonic() - start, error=message)
         self._keep(model, done)
         return done

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from zoo.base.errors import described
 from zoo.base.versions import versions_key
 from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import Limits
@@ -44,6 +45,6 @@ if __name__ == "__main__":
     try:
         work(json.loads(sys.argv[1]))
     except Exception as error:
-        print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(described(error), file=sys.stderr)
         os._exit(1)
     os._exit(0)  # without waiting for anything: what was found is in the database
