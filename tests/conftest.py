@@ -17,6 +17,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+# A shell ignores SIGINT for what it starts in the background, and children inherit that: `make test &` would fail.
+WITH_DEFAULT_SIGNALS = (
+    "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nos.execv(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+def start(command, **options):
+    """A process that Ctrl-C ends, also where the tests themselves run in the background. Keywords are Popen's."""
+    program = [sys.executable, "-c", WITH_DEFAULT_SIGNALS, *map(str, command)]
+    return subprocess.Popen(program, text=True, **options)
+
+
 @pytest.fixture(scope="session")
 def zoo_process():
     """Runs `python -m zoo ...` in a process of its own and gives what came out."""
@@ -119,6 +131,57 @@ def write_recipe(path, *, builder="fnn", shape=(64,), arguments=None, score=0.3,
     more = more if "space=" in more else f"space=space, {more}"
     path.write_text(RECIPE.format(shape=shape, builder=builder, arguments=arguments, score=score, more=more))
     return path
+
+
+GATE = """
+import sqlite3
+import time
+from pathlib import Path
+
+HISTORY, ALLOWED = Path({history!r}), Path({allowed!r})
+
+
+def finished():
+    if not HISTORY.is_file():
+        return 0
+    database = sqlite3.connect(HISTORY, timeout=60)
+    try:
+        ended = "SELECT COUNT(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"  # a killed one is neither
+        return database.execute(ended).fetchone()[0]
+    except sqlite3.OperationalError:  # its tables are not there yet
+        return 0
+    finally:
+        database.close()
+
+
+@functools.wraps(zoo.fnn)
+def gated(*arguments, **knobs):
+    while finished() >= int(ALLOWED.read_text()):
+        time.sleep(0.02)
+    return zoo.fnn(*arguments, **knobs)
+
+
+RECIPE = """
+
+
+class Gate:
+    """A recipe at `path` whose search in `folder` waits as soon as `allow(n)` trials are finished.
+
+    So a test that kills a search meets it in the middle, however fast the machine is. Workers that were at work
+    already may finish one trial each beyond the number.
+    """
+
+    def __init__(self, path, folder, **options):
+        self.allowed = path.with_suffix(".allowed")
+        write_recipe(path, **options)
+        text = path.read_text()
+        gate = GATE.format(history=str(folder / "search.db"), allowed=str(self.allowed))
+        path.write_text(text.replace("RECIPE = ", gate, 1).replace("builder=zoo.fnn", "builder=gated"))
+
+    def allow(self, trials):
+        new = self.allowed.with_suffix(".new")
+        new.write_text(str(trials))
+        new.replace(self.allowed)
 
 
 @pytest.fixture(scope="session")
