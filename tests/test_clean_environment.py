@@ -62,7 +62,7 @@ def test_list_show_and_predict(clean):
 
 
 def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp_path):
-    from zoo.runs.fitting import RUN
+    from zoo.runs.fit import RUN
 
     for name in ("digits_gru.int8.tflite", "digits_gru.int8.golden.json"):
         shutil.copy(ROOT / "tflite" / "digits_gru" / name, tmp_path)

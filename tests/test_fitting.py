@@ -17,7 +17,7 @@ import zoo
 from zoo.cli import cli
 from zoo.recipe.collection import load_recipe
 from zoo.runs import fitting
-from zoo.runs.fitting import KINDS, look
+from zoo.runs.kinds import KINDS, look
 from zoo.runs.report import not_won
 
 MINUTES = 1.2

@@ -13,7 +13,7 @@ from zoo.recipe import collection
 from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import NOT_TRAINED
 from zoo.runs import reproduction
-from zoo.runs.reproduction import as_recorded, prediction_interval
+from zoo.runs.reproduce import as_recorded, prediction_interval
 
 RELEASED = [entry.name for entry in zoo.list() if entry.record]
 

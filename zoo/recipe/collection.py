@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.base.checks import check_choice, check_size
 from zoo.base.errors import InvalidValue, MissingPackage, NotFound, described
-from zoo.base.files import read_json, write_text
+from zoo.base.files import write_text
+from zoo.base.records import read_record
 
 if TYPE_CHECKING:
     import keras
@@ -241,7 +242,7 @@ def _entry(path: Path) -> Entry:
     except (SyntaxError, UnicodeDecodeError) as error:
         doc = f"(cannot be read: {error})"
     known = folder("tflite") / path.stem / "record.json"
-    record = read_json(known) if known.is_file() and path.parent == folder("recipes") else None
+    record = read_record(known) if known.is_file() and path.parent == folder("recipes") else None
     return Entry(path.stem, path, doc, record["task"] if record else task, record)
 
 

@@ -1,0 +1,120 @@
+"""Progress of long stages: one live line in a terminal, a few plain lines where the output is a file or a function."""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+Report = Callable[[str], None]
+LEAST_SECONDS = 2.0
+SHARE = 0.05  # of the time since the stage began, which must pass too: hours give some dozens of lines
+LAYOUT = "{desc}  {bar:20}  {n_fmt}/{total_fmt} {unit}{postfix}  {elapsed}, {remaining} left"
+OPEN_LAYOUT = "{desc}  {n_fmt} {unit}{postfix}  {elapsed}"
+
+
+class Terminal:
+    """Prints lines to a terminal, above the live line of the stage that runs."""
+
+    def __init__(self, stream: TextIO, bar: Callable[..., Any]) -> None:
+        self.stream, self._bar = stream, bar
+        self._open: list[Any] = []
+
+    def __call__(self, line: str) -> None:
+        for bar in self._open:
+            bar.clear()
+        self.stream.write(line + "\n")
+        self.stream.flush()
+        for bar in self._open:
+            bar.refresh()
+
+    def open(self, name: str, total: int | None, unit: str) -> Any:
+        bar = self._bar(
+            desc=name, total=total, unit=unit, file=self.stream, leave=False, dynamic_ncols=True, mininterval=0,
+            bar_format=OPEN_LAYOUT if total is None else LAYOUT,
+        )  # fmt: skip
+        self._open.append(bar)
+        return bar
+
+    def close(self, *bars: Any) -> None:
+        """Removes these live lines, or all: an exception may have left some."""
+        for bar in bars or tuple(self._open):
+            bar.close()
+            if bar in self._open:
+                self._open.remove(bar)
+
+
+def console(stream: TextIO | None = None) -> Report:
+    """A report that writes to `stream`, stderr by default: with live lines where it is a terminal and tqdm is there."""
+    stream = sys.stderr if stream is None else stream
+    if stream.isatty():
+        with contextlib.suppress(ImportError):  # the base install works without
+            from tqdm import tqdm
+
+            return Terminal(stream, type("Bar", (tqdm,), {"monitor_interval": 0}))  # without tqdm's thread
+    return lambda line: print(line, file=stream, flush=True)
+
+
+class Stage:
+    """A long part of a verb, which tells `report` how far it is.
+
+    Args:
+        report: gets plain lines, or is the `Terminal` that shows the live one.
+        name: of what is done. total: steps until its end, None where that is not known. unit: of a step.
+        seconds: least time between two plain lines.
+    """
+
+    def __init__(
+        self,
+        report: Report,
+        name: str,
+        total: int | None = None,
+        unit: str = "steps",
+        seconds: float = LEAST_SECONDS,
+    ) -> None:
+        self._report, self._name, self._total, self._unit, self._seconds = report, name, total, unit, seconds
+        self._began = self._last = time.monotonic()
+        self._bar, self._lock, self._ended = None, threading.Lock(), threading.Event()
+        if isinstance(report, Terminal):
+            self._bar = report.open(name, total, unit)
+            threading.Thread(target=self._tick, daemon=True).start()
+
+    def advance(self, done: int, note: str = "", line: str | None = None) -> None:
+        """Reports that `done` steps are done.
+
+        Args:
+            note: the latest and the best figure, say.
+            line: what is printed where there is no live line, instead of name, steps and note.
+        """
+        if self._bar is not None:
+            with self._lock:
+                self._bar.set_postfix_str(note, refresh=False)
+                self._bar.n = done
+                self._bar.refresh()
+            return
+        now = time.monotonic()
+        gap = max(self._seconds, SHARE * (now - self._began))
+        if now - self._last >= gap or done == self._total:
+            self._last = now
+            self._report(line or f"{self._name}: {done}/{self._total or '?'} {self._unit}  {note}".rstrip())
+
+    def close(self) -> None:
+        self._ended.set()
+        with self._lock:
+            if self._bar is not None and isinstance(self._report, Terminal):
+                self._report.close(self._bar)
+                self._bar = None
+
+    def __enter__(self) -> "Stage":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _tick(self) -> None:
+        """The clock of the live line goes on while a step takes long."""
+        while not self._ended.wait(1.0):
+            with self._lock:
+                if self._bar is not None:
+                    self._bar.refresh()
