@@ -1,6 +1,7 @@
 """Progress of long stages: one live line in a terminal, a few plain lines where the output is a file or a function."""
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -14,35 +15,43 @@ LAYOUT = "{desc}  {bar:20}  {n_fmt}/{total_fmt} {unit}{postfix}  {elapsed}, {rem
 OPEN_LAYOUT = "{desc}  {n_fmt} {unit}{postfix}  {elapsed}"
 
 
+_live: list[Any] = []  # the bars on the terminal
+
+
 class Terminal:
     """Prints lines to a terminal, above the live line of the stage that runs."""
 
     def __init__(self, stream: TextIO, bar: Callable[..., Any]) -> None:
         self.stream, self._bar = stream, bar
-        self._open: list[Any] = []
 
     def __call__(self, line: str) -> None:
-        for bar in self._open:
+        for bar in _live:
             bar.clear()
         self.stream.write(line + "\n")
         self.stream.flush()
-        for bar in self._open:
+        for bar in _live:
             bar.refresh()
 
     def open(self, name: str, total: int | None, unit: str) -> Any:
         bar = self._bar(
-            desc=name, total=total, unit=unit, file=self.stream, leave=False, dynamic_ncols=True, mininterval=0,
-            bar_format=OPEN_LAYOUT if total is None else LAYOUT,
+            desc=name, total=total, unit=unit, file=self.stream, leave=False, mininterval=0,
+            bar_format=OPEN_LAYOUT if total is None else LAYOUT, **_width(self.stream),
         )  # fmt: skip
-        self._open.append(bar)
+        _live.append(bar)
         return bar
 
-    def close(self, *bars: Any) -> None:
-        """Removes these live lines, or all: an exception may have left some."""
-        for bar in bars or tuple(self._open):
-            bar.close()
-            if bar in self._open:
-                self._open.remove(bar)
+
+def _width(stream: TextIO) -> dict[str, Any]:
+    """tqdm's options: follow the terminal's width, except where it reports none."""
+    return {"dynamic_ncols": True} if os.get_terminal_size(stream.fileno()).columns else {"ncols": 80, "nrows": 24}
+
+
+def close_live(*bars: Any) -> None:
+    """Removes these live lines from the terminal, or all: after an exception some may be left."""
+    for bar in bars or tuple(_live):
+        bar.close()
+        if bar in _live:
+            _live.remove(bar)
 
 
 def console(stream: TextIO | None = None) -> Report:
@@ -75,6 +84,7 @@ class Stage:
     ) -> None:
         self._report, self._name, self._total, self._unit, self._seconds = report, name, total, unit, seconds
         self._began = self._last = time.monotonic()
+        self._counted = 0
         self._bar, self._lock, self._ended = None, threading.Lock(), threading.Event()
         if isinstance(report, Terminal):
             self._bar = report.open(name, total, unit)
@@ -99,11 +109,18 @@ class Stage:
             self._last = now
             self._report(line or f"{self._name}: {done}/{self._total or '?'} {self._unit}  {note}".rstrip())
 
+    def counted(self, line: str) -> None:
+        """A report for a part that prints one line per step: passes the line on and counts it."""
+        self._report(line)
+        self._counted += 1
+        if self._bar is not None:
+            self.advance(self._counted, line.partition(": ")[0])
+
     def close(self) -> None:
         self._ended.set()
         with self._lock:
-            if self._bar is not None and isinstance(self._report, Terminal):
-                self._report.close(self._bar)
+            if self._bar is not None:
+                close_live(self._bar)
                 self._bar = None
 
     def __enter__(self) -> "Stage":

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 import click
 
 from zoo.base.errors import CheckFailed, UserError
+from zoo.base.progress import close_live
 from zoo.cli import collection, files, own_data, runs  # noqa: F401  (they add the verbs)
 from zoo.cli.command import cli as cli
 
@@ -120,5 +121,6 @@ def _one_line(error: BaseException) -> str:
 
 
 def _fail(message: str, code: int) -> None:
+    close_live()
     click.echo(f"zoo: {message.strip()}", err=True)
     sys.exit(code)

@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.base.errors import InvalidValue
 from zoo.base.files import locked, writing
-from zoo.base.progress import Report
+from zoo.base.progress import Report, Stage
 from zoo.data import Dataset
 from zoo.data.arrays import chosen
 from zoo.data.arrays import samples as split_samples
@@ -27,6 +27,7 @@ from zoo.runs.exporting import Export, contents_of, export_files, export_model
 from zoo.runs.prepare import prepared
 from zoo.runs.record import data_record, make_record, read_training, recipe_record, write_record
 
+PRECISIONS = ("float32", "int8")  # of a Keras model
 EXAMPLES = 10  # samples in example.npy where there are no classes
 
 
@@ -86,7 +87,11 @@ def export(
         else:
             samples = split_samples(calibration, test if isinstance(test, tuple) else (test, None))
         folder = Path(folder) if folder is not None else Path("runs") / str(given.get("name", model.name))
-        return export_model(model, folder, samples, task=task, labels=labels, files=files, report=report, **given)
+        steps = 1 + len(given.get("precisions", PRECISIONS))
+        with Stage(report, f"exporting {given.get('name', model.name)}", steps, "steps") as stage:
+            return export_model(
+                model, folder, samples, task=task, labels=labels, files=files, report=stage.counted, **given
+            )
     if calibration is not None or test is not None or task is not None or labels or files:
         raise InvalidValue(f"recipe {model} has its own data, task and labels; omit these, or give a Keras model")
     recipe, out, dataset = prepared(load_recipe(model).replace(**given), folder)
@@ -102,16 +107,17 @@ def export_recipe(
     task = recipe.task.adapted(dataset.train.y)
     seed = training["recipe"]["seed"]
     indices = chosen(len(dataset.train.x), seed)  # recorded, because calibration decides the int8 file's bytes
-    measured = export_files(
-        model,
-        out,
-        contents_of(recipe, dataset, task, dataset.train.x[indices], seed),
-        precisions=recipe.precisions,
-        strategy=recipe.strategy,
-        target=recipe.target,
-        bounds=recipe.bounds,
-        report=report,
-    )
+    with Stage(report, f"exporting {recipe.name}", 1 + len(recipe.precisions), "steps") as stage:  # convert, measure
+        measured = export_files(
+            model,
+            out,
+            contents_of(recipe, dataset, task, dataset.train.x[indices], seed),
+            precisions=recipe.precisions,
+            strategy=recipe.strategy,
+            target=recipe.target,
+            bounds=recipe.bounds,
+            report=stage.counted,
+        )
     record = make_record(
         recipe.name,
         task,

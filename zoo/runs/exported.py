@@ -19,6 +19,7 @@ from zoo.data import Dataset
 from zoo.data.arrays import samples as split_samples
 from zoo.deploy import find_record
 from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
+from zoo.base.progress import Stage
 from zoo.base.records import read_record
 from zoo.exporting.layer_losses import LayerLoss
 from zoo.exporting.layer_losses import layer_losses as losses
@@ -63,6 +64,7 @@ def verify(
     else:
         raise InvalidValue(f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe")
     found = []
+    stage = Stage(report, "measuring", len(files), "files")
     for path in files:
         precision = next((k for k, v in record["files"].items() if v["file"] == path.name), path.name.split(".")[-2])
         if precision not in PRECISIONS:
@@ -75,8 +77,9 @@ def verify(
         file = dataclasses.replace(file, checks=(*file.checks, *more), strategy=known.get("strategy"))
         if not file.verified and place != path.resolve().parent:  # a run; released files stand beside their record
             refuse(path, place, file)
-        report(line(file))
+        stage.counted(line(file))
         found.append(file)
+    stage.close()
     return Export(place, tuple(found), record)
 
 

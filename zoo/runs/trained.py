@@ -18,6 +18,7 @@ from zoo.recipe.recipe import NOT_TRAINED, Recipe
 from zoo.base.versions import versions_key
 from zoo.runs.record import write_training
 from zoo.training.distillation import lesson_by_lesson, lessons
+from zoo.training.epochs import EpochProgress
 from zoo.training.loop import fit
 from zoo.tuning import Search
 
@@ -104,7 +105,7 @@ def train_recipe(
         order=order,
         seed=recipe.seed,
         mixing=recipe.mixing,
-        callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
+        callbacks=[*callbacks, *recipe.callbacks(), EpochProgress(report, f"training {recipe.name}")],
         checkpoint=out / "checkpoint.npz",
         fingerprint=recipe.fingerprint(*work, without=NOT_TRAINED),
     )
@@ -137,17 +138,3 @@ def _teachers(teacher: Recipe, count: int, dataset: Dataset, folder: Path, repor
         models.append(train_recipe(teacher.replace(seed=seed), dataset, place, report).model)
     report(f"{count} teacher{'s' * (count > 1)} answer{'s' * (count == 1)}")
     return models
-
-
-class _Progress(keras.callbacks.Callback):
-    """A line every few seconds."""
-
-    def __init__(self, report: Report, seconds: float = 2.0):
-        super().__init__()
-        self._tell, self._seconds, self._last = report, seconds, time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if time.monotonic() - self._last > self._seconds or epoch + 1 == self.params["epochs"]:
-            self._last = time.monotonic()
-            figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-            self._tell(f"epoch {epoch + 1:3d}/{self.params['epochs']}  {figures}")
