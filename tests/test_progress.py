@@ -80,7 +80,7 @@ def test_a_terminal_has_one_live_line_which_goes_away(columns):
 
 def test_the_clock_goes_on_during_a_long_step():
     pytest.importorskip("tqdm")
-    program = SHOW.split("report(")[0] + "with Stage(report, 'export', 3): time.sleep(2.5)"
+    program = SHOW.split("report(", maxsplit=1)[0] + "with Stage(report, 'export', 3): time.sleep(2.5)"
     output, _ = in_terminal("-c", program)
     assert {"00:01", "00:02"} <= set(re.findall(r"00:0\d", output))
 

@@ -30,7 +30,8 @@ from zoo.cli.command import (
 @json_option
 def find_lr(recipe: str, out: Path | None, seed: int | None, as_json: bool) -> None:
     """Find a learning rate: raise it step by step, plot the loss, suggest the rate where the loss falls fastest."""
-    curve = zoo.find_learning_rate(recipe_with(recipe, seed=seed), out, report=console())
+    chosen = recipe_with(recipe, seed=seed)  # first: zoo.find_learning_rate imports TensorFlow
+    curve = zoo.find_learning_rate(chosen, out, report=console())
     if as_json:
         print_json(vars(curve))
     else:
@@ -174,7 +175,8 @@ def export(
 @json_option
 def run(recipe: str, out: Path | None, seed: int | None, as_json: bool, **options: Any) -> None:
     """Do everything: data, search, training, export and tests. Prints the files and how to try them."""
-    _print_export(zoo.run(recipe_with(recipe, seed=seed), out, report=console(), **options), as_json)
+    chosen = recipe_with(recipe, seed=seed)
+    _print_export(zoo.run(chosen, out, report=console(), **options), as_json)
 
 
 @cli.command()

@@ -11,6 +11,7 @@ import numpy as np
 from zoo.base.errors import InvalidValue
 from zoo.base.files import locked, writing
 from zoo.base.progress import Report, Stage
+from zoo.base.randomness import random_state_kept
 from zoo.data import Dataset
 from zoo.data.arrays import chosen
 from zoo.data.arrays import samples as split_samples
@@ -31,6 +32,7 @@ PRECISIONS = ("float32", "int8")  # of a Keras model
 EXAMPLES = 10  # samples in example.npy where there are no classes
 
 
+@random_state_kept()
 def export(
     model: keras.Model | Recipe | str | Path,
     folder: str | Path | None = None,

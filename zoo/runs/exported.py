@@ -20,6 +20,7 @@ from zoo.data.arrays import samples as split_samples
 from zoo.deploy import find_record
 from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
 from zoo.base.progress import Stage
+from zoo.base.randomness import random_state_kept
 from zoo.base.records import read_record
 from zoo.exporting.layer_losses import LayerLoss
 from zoo.exporting.layer_losses import layer_losses as losses
@@ -32,6 +33,7 @@ from zoo.runs.verification import Check, FileReport, check_file
 Report = Callable[[str], None]
 
 
+@random_state_kept()
 def verify(
     target: str | Path,
     recipe: str | Path | Recipe | None = None,
@@ -83,6 +85,7 @@ def verify(
     return Export(place, tuple(found), record)
 
 
+@random_state_kept()
 def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) -> list[LayerLoss]:
     """Which layers of a run's model lose most in int8, the worst first.
 
@@ -105,6 +108,7 @@ def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) 
     )
 
 
+@random_state_kept()
 def summary(
     model: keras.Model | Recipe | str | Path, folder: str | Path | None = None, *, steps: int | None = None
 ) -> Summary:

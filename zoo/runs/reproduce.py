@@ -1,6 +1,8 @@
 """The verb `zoo.reproduce`: trains a released recipe again, from new seeds, and compares with the recorded scores."""
 
+import json
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from zoo.base.checks import check_size, is_whole
 from zoo.base.errors import InvalidValue
 from zoo.base.files import locked
 from zoo.base.progress import Report
+from zoo.base.randomness import random_state_kept
 from zoo.base.tables import figure
 from zoo.recipe.collection import load_recipe, released
 from zoo.recipe.recipe import NOT_TRAINED, Recipe
@@ -71,6 +74,7 @@ class Reproduction:
         return f"{self.name} is not reproduced: {self.score_name} of {trainings} lies outside the {rule}: {outside}"
 
 
+@random_state_kept()
 def reproduce(
     name: str,
     out: str | Path | None = None,
@@ -157,10 +161,9 @@ def as_recorded(recipe: Recipe, record: Mapping[str, Any]) -> Recipe:
     Raises:
         ValueError: a field that is not a plain value, such as layers, has changed since.
     """
-    recorded = record["recipe"]
     if record["search"]:
         recipe = with_values(recipe, record["search"]["best"])
-    now = recipe.describe()
+    recorded, now = _by_short_names(record["recipe"]), _by_short_names(recipe.describe())
     names = [name for name in recorded if name in now and name not in ("seed", "arguments", *NOT_TRAINED)]
     fields = {name: recorded[name] for name in names if recorded[name] != now[name]}
     ours, theirs = now["arguments"], recorded["arguments"]
@@ -177,6 +180,11 @@ def as_recorded(recipe: Recipe, record: Mapping[str, Any]) -> Recipe:
     arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
     export_only = {"precisions": tuple(record["files"]), "strategy": recorded["strategy"], "target": recorded["target"]}
     return recipe.replace(**fields, **export_only, arguments=arguments)
+
+
+def _by_short_names(description: Mapping[str, Any]) -> dict[str, Any]:
+    """A described recipe with zoo's functions without their modules, which may have moved since the release."""
+    return json.loads(re.sub(r'"zoo\.(\w+\.)*(\w+)"', r'"zoo.\2"', json.dumps(description)))
 
 
 def _plain(value: Any) -> bool:

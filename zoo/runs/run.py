@@ -11,6 +11,7 @@ import numpy as np
 from zoo.base.checks import check_size
 from zoo.base.files import locked
 from zoo.base.progress import Report
+from zoo.base.randomness import random_state_kept
 from zoo.data import Dataset
 from zoo.recipe.recipe import Recipe
 from zoo.runs.attempts import tried
@@ -25,6 +26,7 @@ from zoo.runs.verification import Check
 from zoo.tuning import Search
 
 
+@random_state_kept()
 def run(
     recipe: str | Path | Recipe,
     out: str | Path | None = None,

@@ -6,12 +6,14 @@ from pathlib import Path
 import keras
 
 from zoo.base.progress import Report
+from zoo.base.randomness import random_state_kept
 from zoo.recipe.recipe import Recipe
 from zoo.runs.prepare import prepared
 from zoo.runs.trained import Training, train_recipe
 from zoo.runs.tune import search_in
 
 
+@random_state_kept()
 def train(
     recipe: str | Path | Recipe,
     out: str | Path | None = None,

@@ -5,6 +5,7 @@ from typing import Any
 
 from zoo.base.files import locked, writing
 from zoo.base.progress import Report
+from zoo.base.randomness import random_state_kept
 from zoo.base.versions import versions_key
 from zoo.data import Dataset
 from zoo.recipe.recipe import Recipe
@@ -15,6 +16,7 @@ from zoo.tuning import Search, read_search, search
 from zoo.tuning.outcome import write_outcome
 
 
+@random_state_kept()
 def tune(
     recipe: str | Path | Recipe,
     out: str | Path | None = None,
@@ -66,6 +68,7 @@ def search_in(out: Path, recipe: Recipe, dataset: Dataset, report: Report) -> Se
     return found
 
 
+@random_state_kept()
 def find_learning_rate(
     recipe: str | Path | Recipe, out: str | Path | None = None, *, report: Report = print
 ) -> RateCurve:
