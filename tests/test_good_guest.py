@@ -10,7 +10,7 @@ import codecs, logging, os, random, signal, sys, warnings
 from pathlib import Path
 
 os.chdir(sys.argv[1])
-import alembic.command, keras, keras_tuner, matplotlib, numpy as np, optuna, sqlalchemy, tensorflow as tf
+import keras, keras_tuner, matplotlib, numpy as np, optuna, tensorflow as tf
 from absl import logging as absl_logging
 
 def model():
@@ -29,7 +29,7 @@ np.random.seed(7)
 random.seed(7)
 
 HANDLERS = ("strict", "ignore", "replace", "xmlcharrefreplace", "backslashreplace", "namereplace", "surrogateescape")
-LOGGERS = ("", "tensorflow", "absl", "optuna", "keras_tuner", "keras", "matplotlib", "sqlalchemy", "alembic")
+LOGGERS = ("", "tensorflow", "absl", "optuna", "keras_tuner", "keras", "matplotlib")
 
 def snapshot():
     import matplotlib.pyplot

@@ -161,8 +161,8 @@ def _golden(path: Path, known: Mapping[str, Any]) -> Iterator[Fault]:
     if outputs.shape != golden.shape:
         yield Fault(_golden_file(path), f"has outputs of shape {golden.shape}; the file gives {outputs.shape}")
         return
-    if error := _error(outputs, golden):
-        yield Fault(_golden_file(path), f"has other outputs than {path.name} gives: {error}")
+    if wrong := _error(outputs, golden):
+        yield Fault(_golden_file(path), f"has other outputs than {path.name} gives: {wrong}")
     for field in ("score", "score_keras", "samples"):
         own = runner.description.get(field)
         if not _same(own, known[field]):

@@ -56,7 +56,7 @@ def main() -> None:
 
 def _mistake(error: Exception) -> str | None:
     """The message of an error that is no bug of ours, else None."""
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) or (isinstance(error, ValueError) and _raised_by_deploy(error)):
         return str(error)  # several lines where it shows the user's own code
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else _one_line(error)
@@ -65,6 +65,12 @@ def _mistake(error: Exception) -> str | None:
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] != "zoo":
         return f"this needs {error.name}: pip install 'keras-zoo[train]'"
     return None
+
+
+def _raised_by_deploy(error: Exception) -> bool:
+    """zoo/deploy.py is copied to devices without the rest of zoo, so its errors are no UserErrors."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__") == "zoo.deploy"
 
 
 def _bug(error: Exception) -> str:

@@ -272,9 +272,9 @@ def _write_deploy(export: Export, folder: Path, recipe: Path) -> None:
         shutil.copy(folder / "card.md", place)
         shutil.copy(recipe, place / "recipe.py")
         if passed:
-            file = place / passed[-1].file
-            golden = file.with_suffix(".golden.json").name
-            program = RUN.format(file=file.name, golden=golden, dtype=Runner(file).input_dtype)
+            example = place / passed[-1].file
+            golden = example.with_suffix(".golden.json").name
+            program = RUN.format(file=example.name, golden=golden, dtype=Runner(example).input_dtype)
             (place / "run.py").write_text(program, encoding="utf-8")
 
 
