@@ -87,19 +87,19 @@ def changed_pages() -> Iterator[Fault]:
     """README and cards that differ from what the records give."""
     readme = root() / "README.md"
     text = readme.read_text(encoding="utf-8")
-    for page, anew in {readme: with_results(text), **released_cards()}.items():
+    for page, new in {readme: with_results(text), **released_cards()}.items():
         there = page.read_text(encoding="utf-8") if page.is_file() else ""
-        if there != anew:
-            yield Fault(page, f"{_first_difference(there, anew)}; `make readme` writes it")
+        if there != new:
+            yield Fault(page, f"{_first_difference(there, new)}; `make readme` writes it")
 
 
-def _first_difference(there: str, anew: str) -> str:
-    lines = there.splitlines(), anew.splitlines()
+def _first_difference(there: str, new: str) -> str:
+    lines = there.splitlines(), new.splitlines()
     number = next((i for i, (a, b) in enumerate(zip(*lines, strict=False)) if a != b), min(map(len, lines)))
-    old, new = (text[number] if number < len(text) else "(nothing)" for text in lines)
-    (at, *_) = [i for tag, i, *_ in difflib.SequenceMatcher(None, old, new).get_opcodes() if tag != "equal"] or [0]
-    old, new = (text[max(0, at - 20) : at + 20] for text in (old, new))
-    return f"line {number + 1} has {old!r}, and the records give {new!r}"
+    old, now = (text[number] if number < len(text) else "(nothing)" for text in lines)
+    (at, *_) = [i for tag, i, *_ in difflib.SequenceMatcher(None, old, now).get_opcodes() if tag != "equal"] or [0]
+    old, now = (text[max(0, at - 20) : at + 20] for text in (old, now))
+    return f"line {number + 1} has {old!r}, and the records give {now!r}"
 
 
 def changed_site(report: Report) -> Iterator[Fault]:

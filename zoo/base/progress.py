@@ -1,4 +1,4 @@
-"""Progress of long stages: one live line in a terminal, a few plain lines where the output is a file or a function."""
+"""Progress of long stages: one live line in a terminal, a few plain lines elsewhere."""
 
 import contextlib
 import os
@@ -13,24 +13,17 @@ LEAST_SECONDS = 2.0
 SHARE = 0.05  # of the time since the stage began, which must pass too: hours give some dozens of lines
 LAYOUT = "{desc}  {bar:20}  {n_fmt}/{total_fmt} {unit}{postfix}  {elapsed}, {remaining} left"
 OPEN_LAYOUT = "{desc}  {n_fmt} {unit}{postfix}  {elapsed}"
-
-
-_live: list[Any] = []  # the bars on the terminal
+_live: list[Any] = []  # bars on the terminal
 
 
 class Terminal:
     """Prints lines to a terminal, above the live line of the stage that runs."""
 
-    def __init__(self, stream: TextIO, bar: Callable[..., Any]) -> None:
+    def __init__(self, stream: TextIO, bar: Any) -> None:
         self.stream, self._bar = stream, bar
 
     def __call__(self, line: str) -> None:
-        for bar in _live:
-            bar.clear()
-        self.stream.write(line + "\n")
-        self.stream.flush()
-        for bar in _live:
-            bar.refresh()
+        self._bar.write(line, file=self.stream)
 
     def open(self, name: str, total: int | None, unit: str) -> Any:
         bar = self._bar(
@@ -42,7 +35,7 @@ class Terminal:
 
 
 def _width(stream: TextIO) -> dict[str, Any]:
-    """tqdm's options: follow the terminal's width, except where it reports none."""
+    """tqdm's options: the terminal's own width, or 80 columns if it reports none."""
     return {"dynamic_ncols": True} if os.get_terminal_size(stream.fileno()).columns else {"ncols": 80, "nrows": 24}
 
 
@@ -55,7 +48,7 @@ def close_live(*bars: Any) -> None:
 
 
 def console(stream: TextIO | None = None) -> Report:
-    """A report that writes to `stream`, stderr by default: with live lines where it is a terminal and tqdm is there."""
+    """A report to `stream`, stderr by default, with live lines if it is a terminal and tqdm is installed."""
     stream = sys.stderr if stream is None else stream
     if stream.isatty():
         with contextlib.suppress(ImportError):  # the base install works without
@@ -66,12 +59,12 @@ def console(stream: TextIO | None = None) -> Report:
 
 
 class Stage:
-    """A long part of a verb, which tells `report` how far it is.
+    """Progress of a long part of a verb.
 
     Args:
         report: gets plain lines, or is the `Terminal` that shows the live one.
-        name: of what is done. total: steps until its end, None where that is not known. unit: of a step.
-        seconds: least time between two plain lines.
+        name: of the stage. total: number of steps, None if unknown. unit: of a step.
+        seconds: shortest time between two plain lines.
     """
 
     def __init__(
@@ -95,7 +88,7 @@ class Stage:
 
         Args:
             note: the latest and the best figure, say.
-            line: what is printed where there is no live line, instead of name, steps and note.
+            line: printed if there is no live line, instead of name, steps and note.
         """
         if self._bar is not None:
             with self._lock:
@@ -130,7 +123,7 @@ class Stage:
         self.close()
 
     def _tick(self) -> None:
-        """The clock of the live line goes on while a step takes long."""
+        """Refreshes the clock of the live line during a long step."""
         while not self._ended.wait(1.0):
             with self._lock:
                 if self._bar is not None:

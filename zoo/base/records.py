@@ -24,15 +24,15 @@ _TRAINING = {
 
 def read_record(path: str | Path) -> dict[str, Any]:
     """A record.json. Raises ValueError that names the file and the field that is missing or has another type."""
-    record = _read(path, _RECORD, "`zoo export` writes it")
+    record = _read(path, _RECORD, "`zoo export` writes a new one")
     if record["recipe_file"]:
-        _check(path, record, _OF_RECIPE, "`zoo export` writes it")
+        _check(path, record, _OF_RECIPE, "`zoo export` writes a new one")
     return record
 
 
 def read_training_file(path: str | Path) -> dict[str, Any]:
     """A training.json, likewise."""
-    return _read(path, _TRAINING, "`zoo train` writes it")
+    return _read(path, _TRAINING, "`zoo train` writes a new one")
 
 
 def _read(path: str | Path, schema: Mapping[str, Any], source: str) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def _check(path: str | Path, value: Any, schema: Any, source: str, key: str = ""
         for name, inner in schema.items():
             here = f"{key}.{name}".lstrip(".")
             if name not in value:
-                raise InvalidValue(f"{path} is damaged: {here!r} is missing; {source} anew, or restore the file")
+                raise InvalidValue(f"{path} is damaged: {here!r} is missing; {source}, or restore the file")
             _check(path, value[name], inner, source, here)
     elif not isinstance(value, schema):
         what = f"{key!r} is {str(value)[:40]!r}" if key else f"it is a {type(value).__name__}"
-        raise InvalidValue(f"{path} is damaged: {what}, not a {schema.__name__}; {source} anew, or restore the file")
+        raise InvalidValue(f"{path} is damaged: {what}, not a {schema.__name__}; {source}, or restore the file")

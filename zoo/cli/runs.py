@@ -75,17 +75,9 @@ def summary(model: str, folder: Path | None, steps: int | None, as_json: bool) -
 @click.option("--overwrite", is_flag=True, help="Discard an earlier search in the folder.")
 @json_option
 def tune(
-    recipe: str,
-    out: Path | None,
-    workers: int,
-    storage: str | None,
-    max_bytes: int | None,
-    max_macs: int | None,
-    max_latency: float | None,
-    overwrite: bool,
-    as_json: bool,
-    **fields: Any,
-) -> None:
+    recipe: str, out: Path | None, max_bytes: int | None, max_macs: int | None, max_latency: float | None,
+    workers: int, storage: str | None, overwrite: bool, as_json: bool, **fields: Any,
+) -> None:  # fmt: skip
     """Search the recipe's space: learning rate, momentum, optimizer and whatever else it defines.
 
     Finished trials survive an interruption: the same command resumes the search.

@@ -29,7 +29,7 @@ from zoo.runs.prepare import prepared
 from zoo.runs.record import data_record, make_record, read_training, recipe_record, write_record
 
 PRECISIONS = ("float32", "int8")  # of a Keras model
-EXAMPLES = 10  # samples in example.npy where there are no classes
+EXAMPLES = 10  # samples in example.npy, if there are no classes
 
 
 @random_state_kept()
