@@ -6,6 +6,7 @@ import yaml
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 import zoo
+from zoo.base.errors import InvalidValue
 from zoo.base.files import read_json
 from zoo.base.tables import figure
 from zoo.recipe import collection
@@ -116,6 +117,14 @@ def test_attempts_are_what_validation_gave_and_fold_over_seeds(tmp_path, quick_r
     table = cells(card(record), "difference from the released recipe")
     assert table[0] == ["none", "2", "0.5500", "0.4000", "0.6000", "0.8000", "2"]
     assert table[1] == ["epochs 3, units (32)", "2", "0.9000", "0.7000", "0.6000", "0.8000", "1"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '[{"seed": 1}]', "["])
+def test_damaged_attempts_are_named(tmp_path, quick_run, content):
+    recipe = collection.load_recipe(quick_run / "quick_fnn.py")
+    (tmp_path / "attempts.json").write_text(content)
+    with pytest.raises(InvalidValue, match=r"attempts.json is .*remove it"):
+        tried(tmp_path, recipe.describe(), "sha")
 
 
 def test_a_run_records_its_attempts_and_none_of_their_test_figures(record, quick_run):

@@ -1,4 +1,4 @@
-"""The `zoo` command: parses arguments, calls a verb, prints its result. Imports nothing heavy before it is needed."""
+"""The `zoo` command: parses arguments, calls a verb, prints its result. It must not import TensorFlow early."""
 
 import contextlib
 import os

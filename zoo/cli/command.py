@@ -60,6 +60,14 @@ def print_table(rows: list[list[str]], **options: Any) -> None:
     click.echo(plain_table(rows, **options))
 
 
+def print_result(as_json: bool, value: Any, rows: list[list[str]], **options: Any) -> None:
+    """The value as JSON, or the rows as a table."""
+    if as_json:
+        print_json(value)
+    else:
+        print_table(rows, **options)
+
+
 def load_tensorflow() -> None:
     try:
         with silenced():

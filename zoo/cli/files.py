@@ -9,7 +9,7 @@ import zoo
 from zoo.base.errors import CheckFailed
 from zoo.base.native import silenced
 from zoo.base.progress import console
-from zoo.cli.command import PATH, cli, fail_if_rejected, json_option, load_tensorflow, print_json, print_table
+from zoo.cli.command import PATH, cli, fail_if_rejected, json_option, load_tensorflow, print_json, print_result
 
 
 @cli.command()
@@ -40,7 +40,10 @@ def verify(target: str, recipe: str | None, data: Path | None, layers: bool, as_
 
         test = read_arrays(data)[1]
     if layers:
-        _print_layers(zoo.layer_losses(target, recipe), as_json)
+        losses = zoo.layer_losses(target, recipe)
+        rows = [["LAYER", "OPS", "ERROR OF ITS WORST OP, IN STEPS OF INT8 (ROUNDING: 0.29)"]]
+        rows += [[x.layer, ", ".join(x.ops), f"{x.error:.2f}"] for x in losses]
+        print_result(as_json, [vars(loss) for loss in losses], rows)
         return
     result = zoo.verify(target, recipe, test=test, report=console())
     if as_json:
@@ -66,14 +69,6 @@ def _check_drift(file: str, data: Path, as_json: bool) -> None:
         raise CheckFailed(f"{data} drifted: {len(moved)} of {len(shifts)} columns moved")
 
 
-def _print_layers(losses: list[Any], as_json: bool) -> None:
-    if as_json:
-        print_json([vars(loss) for loss in losses])
-        return
-    rows = [["LAYER", "OPS", "ERROR OF ITS WORST OP, IN STEPS OF INT8 (ROUNDING: 0.29)"]]
-    print_table(rows + [[x.layer, ", ".join(x.ops), f"{x.error:.2f}"] for x in losses])
-
-
 @cli.command()
 @click.argument("file", type=PATH)
 @click.option("--threads", type=int, multiple=True, default=(1, 2), show_default=True, help="Repeatable.")
@@ -83,14 +78,11 @@ def benchmark(file: Path, threads: tuple[int, ...], seconds: float, as_json: boo
     """Measure latency, size and peak memory of a .tflite file, for each number of threads."""
     with silenced():
         results = zoo.benchmark(file, threads, seconds)
-    if as_json:
-        print_json([vars(result) for result in results])
-        return
     rows = [["THREADS", "MEDIAN", "90 %", "BYTES", "PEAK MEMORY OF A PROCESS"]]
     for r in results:
         memory = f"{r.peak_memory_kb:,} kB" if r.peak_memory_kb else "-"
         rows.append([str(r.threads), f"{r.median_us:.1f} us", f"{r.p90_us:.1f} us", f"{r.bytes:,}", memory])
-    print_table(rows)
+    print_result(as_json, [vars(result) for result in results], rows)
 
 
 @cli.command()
@@ -102,11 +94,9 @@ def targets(file: Path, as_json: bool) -> None:
 
     with silenced():
         results = where(file)
-    if as_json:
-        print_json([vars(result) for result in results])
-        return
     words = {True: "runs", False: "does not", None: "may run"}
-    print_table([["TARGET", "", "WHY"], *([r.target, words[r.runs], r.detail] for r in results)])
+    rows = [["TARGET", "", "WHY"], *([r.target, words[r.runs], r.detail] for r in results)]
+    print_result(as_json, [vars(result) for result in results], rows)
 
 
 @cli.command()

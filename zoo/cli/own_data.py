@@ -17,7 +17,7 @@ from zoo.cli.command import (
     load_tensorflow,
     print_files,
     print_json,
-    print_table,
+    print_result,
 )
 
 
@@ -74,10 +74,7 @@ def list_data(as_json: bool) -> None:
             {"name": s.name, "task": s.task, "samples": s.samples, "shape": list(s.shape), "licence": s.licence,
              "citation": s.citation, "here": here, "command": command}
         )  # fmt: skip
-    if as_json:
-        print_json(described)
-    else:
-        print_table(rows)
+    print_result(as_json, described, rows)
 
 
 @data.command("prepare")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from zoo.base.errors import InvalidValue
 from zoo.base.files import read_json, write_json
 from zoo.recipe.recipe import NOT_TRAINED, Recipe
 from zoo.training.diagnosis import finite
@@ -88,4 +89,8 @@ def _flat(settings: Mapping[str, Any], data_sha256: str) -> dict[str, Any]:
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
-    return read_json(file) if file.is_file() else []
+    attempts = read_json(file) if file.is_file() else []
+    keys = {"settings", "seed", "data_sha256", "epochs", "seconds", "final", "best"}
+    if not isinstance(attempts, list) or not all(isinstance(a, dict) and keys <= a.keys() for a in attempts):
+        raise InvalidValue(f"{file} is damaged; remove it: only the card's comparison of attempts needs it")
+    return attempts
