@@ -1,7 +1,6 @@
 """Verbs about exported files; all but `verify` work without TensorFlow."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
