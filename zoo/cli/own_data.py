@@ -29,7 +29,7 @@ from zoo.cli.command import (
 @click.option("--known", multiple=True, help="Forecasting: a column whose future values are known; repeatable.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="Time limit for everything.")
 @click.option("--out", type=PATH, help="Folder of the result [default: runs/NAME OF THE DATA].")
-@click.option("--objective", default="val_loss", show_default=True, help="Of the search, for example int8_accuracy.")
+@click.option("--objective", default="val_loss", show_default=True, help="Score to optimize; see `zoo tune`.")
 @click.option("--max-bytes", type=int, help="Largest int8 file; larger candidates are not trained.")
 @click.option("--overwrite", is_flag=True, help="Discard an interrupted search and changes of the recipe.")
 @json_option

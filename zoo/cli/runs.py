@@ -64,14 +64,14 @@ def summary(model: str, folder: Path | None, steps: int | None, as_json: bool) -
 @click.argument("recipe")
 @out_option
 @click.option("--trials", type=int, help="Number of candidates to train.")
-@click.option("--objective", help="val_loss, val_accuracy, or int8_accuracy: the accuracy of the exported file.")
+@click.option("--objective", help="Score to optimize: val_loss, val_accuracy, or int8_accuracy of the exported file.")
 @click.option("--oracle", help="Search algorithm: asha, random, grid, bayesian or hyperband.")
 @click.option("--seed", type=int, help="Seed of the candidates and their weights.")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes on this machine.")
 @click.option("--storage", help="URL of a database, for workers on several machines.")
 @click.option("--max-bytes", type=int, help="Largest exported file; larger candidates are not trained.")
-@click.option("--max-macs", type=int, help="Most multiply-accumulates per sample, likewise.")
-@click.option("--max-latency", type=float, help="Longest latency on this machine in microseconds, likewise.")
+@click.option("--max-macs", type=int, help="Most multiply-accumulates per sample of a candidate.")
+@click.option("--max-latency", type=float, help="Longest latency of a candidate on this machine, in microseconds.")
 @click.option("--overwrite", is_flag=True, help="Discard an earlier search in the folder.")
 @json_option
 def tune(
@@ -115,7 +115,9 @@ def train(recipe: str, out: Path | None, epochs: int | None, seed: int | None, d
 @click.argument("model")
 @out_option
 @click.option("--data", type=PATH, help="With MODEL.keras: a .npz with x (and y), or x_train and x_test.")
-@click.option("--precision", "precisions", multiple=True, help="Repeatable [default: float32, int8].")
+@click.option(
+    "--precision", "precisions", multiple=True, help="float32, float16, dynamic, int8, int8_io or int16x8; repeatable."
+)
 @click.option("--strategy", help="For recurrent layers: auto, unrolled, fused, while or streaming.")
 @click.option("--target", help="Runtime that the files must support: litert, browser or micro.")
 @click.option("--labels", type=PATH, help="Text file with one label per line, to store in the files.")
@@ -175,7 +177,7 @@ def run(recipe: str, out: Path | None, seed: int | None, as_json: bool, **option
 @click.argument("name")
 @click.option("--out", type=PATH, help="Folder with one run per seed [default: runs/NAME/reproduced].")
 @click.option("--seeds", type=int, default=1, show_default=True, help="Trainings whose mean score is compared.")
-@click.option("--seed", type=int, help="Of the first one [default: the largest recorded seed plus one].")
+@click.option("--seed", type=int, help="Seed of the first training [default: largest recorded seed + 1].")
 @json_option
 def reproduce(name: str, out: Path | None, seeds: int, seed: int | None, as_json: bool) -> None:
     """Train a released recipe again, export and measure it, and compare with the recorded scores.

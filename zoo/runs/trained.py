@@ -18,7 +18,7 @@ from zoo.recipe.recipe import NOT_TRAINED, Recipe
 from zoo.base.versions import versions_key
 from zoo.runs.record import write_training
 from zoo.training.distillation import lesson_by_lesson, lessons
-from zoo.training.epochs import EpochProgress
+from zoo.training.progress import EpochProgress
 from zoo.training.loop import fit
 from zoo.tuning import Search
 
