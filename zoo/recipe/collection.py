@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.base.checks import check_choice, check_size
-from zoo.base.errors import InvalidValue, MissingPackage, NotFound, described
+from zoo.base.errors import InvalidValue, MissingPackage, NotFound
 from zoo.base.files import read_json, write_text
+from zoo.recipe.user_code import users_code
 
 if TYPE_CHECKING:
     import keras
@@ -203,11 +204,8 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # so that inspect and pickle find what the recipe defines
-    try:
+    with users_code(f"recipe {path}"):
         spec.loader.exec_module(module)
-    except Exception as error:  # a recipe is somebody's program: whatever it raises is told with its place
-        line = _line_in(error, path)
-        raise InvalidValue(f"recipe {path}{line}: {described(error)}") from error
     from zoo.recipe.recipe import Recipe
 
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
@@ -243,15 +241,3 @@ def _entry(path: Path) -> Entry:
     known = folder("tflite") / path.stem / "record.json"
     record = read_json(known) if known.is_file() and path.parent == folder("recipes") else None
     return Entry(path.stem, path, doc, record["task"] if record else task, record)
-
-
-def _line_in(error: BaseException, path: Path) -> str:
-    """Where in the recipe's own file an error came from, as ", line 12"."""
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
-    trace, line = error.__traceback__, ""
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
-            line = f", line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return line

@@ -26,11 +26,12 @@ from zoo.deploy import Runner
 from zoo.runs.exporting import Export
 from zoo.base.files import locked, write_text, writing_folder
 from zoo.runs.pipeline import export_recipe, search_recipe
+from zoo.recipe.building import in_new_session
 from zoo.recipe.recipe import Recipe
 from zoo.base.tables import figure
 from zoo.runs.report import best_baseline, not_won
 from zoo.data.rows import PARQUET, TABLES, Csv
-from zoo.runs.trained import train_recipe
+from zoo.runs.training import train_recipe
 from zoo.training.loop import fit as train_model
 from zoo.tuning import Search
 
@@ -339,8 +340,7 @@ def _epoch_seconds(recipe: Recipe, dataset: Dataset) -> tuple[float, float, floa
     began, computed = time.monotonic(), time.process_time()
     x = dataset.train.x[:some]
     small = dataset.thinned(some) if some < len(dataset.train.x) else dataset
-    keras.backend.clear_session()
-    model, clock = recipe.build(small), _Clock()
+    model, clock = in_new_session(lambda: recipe.build(small)), _Clock()
     train_model(model, (np.asarray(x), task.encode(dataset.train.y[:some])), epochs=2, batch_size=recipe.batch_size,
                 callbacks=[clock])  # fmt: skip
     busy = max(1.0, (time.monotonic() - began) / (time.process_time() - computed))

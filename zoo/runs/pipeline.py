@@ -21,6 +21,7 @@ from zoo.runs import plots
 from zoo.runs.attempts import tried
 from zoo.runs.baselines import Baselines, baselines, mean_baselines
 from zoo.base.checks import check_size
+from zoo.recipe.building import in_new_session
 from zoo.recipe.collection import load_recipe
 from zoo.exporting.conversion import load_keras
 from zoo.exporting.strategies import Strategy
@@ -46,7 +47,7 @@ from zoo.runs.record import (
     write_record,
 )
 from zoo.recipe.task import Task
-from zoo.runs.trained import Report, Training, train_recipe
+from zoo.runs.training import Report, Training, train_recipe
 from zoo.tuning import Search, read_search, search
 from zoo.tuning.outcome import write_outcome
 from zoo.runs.verification import Check
@@ -101,9 +102,8 @@ def find_learning_rate(
     """
     recipe, out, dataset = _prepared(recipe, out)
     task = recipe.task.adapted(dataset.train.y)
-    keras.backend.clear_session()
     curve = rate_curve(
-        recipe.build(dataset),
+        in_new_session(lambda: recipe.build(dataset)),
         (dataset.train.x, task.encode(dataset.train.y)),
         batch_size=recipe.batch_size,
         sample_weight=recipe.sample_weights(dataset),
