@@ -1,6 +1,6 @@
-"""Where recipes and released files are, and how one is found, shown, started and loaded.
+"""Recipes and released files: where they are, and how to list, show, create and load them.
 
-Listing and showing read file names, docstrings and records; they execute no recipe and need no TensorFlow.
+Listing and showing read file names, docstrings and records. They execute no recipe and need no TensorFlow.
 """
 
 import ast
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 
 
 def folder(name: str) -> Path:
-    """`recipes`, `saved_models` or `tflite`: inside the package where a wheel put it, else in the checkout."""
+    """`recipes`, `saved_models` or `tflite`: in the package if a wheel installed it, else in the checkout."""
     package = Path(__file__).resolve().parents[1]
     return package / name if (package / name).is_dir() else package.parent / name
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One recipe of the collection: its file, what it says of itself, and its record where it is released."""
+    """One recipe of the collection: its file, its docstring, and its record if it is released."""
 
     name: str
     path: Path
     doc: str
-    task: str  # "Multiclass", say; "" where the file does not tell without being executed
+    task: str  # "Multiclass", say; "" if only executing the file could tell
     record: dict[str, Any] | None = field(repr=False)
 
     @property
@@ -53,7 +53,7 @@ class Entry:
 
     @property
     def file(self) -> dict[str, Any] | None:
-        """The record of the one released file that lists show: in int8, or else the smallest."""
+        """The record of the released file that lists show: int8, or else the smallest."""
         files = self.record["files"] if self.record else {}
         return files.get("int8") or min(files.values(), key=lambda file: file["bytes"], default=None)
 
@@ -69,7 +69,7 @@ def _down(value: float | None) -> float | None:
     return None if value is None else -value
 
 
-# What lists are sorted by, the first entry having the least of it; None goes to the end.
+# Keys for sorting, least first; None comes last.
 ORDERS: dict[str, Callable[[Entry, dict[str, Any]], Any]] = {
     "name": lambda entry, file: entry.name,
     "task": lambda entry, file: entry.task or None,
@@ -90,12 +90,12 @@ def list_recipes(
     Args:
         pattern: of the name, with `*` and `?` as in a shell: "digits*".
         task: "Binary", "Multiclass", "Multilabel", "Regression" or "Forecasting", in any case.
-        max_bytes: only those that are released in a file of at most so many bytes.
-        sort: "name", "task", "accuracy" or "auc" (the best first), "mae", "bytes", "latency", "parameters"; figures
-            are those of `Entry.file`, and recipes without the figure come last.
+        max_bytes: only recipes with a released file of at most this size.
+        sort: "name", "task", "accuracy" or "auc" (the best first), "mae", "bytes", "latency", "parameters", of
+            `Entry.file`; recipes without the figure come last.
 
     Raises:
-        ValueError: no such task or order, with the nearest one; max_bytes below 1.
+        ValueError: unknown task or order; max_bytes below 1.
     """
     if task is not None:
         task = {name.lower(): name for name in TASKS}.get(str(task).lower(), task)
@@ -112,11 +112,11 @@ def list_recipes(
         and (max_bytes is None or (entry.file is not None and _smallest(entry) <= max_bytes))
     ]
 
-    def place(entry: Entry) -> tuple[bool, Any]:
+    def key(entry: Entry) -> tuple[bool, Any]:
         value = ORDERS[sort](entry, entry.file or {})
         return value is None, 0 if value is None else value
 
-    return sorted(kept, key=place)
+    return sorted(kept, key=key)
 
 
 def _smallest(entry: Entry) -> int:
@@ -126,10 +126,10 @@ def _smallest(entry: Entry) -> int:
 def load(name: str) -> "keras.Model":
     """The released Keras model of a recipe, with its weights, uncompiled.
 
-    It ends in linear logits; what the exported files put behind them is `load_tflite(name)`'s.
+    It ends in linear logits; the files of `load_tflite(name)` add a softmax or the like.
 
     Raises:
-        LookupError: no such recipe, with the nearest name, or one that is not released, with how to make it.
+        LookupError: no such recipe, or it is not released.
         ImportError: without TensorFlow.
     """
     path = folder("saved_models") / released(name).name / "model.keras"
@@ -144,17 +144,17 @@ def load(name: str) -> "keras.Model":
 
 
 def load_tflite(name: str, precision: str = "int8", *, num_threads: int = 1) -> "Runner":
-    """A released .tflite file of a recipe, ready to be asked; needs no TensorFlow.
+    """A runner of a released .tflite file; needs no TensorFlow.
 
     Raises:
-        LookupError: no such recipe, with the nearest name, one that is not released, or not in this precision.
+        LookupError: no such recipe, or it is not released, or not in this precision.
     """
     entry = released(name)
     assert entry.record is not None
     if precision not in entry.record["files"]:
         raise NotFound(
-            f"{name} is not released in {precision!r} but in {', '.join(entry.record['files'])}; another one comes "
-            "from its recipe's `precisions`"
+            f"{name} is released in {', '.join(entry.record['files'])}, not in {precision!r}; "
+            "zoo.export makes other precisions"
         )
     from zoo.deploy import Runner
 
@@ -162,11 +162,10 @@ def load_tflite(name: str, precision: str = "int8", *, num_threads: int = 1) -> 
 
 
 def released(name: str) -> Entry:
-    """A released recipe. Raises LookupError where there is none of the name, with the nearest, or it has no release."""
+    """A released recipe. Raises LookupError if there is none of this name or it is not released."""
     entry = show(name)
     if entry.record is None:
-        made = f"runs/{entry.name}/, where zoo.Runner and keras.saving.load_model find it"
-        raise NotFound(f"{name} is not released; `zoo run {name}` makes it in {made}")
+        raise NotFound(f"{name} is not released; `zoo run {name}` trains it into runs/{entry.name}/")
     return entry
 
 
@@ -176,7 +175,7 @@ def show(recipe: str | Path) -> Entry:
 
 
 def find(recipe: str | Path) -> Path:
-    """Path of a recipe's file. Raises LookupError, with the nearest name, where there is none."""
+    """Path of a recipe's file. Raises LookupError, with the nearest name, if there is none."""
     text = str(recipe)
     if text.endswith(".py"):
         if not Path(text).is_file():
@@ -188,17 +187,17 @@ def find(recipe: str | Path) -> Path:
     names = [p.stem for p in sorted(folder("recipes").glob("[!_]*.py"))]
     near = difflib.get_close_matches(text, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}."
-    raise NotFound(f"there is no recipe {text!r}; {hint} A recipe of your own is named by its path, with .py")
+    raise NotFound(f"there is no recipe {text!r}; {hint} Give a recipe of your own as a path that ends in .py")
 
 
 def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
-    """Executes a recipe's file and gives its `RECIPE`, named after the file."""
+    """Executes a recipe's file and returns its `RECIPE`, named after the file."""
     if not isinstance(recipe, str | Path):
         return recipe
     path = find(recipe)
     if not re.fullmatch(r"[A-Za-z]\w*", path.stem):
         raise InvalidValue(
-            f"recipe file {path.name}: the name must be letters, digits and _ so that files can carry it"
+            f"recipe file {path.name}: the name must be letters, digits and _: exported files are named after it"
         )
     spec = importlib.util.spec_from_file_location(f"zoo_recipe_{path.stem}", path)
     assert spec is not None and spec.loader is not None
@@ -216,7 +215,7 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
 
 
 def new(name: str, into: str | Path = ".") -> Path:
-    """Writes `<name>.py`, a recipe to start from. Raises FileExistsError rather than overwrite one."""
+    """Writes `<name>.py`, a recipe to start from. Raises FileExistsError if it exists."""
     if not re.fullmatch(r"[A-Za-z]\w*", name):
         raise InvalidValue(
             f"name={name!r} must be letters, digits and _, such as my_data_cnn: files are named after it"

@@ -1,4 +1,4 @@
-"""Optimizers by name or as objects, and the space that a search draws them from. Schedules are in zoo/schedules.py."""
+"""Optimizers by name or as objects, and the spaces that a search draws them from."""
 
 import math
 from collections.abc import Callable
@@ -35,35 +35,29 @@ def make_optimizer(
     steps: int = 0,
     epochs: int = 1,
 ) -> keras.optimizers.Optimizer:
-    """A new Keras optimizer. None is always Keras' own default.
+    """A new Keras optimizer. None is Keras' own default.
 
     Args:
-        optimizer: "sgd", "adam", "adamw", "rmsprop" or "adagrad"; or a Keras optimizer, which is a pattern: it is not
-            used itself, and brings all its settings, so that of those below only the schedule may be given.
+        optimizer: "sgd", "adam", "adamw", "rmsprop" or "adagrad"; or a Keras optimizer, which is copied with all its
+            settings: of those below only the schedule may be given with it.
         learning_rate: constant, or the peak of the schedule.
         momentum: of "sgd" and "rmsprop"; the others have none.
-        nesterov: whether the momentum of "sgd" is Nesterov's (1983); with a momentum it is, unless False is given.
-        weight_decay: what each step takes of every weight, times the learning rate (I. Loshchilov and F. Hutter, 2019).
-        clipnorm, global_clipnorm, clipvalue: at most one of these limits the gradient: the norm of each weight's, the
-            norm of all together, or each component.
+        nesterov: whether the momentum of "sgd" is Nesterov's (1983); True by default if there is a momentum.
+        weight_decay: fraction of every weight that a step subtracts, times the learning rate (I. Loshchilov and
+            F. Hutter, 2019).
+        clipnorm, global_clipnorm, clipvalue: at most one of them, the limit of the gradient: of each weight's norm, of
+            the norm of all together, or of each component.
         ema_momentum: keeps a running average of the weights, `ema_momentum * average + (1 - ema_momentum) * weights`
-            after each step (B. Polyak, 1992); validation and the trained model then have the averaged weights.
+            after each step (B. Polyak, 1992); validation and the trained model have the averaged weights.
         schedule: name or object of `zoo.schedules`; constant by default.
         steps, epochs: of the training, for the schedule.
 
     Raises:
         ValueError, TypeError: a bad value, or settings that contradict each other.
     """
-    settings = {
-        "learning_rate": learning_rate,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "weight_decay": weight_decay,
-        "clipnorm": clipnorm,
-        "global_clipnorm": global_clipnorm,
-        "clipvalue": clipvalue,
-        "ema_momentum": ema_momentum,
-    }
+    clipping = {"clipnorm": clipnorm, "global_clipnorm": global_clipnorm, "clipvalue": clipvalue}
+    momenta = {"momentum": momentum, "nesterov": nesterov, "ema_momentum": ema_momentum}
+    settings = {"learning_rate": learning_rate, "weight_decay": weight_decay, **momenta, **clipping}
     if isinstance(optimizer, keras.optimizers.Optimizer):
         for name, value in settings.items():
             if value is not None:
@@ -78,11 +72,11 @@ def make_optimizer(
     check_choice("optimizer", optimizer, OPTIMIZERS)
     if learning_rate is None:
         raise InvalidValue(f"learning_rate=None with optimizer={optimizer!r}: give a number above 0")
-    for name in ("learning_rate", "clipnorm", "global_clipnorm", "clipvalue"):
+    for name in ("learning_rate", *clipping):
         _check_positive(name, settings[name])
     rate = schedule_of(schedule or "constant").rate(float(learning_rate), steps, epochs)
     return OPTIMIZERS[optimizer](
-        rate, **_momentum(optimizer, momentum, nesterov), **_clipping(settings), **_decay(weight_decay, ema_momentum)
+        rate, **_momentum(optimizer, momentum, nesterov), **_clipping(clipping), **_decay(weight_decay, ema_momentum)
     )
 
 
@@ -119,8 +113,8 @@ def _momentum(optimizer: str, momentum: float | None, nesterov: bool | None) -> 
     return {"momentum": momentum, "nesterov": nesterov is not False} if optimizer == "sgd" else {"momentum": momentum}
 
 
-def _clipping(settings: dict[str, Any]) -> dict[str, float]:
-    given = {k: settings[k] for k in ("clipnorm", "global_clipnorm", "clipvalue") if settings[k] is not None}
+def _clipping(clipping: dict[str, float | None]) -> dict[str, float]:
+    given = {name: value for name, value in clipping.items() if value is not None}
     if len(given) > 1:
         raise InvalidValue(
             f"{' and '.join(f'{k}={v}' for k, v in given.items())}: give one of them; Keras clips by one"
@@ -160,26 +154,26 @@ def optimizer_space(hp: Any) -> dict[str, Any]:
         "learning_rate": hp.Float("learning_rate", 1e-4, 1e-1, sampling="log"),
         "momentum": None,
     }
-    # The scope is entered in every draw, because that is how KerasTuner learns of it. RMSprop goes without momentum:
-    # it would multiply steps that are of the size of the learning rate already by ten to a hundred.
+    # Every draw enters the scope: KerasTuner discovers it that way. RMSprop has no momentum here: it would multiply
+    # steps that already have the size of the learning rate by ten to a hundred.
     with hp.conditional_scope("optimizer", ["sgd"]):
         if fields["optimizer"] == "sgd":
             fields["momentum"] = hp.Float("momentum", 0.9, 0.99)
         else:
-            fields["nesterov"] = None  # a recipe's own may say how SGD does it
+            fields["nesterov"] = None  # the recipe's own value is for SGD
     return fields
 
 
 def narrow_space(hp: Any) -> dict[str, Any]:
-    """For a dozen trials: as `optimizer_space`, but each optimizer draws from the thirty-fold around its usual rates.
+    """For a dozen trials: `optimizer_space` with a factor of thirty around the usual learning rates.
 
-    Nesterov's SGD wants rates some ten times those of the adaptive optimizers, so each has a range of its own.
+    Nesterov's SGD needs rates about ten times those of the adaptive optimizers, so that each has its own range.
     """
     fields: dict[str, Any] = {
         "optimizer": hp.Choice("optimizer", ["sgd", "adam", "adamw", "rmsprop"]),
         "momentum": None,
     }
-    # Both scopes are entered in every draw, because that is how KerasTuner learns of them.
+    # Every draw enters both scopes: KerasTuner discovers them that way.
     with hp.conditional_scope("optimizer", ["sgd"]):
         if fields["optimizer"] == "sgd":
             fields["learning_rate"] = hp.Float("sgd_learning_rate", 1e-2, 3e-1, sampling="log")
@@ -191,12 +185,12 @@ def narrow_space(hp: Any) -> dict[str, Any]:
 
 
 def decay_space(hp: Any) -> dict[str, Any]:
-    """AdamW with weight decay, or SGD with momentum, whose steps are larger: for networks that learn pictures.
+    """AdamW with weight decay, or SGD with momentum: for networks that learn images.
 
-    Rates are those of trials that take as many epochs as the training: few epochs would favour higher ones.
+    The rates are for trials with as many epochs as the training: with few epochs, higher rates score better.
     """
     fields: dict[str, Any] = {"optimizer": hp.Choice("optimizer", ["adamw", "sgd"]), "momentum": None}
-    # Both scopes are entered in every draw, because that is how KerasTuner learns of them.
+    # Every draw enters both scopes: KerasTuner discovers them that way.
     with hp.conditional_scope("optimizer", ["adamw"]):
         if fields["optimizer"] == "adamw":
             fields["learning_rate"] = hp.Float("learning_rate", 1e-3, 1e-2, sampling="log")

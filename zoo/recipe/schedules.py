@@ -1,7 +1,7 @@
-"""Learning-rate schedules: how the rate goes over a training, each with its settings.
+"""Learning-rate schedules, each with its settings.
 
 A recipe names one, `schedule="step"`, or gives it with settings of its own, `schedule=zoo.schedules.Step(every=5)`.
-The rate is `learning_rate` times the schedule's factor; steps are counted by the optimizer, one a batch.
+The rate is `learning_rate` times the schedule's factor. The optimizer counts steps, one a batch.
 """
 
 import abc
@@ -24,10 +24,10 @@ class Schedule(abc.ABC):
 
     @abc.abstractmethod
     def rate(self, peak: float, steps: int, epochs: int) -> Rate:
-        """What a Keras optimizer takes: the rate by step, where `peak` is the largest and epochs make up the steps."""
+        """The rate by step, as a Keras optimizer takes it; `peak` is the largest, `steps` those of all epochs."""
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
-        """New ones for one training, where the rate depends on how that goes."""
+        """New callbacks for one training, if the rate depends on its progress."""
         return []
 
 
@@ -43,7 +43,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """The rate times `factor` every `every` epochs, and constant in between."""
+    """Multiplies the rate by `factor` every `every` epochs; constant in between."""
 
     factor: float = 0.5
     every: int = 10
@@ -62,7 +62,7 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """The rate times `factor` every `every` epochs, and a little less with each step on the way."""
+    """Multiplies the rate by `factor` over `every` epochs, a little with each step."""
 
     factor: float = 0.9
     every: int = 1
@@ -79,10 +79,9 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Up to the peak in a line, over the fraction `warmup` of all steps, then down to zero along a half cosine.
+    """Linear warm-up to the peak over the fraction `warmup` of all steps, then a half cosine down to zero.
 
-    Source: I. Loshchilov and F. Hutter, SGDR, ICLR 2017, without its restarts; the warm-up is that of P. Goyal et al.,
-    2017.
+    Source: I. Loshchilov and F. Hutter, SGDR, ICLR 2017, without its restarts; warm-up: P. Goyal et al., 2017.
     """
 
     warmup: float = 0.1
@@ -102,14 +101,14 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """In a line from `start` times the peak up to the peak, back in as many steps, and in the rest down to zero.
+    """Linear from `start` times the peak up to the peak, back in as many steps, then down to zero.
 
-    Source: L. Smith, A disciplined approach to neural network hyper-parameters, 2018. There momentum goes the other
-    way at the same time; here it stays as it is, because Keras' optimizers hold it as a number.
+    Source: L. Smith, A disciplined approach to neural network hyper-parameters, 2018. There momentum moves the other
+    way at the same time; here it is constant, because Keras' optimizers hold it as a number.
 
     Attributes:
         start: the first rate, as a fraction of the peak.
-        rest: fraction of all steps that are left for the end, after the cycle.
+        rest: fraction of all steps after the cycle, for the way down to zero.
     """
 
     start: float = 0.1
@@ -128,10 +127,10 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class Plateau(Schedule):
-    """The rate times `factor` whenever the validation loss was no smaller for `patience` epochs; Keras' own callback.
+    """Multiplies the rate by `factor` when the validation loss has not improved for `patience` epochs, as Keras does.
 
     Attributes:
-        smallest: the rate is not taken below this.
+        smallest: the least rate.
     """
 
     factor: float = 0.5
@@ -157,7 +156,7 @@ SCHEDULES: dict[str, type[Schedule]] = {s.name: s for s in (Constant, Step, Expo
 
 
 def schedule_of(value: str | Schedule) -> Schedule:
-    """A schedule by its name, with default settings, or as it was given."""
+    """A schedule by its name, with default settings, or the object that was given."""
     if isinstance(value, Schedule):
         return value
     if not isinstance(value, str):
@@ -168,7 +167,7 @@ def schedule_of(value: str | Schedule) -> Schedule:
 
 @keras.saving.register_keras_serializable("zoo")
 class Lines(keras.optimizers.schedules.LearningRateSchedule):
-    """Straight lines between rates at given steps; the last rate from there on."""
+    """Linear between rates at given steps; constant after the last."""
 
     def __init__(self, steps, rates):
         super().__init__()
@@ -177,7 +176,7 @@ class Lines(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         step = keras.ops.cast(step, "float32")
         rate = keras.ops.full((), self.rates[-1], "float32")
-        # From the last piece to the first, so that the one that holds the step has the last word.
+        # From the last piece to the first, so that the piece that contains the step is applied last.
         for i in reversed(range(len(self.steps) - 1)):
             first, last = self.steps[i], self.steps[i + 1]
             line = self.rates[i] + (step - first) / max(last - first, 1e-9) * (self.rates[i + 1] - self.rates[i])

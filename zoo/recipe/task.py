@@ -9,7 +9,7 @@ from typing import ClassVar
 import keras
 import numpy as np
 
-from zoo.base.checks import check_choice, check_size, is_real, is_whole
+from zoo.base.checks import check_choice, check_rate, check_size, is_whole
 from zoo.base.errors import InvalidValue
 from zoo.models.augment import SoftBinaryAccuracy
 
@@ -94,11 +94,6 @@ class Task(abc.ABC):
         return a - b if self.larger_is_better else b - a
 
 
-def _check_smoothing(value: float) -> None:
-    if not is_real(value) or not 0 <= value < 1:
-        raise InvalidValue(f"label_smoothing={value!r} must be a number in [0, 1)")
-
-
 @dataclass(frozen=True)
 class Multiclass(Task):
     """One of `num_classes` classes; the file returns probabilities (softmax).
@@ -122,7 +117,7 @@ class Multiclass(Task):
     def __post_init__(self) -> None:
         if not is_whole(self.num_classes, 2):
             raise InvalidValue(f"num_classes={self.num_classes!r} must be a whole number of at least 2")
-        _check_smoothing(self.label_smoothing)
+        check_rate("label_smoothing", self.label_smoothing)
 
     @property
     def num_outputs(self) -> int:  # type: ignore[override]
@@ -172,8 +167,25 @@ class Multiclass(Task):
         return self.soft or self.label_smoothing > 0
 
 
+class Sigmoids(Task):
+    """Each output is the logit of an independent probability."""
+
+    label_smoothing: float
+    soft: bool
+
+    def loss_function(self):
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+
+    def metrics(self):
+        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
+        return [accuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half; over all outputs
+
+    def output(self):
+        return keras.layers.Activation("sigmoid", name=self.output_name)
+
+
 @dataclass(frozen=True)
-class Binary(Task):
+class Binary(Sigmoids):
     """Two classes; targets are 0 and 1. The file returns the probability of 1 (sigmoid).
 
     Attributes:
@@ -190,17 +202,7 @@ class Binary(Task):
     has_classes = True
 
     def __post_init__(self) -> None:
-        _check_smoothing(self.label_smoothing)
-
-    def loss_function(self):
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
-
-    def metrics(self):
-        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
-        return [accuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half
-
-    def output(self):
-        return keras.layers.Activation("sigmoid", name=self.output_name)
+        check_rate("label_smoothing", self.label_smoothing)
 
     def per_sample(self, y, outputs):
         return (self.decide(outputs) == y.reshape(-1)).astype(float)
@@ -228,7 +230,7 @@ class Binary(Task):
 
 
 @dataclass(frozen=True)
-class Multilabel(Task):
+class Multilabel(Sigmoids):
     """Any of `num_labels` independent labels; targets are 0 and 1, (n, num_labels).
 
     The file returns the probability of each label (sigmoid). The score is the mean accuracy of the labels, which is one
@@ -249,21 +251,11 @@ class Multilabel(Task):
 
     def __post_init__(self) -> None:
         check_size("num_labels", self.num_labels)
-        _check_smoothing(self.label_smoothing)
+        check_rate("label_smoothing", self.label_smoothing)
 
     @property
     def num_outputs(self) -> int:  # type: ignore[override]
         return self.num_labels
-
-    def loss_function(self):
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
-
-    def metrics(self):
-        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
-        return [accuracy(threshold=0.0, name="accuracy")]  # over all labels
-
-    def output(self):
-        return keras.layers.Activation("sigmoid", name=self.output_name)
 
     def per_sample(self, y, outputs):
         return (self.decide(outputs) == y).mean(axis=1)
