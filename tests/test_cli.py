@@ -77,7 +77,7 @@ BAD = [
     (["run", "nowhere.py"], "there is no recipe file nowhere.py"),
     (["verify", "digits_cn"], "did you mean digits_cnn?"),
     (["reproduce", "digits_cn"], "did you mean digits_cnn?"),
-    (["reproduce", "nan.py"], "nan.py is not released; `zoo run nan.py` makes it in runs/nan/"),
+    (["reproduce", "nan.py"], "nan.py is not released; `zoo run nan.py` trains it into runs/nan/"),
     (["reproduce", "digits_fnn", "--seeds", "0"], "seeds=0 must be at least 1"),
     (["list", "--sort", "byte"], "sort='byte' is not known; did you mean 'bytes'?"),
     (["summary", "digits_cn"], "did you mean digits_cnn?"),

@@ -61,25 +61,22 @@ class Entry:
 TASKS = ("Binary", "Multiclass", "Multilabel", "Regression", "Forecasting")
 
 
-def _scored(entry: Entry, file: dict[str, Any], name: str) -> float | None:
-    return file["score"] if entry.record and entry.record["score_name"].endswith(name) else None
+def _scored(entry: Entry, name: str) -> float | None:
+    return entry.file["score"] if entry.file and (entry.record or {})["score_name"].endswith(name) else None
 
 
-def _down(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-# Keys for sorting, least first; None comes last.
-ORDERS: dict[str, Callable[[Entry, dict[str, Any]], Any]] = {
-    "name": lambda entry, file: entry.name,
-    "task": lambda entry, file: entry.task or None,
-    "accuracy": lambda entry, file: _down(_scored(entry, file, "accuracy")),  # the best first
-    "auc": lambda entry, file: _down(file.get("auc")),
-    "mae": lambda entry, file: _scored(entry, file, "mae"),
-    "bytes": lambda entry, file: file.get("bytes"),
-    "latency": lambda entry, file: file.get("latency_us"),
-    "parameters": lambda entry, file: (entry.record or {}).get("parameters"),
+# Keys for sorting, least first except in BEST_FIRST; None comes last.
+ORDERS: dict[str, Callable[[Entry], Any]] = {
+    "name": lambda entry: entry.name,
+    "task": lambda entry: entry.task or None,
+    "accuracy": lambda entry: _scored(entry, "accuracy"),
+    "auc": lambda entry: (entry.file or {}).get("auc"),
+    "mae": lambda entry: _scored(entry, "mae"),
+    "bytes": lambda entry: (entry.file or {}).get("bytes"),
+    "latency": lambda entry: (entry.file or {}).get("latency_us"),
+    "parameters": lambda entry: (entry.record or {}).get("parameters"),
 }
+BEST_FIRST = ("accuracy", "auc")
 
 
 def list_recipes(
@@ -103,24 +100,17 @@ def list_recipes(
     if max_bytes is not None:
         check_size("max_bytes", max_bytes)
     check_choice("sort", sort, ORDERS)
-    entries = [_entry(path) for path in sorted(folder("recipes").glob("[!_]*.py"))]
-    kept = [
-        entry
-        for entry in entries
-        if fnmatch.fnmatchcase(entry.name, pattern)
-        and task in (None, entry.task)
-        and (max_bytes is None or (entry.file is not None and _smallest(entry) <= max_bytes))
-    ]
+
+    def fits(entry: Entry) -> bool:
+        sizes = [file["bytes"] for file in (entry.record or {"files": {}})["files"].values()]
+        return max_bytes is None or min(sizes, default=max_bytes + 1) <= max_bytes
 
     def key(entry: Entry) -> tuple[bool, Any]:
-        value = ORDERS[sort](entry, entry.file or {})
-        return value is None, 0 if value is None else value
+        value = ORDERS[sort](entry)
+        return value is None, 0 if value is None else -value if sort in BEST_FIRST else value
 
-    return sorted(kept, key=key)
-
-
-def _smallest(entry: Entry) -> int:
-    return min(file["bytes"] for file in (entry.record or {})["files"].values())
+    paths = (path for path in sorted(folder("recipes").glob("[!_]*.py")) if fnmatch.fnmatchcase(path.stem, pattern))
+    return sorted((entry for entry in map(_entry, paths) if task in (None, entry.task) and fits(entry)), key=key)
 
 
 def load(name: str) -> "keras.Model":
@@ -134,7 +124,7 @@ def load(name: str) -> "keras.Model":
     """
     path = folder("saved_models") / released(name).name / "model.keras"
     try:
-        import zoo.models  # noqa: F401  (registers the layers that the file may hold)
+        import zoo.models  # noqa: F401  (registers its layers)
         from zoo.exporting.conversion import load_keras
     except ModuleNotFoundError as error:
         raise MissingPackage(

@@ -1,12 +1,11 @@
 """Optimizers by name or as objects, and the spaces that a search draws them from."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from zoo.base.checks import check_choice, is_real
+from zoo.base.checks import check_choice, check_number
 from zoo.base.errors import InvalidType, InvalidValue
 from zoo.recipe.schedules import Schedule, schedule_of
 
@@ -17,7 +16,12 @@ OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     "rmsprop": keras.optimizers.RMSprop,
     "adagrad": keras.optimizers.Adagrad,
 }
-WITH_MOMENTUM = ("sgd", "rmsprop")
+CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
+RANGES: dict[str, dict[str, float]] = {
+    **{name: {"above": 0} for name in ("learning_rate", *CLIPPING)},
+    **{name: {"least": 0, "below": 1} for name in ("momentum", "ema_momentum")},
+    "weight_decay": {"least": 0},
+}
 
 
 def make_optimizer(
@@ -55,16 +59,16 @@ def make_optimizer(
     Raises:
         ValueError, TypeError: a bad value, or settings that contradict each other.
     """
-    clipping = {"clipnorm": clipnorm, "global_clipnorm": global_clipnorm, "clipvalue": clipvalue}
-    momenta = {"momentum": momentum, "nesterov": nesterov, "ema_momentum": ema_momentum}
-    settings = {"learning_rate": learning_rate, "weight_decay": weight_decay, **momenta, **clipping}
+    settings: dict[str, Any] = {"learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov}
+    settings |= {"weight_decay": weight_decay, "ema_momentum": ema_momentum}
+    settings |= zip(CLIPPING, (clipnorm, global_clipnorm, clipvalue), strict=True)
+    given = {name: value for name, value in settings.items() if value is not None}
     if isinstance(optimizer, keras.optimizers.Optimizer):
-        for name, value in settings.items():
-            if value is not None:
-                raise InvalidValue(
-                    f"{name}={value!r} with optimizer={type(optimizer).__name__}(...); give it to that object"
-                )
-        return _from_pattern(optimizer, schedule, steps, epochs)
+        for name, value in given.items():
+            raise InvalidValue(
+                f"{name}={value!r} with optimizer={type(optimizer).__name__}(...); give it to that object"
+            )
+        return _copied(optimizer, schedule, steps, epochs)
     if not isinstance(optimizer, str):
         raise InvalidType(
             f"optimizer={optimizer!r} must be a name such as 'adam' or an object such as keras' Adam(1e-3)"
@@ -72,15 +76,23 @@ def make_optimizer(
     check_choice("optimizer", optimizer, OPTIMIZERS)
     if learning_rate is None:
         raise InvalidValue(f"learning_rate=None with optimizer={optimizer!r}: give a number above 0")
-    for name in ("learning_rate", *clipping):
-        _check_positive(name, settings[name])
-    rate = schedule_of(schedule or "constant").rate(float(learning_rate), steps, epochs)
-    return OPTIMIZERS[optimizer](
-        rate, **_momentum(optimizer, momentum, nesterov), **_clipping(clipping), **_decay(weight_decay, ema_momentum)
-    )
+    _check_momentum(optimizer, momentum, nesterov)
+    for name, limits in RANGES.items():
+        if name in given:
+            check_number(name, given[name], **limits)
+    clipping = [f"{name}={given[name]}" for name in CLIPPING if name in given]
+    if len(clipping) > 1:
+        raise InvalidValue(f"{' and '.join(clipping)}: give one of them; Keras clips by one")
+    rate = schedule_of(schedule or "constant").rate(float(given.pop("learning_rate")), steps, epochs)
+    given.pop("nesterov", None)
+    if "momentum" in given and optimizer == "sgd":
+        given["nesterov"] = nesterov is not False
+    if "ema_momentum" in given:
+        given["use_ema"] = True
+    return OPTIMIZERS[optimizer](rate, **given)
 
 
-def _from_pattern(
+def _copied(
     pattern: keras.optimizers.Optimizer, schedule: str | Schedule | None, steps: int, epochs: int
 ) -> keras.optimizers.Optimizer:
     config = pattern.get_config()
@@ -94,50 +106,15 @@ def _from_pattern(
     return type(pattern).from_config(config)
 
 
-def _momentum(optimizer: str, momentum: float | None, nesterov: bool | None) -> dict[str, Any]:
+def _check_momentum(optimizer: str, momentum: float | None, nesterov: bool | None) -> None:
     if nesterov is not None and not isinstance(nesterov, bool):
         raise InvalidType(f"nesterov={nesterov!r} must be True, False or None")
     if nesterov and optimizer != "sgd":
         raise InvalidValue(f"nesterov=True with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'")
+    if momentum is not None and optimizer not in ("sgd", "rmsprop"):
+        raise InvalidValue(f"momentum={momentum} with {optimizer=}, which has none; leave it out or use 'sgd'")
     if nesterov and not momentum:
         raise InvalidValue(f"nesterov=True with momentum={momentum}: it is a form of momentum; give that too")
-    if momentum is None:
-        return {}
-    if optimizer not in WITH_MOMENTUM:
-        raise InvalidValue(
-            f"momentum={momentum} with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'"
-        )
-    if not is_real(momentum) or not 0 <= momentum < 1:
-        raise InvalidValue(f"momentum={momentum!r} must lie in [0, 1)")
-    momentum = float(momentum)
-    return {"momentum": momentum, "nesterov": nesterov is not False} if optimizer == "sgd" else {"momentum": momentum}
-
-
-def _clipping(clipping: dict[str, float | None]) -> dict[str, float]:
-    given = {name: value for name, value in clipping.items() if value is not None}
-    if len(given) > 1:
-        raise InvalidValue(
-            f"{' and '.join(f'{k}={v}' for k, v in given.items())}: give one of them; Keras clips by one"
-        )
-    return given
-
-
-def _decay(weight_decay: float | None, ema_momentum: float | None) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if weight_decay is not None:
-        if not is_real(weight_decay) or not 0 <= weight_decay < math.inf:
-            raise InvalidValue(f"weight_decay={weight_decay!r} must be a number of at least 0")
-        options["weight_decay"] = weight_decay
-    if ema_momentum is not None:
-        if not is_real(ema_momentum) or not 0 <= ema_momentum < 1:
-            raise InvalidValue(f"ema_momentum={ema_momentum!r} must lie in [0, 1)")
-        options |= {"use_ema": True, "ema_momentum": ema_momentum}
-    return options
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if value is not None and not (is_real(value) and 0 < float(value) < math.inf):
-        raise InvalidValue(f"{name}={value!r} must be a number above 0")
 
 
 def optimizer_space(hp: Any) -> dict[str, Any]:

@@ -5,14 +5,13 @@ The rate is `learning_rate` times the schedule's factor. The optimizer counts st
 """
 
 import abc
-import math
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import keras
 
-from zoo.base.checks import check_choice, check_size, is_real
-from zoo.base.errors import InvalidType, InvalidValue
+from zoo.base.checks import check_choice, check_number, check_rate, check_size
+from zoo.base.errors import InvalidType
 
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
@@ -49,32 +48,26 @@ class Step(Schedule):
     every: int = 10
 
     name = "step"
+    staircase = True
 
     def __post_init__(self) -> None:
-        _check_fraction("factor", self.factor)
+        check_number("factor", self.factor, above=0, below=1)
         check_size("every", self.every)
 
     def rate(self, peak, steps, epochs):
-        return keras.optimizers.schedules.ExponentialDecay(
-            peak, self.every * _in_an_epoch(steps, epochs), self.factor, staircase=True
-        )
+        every = self.every * max(1, steps // epochs)
+        return keras.optimizers.schedules.ExponentialDecay(peak, every, self.factor, staircase=self.staircase)
 
 
 @dataclass(frozen=True)
-class Exponential(Schedule):
+class Exponential(Step):
     """Multiplies the rate by `factor` over `every` epochs, a little with each step."""
 
     factor: float = 0.9
     every: int = 1
 
     name = "exponential"
-
-    def __post_init__(self) -> None:
-        _check_fraction("factor", self.factor)
-        check_size("every", self.every)
-
-    def rate(self, peak, steps, epochs):
-        return keras.optimizers.schedules.ExponentialDecay(peak, self.every * _in_an_epoch(steps, epochs), self.factor)
+    staircase = False
 
 
 @dataclass(frozen=True)
@@ -89,8 +82,7 @@ class Cosine(Schedule):
     name = "cosine"
 
     def __post_init__(self) -> None:
-        if not is_real(self.warmup) or not 0 <= self.warmup < 1:
-            raise InvalidValue(f"warmup={self.warmup!r} must be a number in [0, 1): a fraction of all steps")
+        check_rate("warmup", self.warmup)
 
     def rate(self, peak, steps, epochs):
         if self.warmup == 0:
@@ -117,8 +109,8 @@ class OneCycle(Schedule):
     name = "one_cycle"
 
     def __post_init__(self) -> None:
-        _check_fraction("start", self.start)
-        _check_fraction("rest", self.rest)
+        check_number("start", self.start, above=0, below=1)
+        check_number("rest", self.rest, above=0, below=1)
 
     def rate(self, peak, steps, epochs):
         cycle = steps * (1 - self.rest)
@@ -140,10 +132,9 @@ class Plateau(Schedule):
     name = "plateau"
 
     def __post_init__(self) -> None:
-        _check_fraction("factor", self.factor)
+        check_number("factor", self.factor, above=0, below=1)
         check_size("patience", self.patience)
-        if not is_real(self.smallest) or not 0 <= self.smallest < math.inf:
-            raise InvalidValue(f"smallest={self.smallest!r} must be a number of at least 0")
+        check_number("smallest", self.smallest, 0)
 
     def rate(self, peak, steps, epochs):
         return peak
@@ -185,12 +176,3 @@ class Lines(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"steps": list(self.steps), "rates": list(self.rates)}
-
-
-def _in_an_epoch(steps: int, epochs: int) -> int:
-    return max(1, steps // epochs)
-
-
-def _check_fraction(argument: str, value: float) -> None:
-    if not is_real(value) or not 0 < value < 1:
-        raise InvalidValue(f"{argument}={value!r} must be a number between 0 and 1")

@@ -283,10 +283,16 @@ class Values(Task):
     loss: str
     mean: tuple[float, ...] | None
     scale: tuple[float, ...] | None
+    sizes: ClassVar[tuple[str, ...]]  # names of the fields that are sizes
 
     output_name = "value"
     score_name = "mae"
     larger_is_better = False
+
+    def __post_init__(self) -> None:
+        for name in self.sizes:
+            check_size(name, getattr(self, name))
+        check_choice("loss", self.loss, VALUE_LOSSES)
 
     @property
     @abc.abstractmethod
@@ -339,9 +345,7 @@ class Regression(Values):
     mean: tuple[float, ...] | None = None
     scale: tuple[float, ...] | None = None
 
-    def __post_init__(self) -> None:
-        check_size("num_outputs", self.num_outputs)
-        check_choice("loss", self.loss, VALUE_LOSSES)
+    sizes = ("num_outputs",)
 
     @property
     def num_units(self):
@@ -373,10 +377,7 @@ class Forecasting(Values):
     mean: tuple[float, ...] | None = None
     scale: tuple[float, ...] | None = None
 
-    def __post_init__(self) -> None:
-        check_size("horizon", self.horizon)
-        check_size("num_series", self.num_series)
-        check_choice("loss", self.loss, VALUE_LOSSES)
+    sizes = ("horizon", "num_series")
 
     @property
     def num_outputs(self) -> int:  # type: ignore[override]
