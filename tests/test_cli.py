@@ -77,7 +77,7 @@ BAD = [
     (["run", "nowhere.py"], "there is no recipe file nowhere.py"),
     (["verify", "digits_cn"], "did you mean digits_cnn?"),
     (["reproduce", "digits_cn"], "did you mean digits_cnn?"),
-    (["reproduce", "nan.py"], "nan.py is not released; `zoo run nan.py` makes it in runs/nan/"),
+    (["reproduce", "nan.py"], "nan.py is not released; `zoo run nan.py` trains it into runs/nan/"),
     (["reproduce", "digits_fnn", "--seeds", "0"], "seeds=0 must be at least 1"),
     (["list", "--sort", "byte"], "sort='byte' is not known; did you mean 'bytes'?"),
     (["summary", "digits_cn"], "did you mean digits_cnn?"),
@@ -107,7 +107,7 @@ BAD = [
     (["benchmark", str(FILE), "--threads", "0"], "threads=[0] must be"),
     (["new", "my-data"], "name='my-data' must be letters"),
     (["new", "taken"], "taken.py exists already"),
-    (["run", "knob.py", "--out", "out"], "recipe knob.py, line 16: argument of zoo.models.fnn.fnn='unis'"),
+    (["run", "knob.py", "--out", "out"], "argument of zoo.models.fnn.fnn='unis'"),
     (["tune", "empty.py", "--out", "out"], "'rate' has the empty range 0.1 to 0.1"),
     (["run", "nan.py", "--out", "out"], "data set 'nan', train: x has NaN or infinite values in 1 of"),
 ]

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from zoo.models import rnn as rnn
     from zoo.models.augment import Augmentation as Augmentation
     from zoo.recipe import schedules as schedules
+    from zoo.recipe.bounds import Bounds as Bounds
+    from zoo.recipe.bounds import Limits as Limits
     from zoo.recipe.collection import list_recipes as list
     from zoo.recipe.collection import load as load
     from zoo.recipe.collection import load_tflite as load_tflite
     from zoo.recipe.collection import new as new
     from zoo.recipe.collection import show as show
-    from zoo.recipe.recipe import Bounds as Bounds
-    from zoo.recipe.recipe import Limits as Limits
     from zoo.recipe.recipe import Recipe as Recipe
     from zoo.recipe.task import Binary as Binary
     from zoo.recipe.task import Forecasting as Forecasting

@@ -22,6 +22,7 @@ from zoo.base.randomness import random_state_kept
 from zoo.base.tables import figure
 from zoo.data import Dataset
 from zoo.deploy import Runner
+from zoo.recipe.building import in_new_session
 from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import Recipe
 from zoo.runs.baselines import Baselines, baselines
@@ -29,7 +30,7 @@ from zoo.runs.export import export_recipe
 from zoo.runs.exporting import Export
 from zoo.runs.kinds import KINDS, Plan, look
 from zoo.runs.report import best_baseline, not_won
-from zoo.runs.trained import train_recipe
+from zoo.runs.training import train_recipe
 from zoo.runs.tune import search_recipe
 from zoo.training.loop import fit as train_model
 from zoo.tuning import Search
@@ -240,7 +241,7 @@ def _epoch_seconds(recipe: Recipe, dataset: Dataset) -> tuple[float, float, floa
     start, computed = time.monotonic(), time.process_time()
     x = dataset.train.x[:count]
     small = dataset.thinned(count) if count < len(dataset.train.x) else dataset
-    model, clock = recipe.build(small), _Clock()
+    model, clock = in_new_session(lambda: recipe.build(small)), _Clock()
     train_model(
         model, (np.asarray(x), task.encode(dataset.train.y[:count])), epochs=2, batch_size=recipe.batch_size,
         callbacks=[clock],

@@ -20,7 +20,7 @@ from zoo.runs.export import export_recipe
 from zoo.runs.exporting import Export
 from zoo.runs.prepare import prepared
 from zoo.runs.record import write_record
-from zoo.runs.trained import train_recipe
+from zoo.runs.training import train_recipe
 from zoo.runs.tune import search_recipe
 from zoo.runs.verification import Check
 from zoo.tuning import Search

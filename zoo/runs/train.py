@@ -9,7 +9,7 @@ from zoo.base.progress import Report
 from zoo.base.randomness import random_state_kept
 from zoo.recipe.recipe import Recipe
 from zoo.runs.prepare import prepared
-from zoo.runs.trained import Training, train_recipe
+from zoo.runs.training import Training, train_recipe
 from zoo.runs.tune import search_in
 
 

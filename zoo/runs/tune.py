@@ -8,6 +8,7 @@ from zoo.base.progress import Report
 from zoo.base.randomness import random_state_kept
 from zoo.base.versions import versions_key
 from zoo.data import Dataset
+from zoo.recipe.building import in_new_session
 from zoo.recipe.recipe import Recipe
 from zoo.runs import plots
 from zoo.runs.prepare import prepared
@@ -82,7 +83,7 @@ def find_learning_rate(
     recipe, out, dataset = prepared(recipe, out)
     task = recipe.task.adapted(dataset.train.y)
     curve = rate_curve(
-        recipe.build(dataset),
+        in_new_session(lambda: recipe.build(dataset)),
         (dataset.train.x, task.encode(dataset.train.y)),
         batch_size=recipe.batch_size,
         sample_weight=recipe.sample_weights(dataset),
