@@ -18,12 +18,12 @@ import zoo
 from zoo.base.versions import versions_key
 from zoo.recipe.collection import load_recipe
 from zoo.tuning import search
+from zoo.tuning.fitting import Pruning
 from zoo.tuning.history import History
 from zoo.tuning.oracles import Asha
 from zoo.tuning.outcome import space_of, write_outcome
 from zoo.tuning.space import parameters
 from zoo.tuning.trials import WORST, Trial, best_of, pareto_front, ranked
-from zoo.tuning.tuner import _Watch
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(200, 4)).astype("float32")
@@ -107,9 +107,9 @@ def test_a_large_seed_is_one_too(tmp_path, oracle):
 def test_finalists_are_judged_by_further_seeds_alone():
     lucky = Trial({}, {"val_loss": 0.1}, 1.0, number=0, again={"2": 0.5, "3": 0.7})
     steady = Trial({}, {"val_loss": 0.2}, 1.0, number=1, again={"2": 0.3, "3": 0.3})
-    given_up = Trial({}, {"val_loss": 0.01}, 1.0, number=2, pruned=True)
-    assert best_of([lucky, steady, given_up], "val_loss") is steady
-    assert ranked([steady, given_up, lucky], "val_loss") == [lucky, steady, given_up]
+    pruned = Trial({}, {"val_loss": 0.01}, 1.0, number=2, pruned=True)
+    assert best_of([lucky, steady, pruned], "val_loss") is steady
+    assert ranked([steady, pruned, lucky], "val_loss") == [lucky, steady, pruned]
 
 
 @pytest.fixture
@@ -162,9 +162,9 @@ def test_the_pareto_front_has_what_no_other_trial_beats_in_score_and_bytes():
         return Trial({}, {"int8_accuracy": accuracy, "bytes": size}, 1.0, number=number, **more)
 
     trials = [trial(0, 0.9, 30.0), trial(1, 0.8, 20.0), trial(2, 0.7, 25.0), trial(3, 0.9, 29.0), trial(4, 0.5, 10.0)]
-    given_up = trial(5, 0.99, 5.0, pruned=True)
+    pruned = trial(5, 0.99, 5.0, pruned=True)
     failed = Trial({}, {"int8_accuracy": -WORST}, 1.0, error="ValueError")
-    assert [t.number for t in pareto_front([*trials, given_up, failed], "int8_accuracy")] == [4, 1, 3]
+    assert [t.number for t in pareto_front([*trials, pruned, failed], "int8_accuracy")] == [4, 1, 3]
     assert pareto_front([failed], "int8_accuracy") == []
 
 
@@ -236,6 +236,7 @@ from pathlib import Path
 from zoo.recipe.collection import load_recipe
 from zoo.base.versions import versions_key
 from zoo.tuning import search
+from zoo.tuning.fitting import Pruning
 recipe = load_recipe(sys.argv[1]).replace(trials=8)
 say = lambda line: print(line, flush=True)
 search(recipe, recipe.load_data(), Path(sys.argv[2]), say, versions_key(), workers=2)
@@ -257,7 +258,7 @@ def alive(pid):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"workers": 2, "oracle": "random"}, "oracle='random' has one, 'asha' any number"),
+        ({"workers": 2, "oracle": "random"}, "oracle='random' runs in one process; use 'asha' for more"),
         ({"workers": 0}, "workers=0"),
         ({"storage": "postgres//nowhere"}, "storage='postgres//nowhere'"),
         ({"oracle": "genetic"}, "oracle='genetic' is not known"),
@@ -271,20 +272,20 @@ def test_a_mistake_is_told_before_the_first_trial(recipe, tmp_path, change, mess
 
 
 @pytest.mark.parametrize(("momentum", "steps", "settled"), [(0.99, 100, False), (0.99, 200, True), (0.9, 20, True)])
-def test_no_trial_is_given_up_by_moving_averages_of_their_start(momentum, steps, settled):
+def test_no_trial_is_pruned_while_moving_averages_are_close_to_their_start(momentum, steps, settled):
     """Of momentum .99 there is .37 of it left after 100 steps, .13 after 200."""
 
-    class GivesUp(Asha):
+    class Prunes(Asha):
         def __init__(self): ...
 
-        def gives_up(self, trial_id, epoch, value):
+        def prunes(self, trial_id, epoch, value):
             return True
 
     model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization(momentum=momentum)])
     model.compile("sgd", "mse")
     model.optimizer.iterations.assign(steps)
     model.stop_training = False
-    watch = _Watch(GivesUp(), "0", "val_loss")
+    watch = Pruning(Prunes(), "0", "val_loss")
     watch.set_model(model)
     watch.set_params({"epochs": 9})
     watch.on_epoch_end(0, {"val_loss": 1.0})
