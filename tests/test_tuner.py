@@ -3,14 +3,18 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 
 import keras
 import keras_tuner
 import numpy as np
+import optuna
 import pytest
 from conftest import write_recipe
 
@@ -20,10 +24,11 @@ from zoo.recipe.collection import load_recipe
 from zoo.tuning import search
 from zoo.tuning.fitting import Pruning
 from zoo.tuning.history import History
+from zoo.tuning.history import quiet as quiet_optuna
 from zoo.tuning.oracles import Asha
 from zoo.tuning.outcome import space_of, write_outcome
 from zoo.tuning.space import parameters
-from zoo.tuning.trials import WORST, Trial, best_of, pareto_front, ranked
+from zoo.tuning.trials import WORST, Trial, best_of, pareto_front, progress, ranked
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(200, 4)).astype("float32")
@@ -197,6 +202,72 @@ def test_spaces_are_the_same_in_optuna(recipe):
     assert [hp.name for hp in space_of(recipe)] == ["rate", "units"]
 
 
+def snapshot():
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    return {
+        "backend": matplotlib.get_backend(),
+        "style": dict(matplotlib.rcParams),
+        "figures": plt.get_fignums(),
+        "optuna": optuna.logging.get_verbosity(),
+        "warnings": list(warnings.filters),
+        "random": random.getstate(),
+        "numpy": repr(np.random.get_state()),
+    }
+
+
+def test_a_search_leaves_the_process_as_it_was(recipe, tmp_path):
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure()
+    held = keras.layers.Dense(1).name
+    before = snapshot()
+    chosen = recipe.replace(trials=3, finalists=2, finalist_seeds=1)
+    write_outcome(chosen, search(chosen, recipe.load_data(), tmp_path, quiet, "v"), tmp_path)
+    after = snapshot()
+    assert {name for name in before if before[name] != after[name]} == set()
+    assert keras.layers.Dense(1).name != held, "names of layers count on: the session was not cleared"
+    plt.close(figure)
+
+
+def test_logs_and_warnings_are_restored_after_the_last_of_several_threads():
+    level, filters = optuna.logging.get_verbosity(), list(warnings.filters)
+    inside, leave = threading.Event(), threading.Event()
+
+    def other():
+        with quiet_optuna:
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    with quiet_optuna:
+        thread.start()
+        assert inside.wait(10)
+    assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+    leave.set()
+    thread.join()
+    assert optuna.logging.get_verbosity() == level and list(warnings.filters) == filters
+
+
+def test_importing_plain_names_loads_no_tensorflow():
+    code = "import sys, zoo.tuning; zoo.tuning.Trial; assert not {'tensorflow', 'keras', 'optuna'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_lines_of_progress():
+    done = Trial({"rate": 0.1}, {"val_loss": 0.5}, 1.0, epochs=9)
+    pruned = Trial({"rate": 0.2}, {"val_loss": 0.7}, 1.0, epochs=3, pruned=True)
+    failed = Trial({"rate": 9.0}, {"val_loss": WORST}, 1.0, error="ValueError: no")
+
+    def line(trial, left=None):
+        return progress(trial, [done, pruned, failed], "val_loss", "1/3", left)
+
+    assert line(done, 4.2) == "trial 1/3  rate=0.1  val_loss 0.5000  best 0.5000  4 s left"
+    assert line(pruned).endswith("val_loss 0.7000  best 0.5000  pruned after epoch 3")
+    assert line(failed).endswith("val_loss -  best 0.5000  failed: ValueError: no")
+
+
 # Several processes.
 
 
@@ -285,8 +356,8 @@ def test_no_trial_is_pruned_while_moving_averages_are_close_to_their_start(momen
     model.compile("sgd", "mse")
     model.optimizer.iterations.assign(steps)
     model.stop_training = False
-    watch = Pruning(Prunes(), "0", "val_loss")
-    watch.set_model(model)
-    watch.set_params({"epochs": 9})
-    watch.on_epoch_end(0, {"val_loss": 1.0})
-    assert model.stop_training is settled and watch.pruned is settled
+    pruning = Pruning(Prunes(), "0", "val_loss")
+    pruning.set_model(model)
+    pruning.set_params({"epochs": 9})
+    pruning.on_epoch_end(0, {"val_loss": 1.0})
+    assert model.stop_training is settled and pruning.pruned is settled

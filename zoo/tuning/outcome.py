@@ -96,7 +96,7 @@ def plots(recipe: Recipe, found: Search, folder: Path) -> list[Path]:
 def space_of(recipe: Recipe) -> list[Any]:
     """The hyperparameters of a recipe, those of every conditional scope included."""
     with tempfile.TemporaryDirectory() as folder:
-        oracle = keras_tuner.oracles.RandomSearchOracle(objective="val_loss", max_trials=1)
+        oracle = keras_tuner.oracles.RandomSearchOracle(objective="val_loss", max_trials=1, seed=1)
         keras_tuner.engine.base_tuner.BaseTuner(oracle, Space(recipe), directory=folder)
         return oracle.get_space().space
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.base.checks import check_size
 from zoo.base.errors import InvalidValue, described
+from zoo.base.seeds import seeded
 from zoo.data import Dataset
 from zoo.recipe.recipe import EXPORT_ONLY, Recipe
 from zoo.tuning.candidates import Candidates, score_again
@@ -54,7 +55,7 @@ def search(
         raise InvalidValue(f"workers={workers}: oracle={recipe.oracle!r} runs in one process; use 'asha' for more")
     if storage is not None and "://" not in storage:
         raise InvalidValue(f"storage={storage!r} must be a database's URL, postgresql+psycopg://user@host/name say")
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, seeded(recipe.seed):
         folder = folder or Path(scratch)
         tuner = tuner_of(recipe, dataset, folder, report, versions, storage, overwrite)
         try:

@@ -80,9 +80,7 @@ class Tuner(keras_tuner.Tuner):
         check_size("max_trials", max_trials)
         check_size("max_epochs", max_epochs)
         if storage is not None and oracle != "asha":
-            raise InvalidValue(
-                f"storage={storage!r} is for several workers, which oracle='asha' can have, not {oracle!r}"
-            )
+            raise InvalidValue(f"storage={storage!r} is for several workers, which need oracle='asha', not {oracle!r}")
         self.folder, self.keep, self._report = Path(directory), keep, report
         self.max_trials, self.max_epochs, self.seed = max_trials, max_epochs, seed
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -90,11 +88,9 @@ class Tuner(keras_tuner.Tuner):
         self._shared, self._settings, self._overwrite = storage is not None, settings, overwrite
         ours = hypermodel if isinstance(hypermodel, Candidates) else None
         watched = ours.watched if ours else objective
-        chosen = make_oracle(
-            oracle, self.history, objective, max_trials, max_epochs, seed, watched, storage is not None
-        )
-        self._kind, self._watched, self._ours = oracle, watched, ours is not None
+        chosen = make_oracle(oracle, self.history, objective, max_trials, max_epochs, seed, watched, self._shared)
         chosen.save = lambda *_: None
+        self._kind, self._watched, self._ours = oracle, watched, ours is not None
         try:
             # KerasTuner writes files, which are not used; it makes the folder again, and `go_on` removes it.
             with tempfile.TemporaryDirectory(prefix="zoo-tuning-") as scratch, seeded(seed):
@@ -122,11 +118,7 @@ class Tuner(keras_tuner.Tuner):
 
     def _check_objective(self, x: Any = None, y: Any = None, *_: Any, **options: Any) -> None:
         """Before the first trial, where x and y are arrays: a step on one sample gives the names of the metrics."""
-        if (
-            type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
-            or not isinstance(x, np.ndarray)
-            or not isinstance(y, np.ndarray)
-        ):
+        if self._has_own_fit() or not isinstance(x, np.ndarray) or not isinstance(y, np.ndarray):
             return
         with seeded(self.seed):
             model = self.hypermodel.build(self.oracle.get_space())
@@ -135,6 +127,9 @@ class Tuner(keras_tuner.Tuner):
         held_out = options.get("validation_data") is not None or options.get("validation_split")
         measured = [*names, *(f"val_{name}" for name in names if held_out)]
         check_choice("objective", self.history.objective, measured)
+
+    def _has_own_fit(self) -> bool:
+        return type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
 
     def prepare(self) -> None:
         """Before the first trial: compares settings with those of the history, and fails trials of ended workers."""
@@ -149,7 +144,8 @@ class Tuner(keras_tuner.Tuner):
     def go_on(self, *fit_args: Any, **fit_kwargs: Any) -> Search:
         """`search` for a caller that has locked the folder and called `prepare`."""
         try:
-            super().search(*fit_args, **fit_kwargs)
+            with seeded(self.seed):  # KerasTuner and Keras draw from `random`, whose state is the caller's
+                super().search(*fit_args, **fit_kwargs)
         except keras_tuner.errors.FatalError:
             raise self._fatal from None
         except _ShareDone:
@@ -170,18 +166,12 @@ class Tuner(keras_tuner.Tuner):
     def settings(self) -> dict[str, Any]:
         """A search with other settings must not continue the history."""
         given = self._settings if self._settings is not None else {"max_epochs": self.max_epochs}
-        return {
-            "oracle": self._kind,
-            "objective": self.history.objective,
-            "seed": self.seed,
-            "space": self._space,
-            **given,
-        }
+        known = {"oracle": self._kind, "objective": self.history.objective, "seed": self.seed, "space": self._space}
+        return {**known, **given}
 
     def result(self) -> Search:
         """The search so far. Raises CheckFailed where every trial failed."""
-        trials = self.history.trials()
-        objective = self.history.objective
+        trials, objective = self.history.trials(), self.history.objective
         if trials and all(trial.error for trial in trials):
             raise CheckFailed(f"every one of {len(trials)} trials failed; the first one with: {trials[0].error}")
         seconds = time.monotonic() - self._start
@@ -258,23 +248,22 @@ class Tuner(keras_tuner.Tuner):
         self, trial, model: keras.Model, pruning: Pruning, args: tuple, kwargs: dict[str, Any]
     ) -> dict[str, float]:
         options = {**kwargs, "callbacks": [*copy.deepcopy(list(kwargs.get("callbacks") or [])), pruning]}
-        own = type(self.hypermodel).fit is not keras_tuner.HyperModel.fit
-        if self._ours or not own:  # a user's `fit` may draw the epochs
+        if self._ours or not self._has_own_fit():  # a user's `fit` may draw the epochs
             options.setdefault("epochs", self.max_epochs)
         values = trial.hyperparameters.values
         if "tuner/epochs" in values:  # Hyperband: continues the trial of an earlier round
             options["epochs"] = values["tuner/epochs"]
             options["checkpoint"] = self._checkpoint(trial)
-        if own:
+        if self._has_own_fit():
             if "checkpoint" not in inspect.signature(self.hypermodel.fit).parameters:
                 options.pop("checkpoint", None)
             history = self.hypermodel.fit(trial.hyperparameters, model, *args, **options)
             history = getattr(history, "history", history)
             if not isinstance(history, Mapping):  # the objective itself, which KerasTuner allows too
                 return {self.history.objective: float(history)}
-            return {name: v[-1] if isinstance(v, list) else v for name, v in history.items()}
-        history = fit_like_keras(self._compiled, model, *args, **{"seed": self.seed, **options})
-        return {name: v[-1] for name, v in history.items()}
+        else:
+            history = fit_like_keras(self._compiled, model, *args, **{"seed": self.seed, **options})
+        return {name: v[-1] if isinstance(v, list) else v for name, v in history.items()}
 
     def _checkpoint(self, trial) -> Path:
         """Of a Hyperband trial: that of the earlier round, to which it adds epochs."""
@@ -317,12 +306,11 @@ class Tuner(keras_tuner.Tuner):
     # KerasTuner's calls after a search.
 
     def get_best_hyperparameters(self, num_trials: int = 1) -> list[keras_tuner.HyperParameters]:
+        completed = [t for t in self.history.trials() if not t.error and not t.pruned]
         found = []
-        finished = [t for t in self.history.trials() if not t.error and not t.pruned]
-        for trial in ranked(finished, self.history.objective)[:num_trials]:
-            hp = self.oracle.get_space()
-            hp.values = dict(trial.values)
-            found.append(hp)
+        for trial in ranked(completed, self.history.objective)[:num_trials]:
+            found.append(self.oracle.get_space())
+            found[-1].values = dict(trial.values)
         return found
 
     def get_best_models(self, num_models: int = 1) -> list[keras.Model]:
