@@ -67,7 +67,7 @@ BAD = [
     (["run", "nowhere.py"], "there is no recipe file nowhere.py"),
     (["verify", "digits_cn"], "did you mean digits_cnn?"),
     (["reproduce", "digits_cn"], "did you mean digits_cnn?"),
-    (["reproduce", "nan.py"], "nan.py is not released; `zoo run nan.py` makes it in runs/nan/"),
+    (["reproduce", "nan.py"], "nan.py is not released; `zoo run nan.py` trains it into runs/nan/"),
     (["reproduce", "digits_fnn", "--seeds", "0"], "seeds=0 must be at least 1"),
     (["list", "--sort", "byte"], "sort='byte' is not known; did you mean 'bytes'?"),
     (["summary", "digits_cn"], "did you mean digits_cnn?"),
@@ -84,7 +84,7 @@ BAD = [
     (["export", "digits_fnn", "--out", "cut"], "cut/model.keras is not a whole .keras file"),
     (["export", "cut/model.keras", "--out", "out"], "give --data: samples for cut/model.keras"),
     (["export", "cut/model.keras", "--data", "x.npy", "--out", "out"], "cut/model.keras is not a whole .keras file"),
-    (["export", "digits_fnn", "--data", "x.npy"], "--data and --labels go with a .keras file"),
+    (["export", "digits_fnn", "--data", "x.npy"], "--data and --labels are for a .keras file"),
     (["verify", "cut"], "there is no .tflite file in cut"),
     (["verify", "alone.tflite"], "has no record.json beside it"),
     (["predict", "nowhere.tflite", "x.npy"], "there is no file nowhere.tflite"),
@@ -97,7 +97,7 @@ BAD = [
     (["benchmark", str(FILE), "--threads", "0"], "threads=[0] must be"),
     (["new", "my-data"], "name='my-data' must be letters"),
     (["new", "taken"], "taken.py exists already"),
-    (["run", "knob.py", "--out", "out"], "recipe knob.py, line 16: argument of zoo.models.fnn.fnn='unis'"),
+    (["run", "knob.py", "--out", "out"], "argument of zoo.models.fnn.fnn='unis'"),
     (["tune", "empty.py", "--out", "out"], "'rate' has the empty range 0.1 to 0.1"),
     (["run", "nan.py", "--out", "out"], "data set 'nan', train: x has NaN or infinite values in 1 of"),
 ]
@@ -196,7 +196,7 @@ def test_interrupt_gives_one_line_and_the_same_command_goes_on(tmp_path, moment,
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert re.search(r"^zoo: interrupted; what was finished is kept", stderr, re.MULTILINE), stderr
+    assert re.search(r"^zoo: interrupted; finished results are kept", stderr, re.MULTILINE), stderr
     assert "Traceback" not in stderr
     assert not list((tmp_path / "out").rglob("*.tflite"))
     assert (tmp_path / "out" / "search.db").exists()
