@@ -18,6 +18,7 @@ from zoo.base.versions import versions, versions_key
 from zoo.base.files import read_json, sha256, write_json, write_text
 from zoo.recipe.recipe import Recipe
 from zoo.recipe.task import Task
+from zoo.training.diagnosis import finite
 from zoo.tuning import Search
 from zoo.runs.verification import FileReport
 
@@ -56,8 +57,8 @@ def write_training(
         "model_sha256": sha256(out / "model.keras"),
         "recipe": recipe.describe(),
         "search": summary,
-        "final": {name: values[-1] for name, values in history.items()},
-        "history": history,
+        "final": finite({name: values[-1] for name, values in history.items()}),
+        "history": finite(history),  # a loss that diverges late is NaN, which JSON does not have
         "seconds": seconds,
         "fit": dict(fit),
         "gradients": {when: dict(norms) for when, norms in gradients.items()},
