@@ -105,7 +105,7 @@ def run_page(page, workdir, zoo_command):
     with contextlib.chdir(workdir):
         for block in FENCED.finditer(PAGES[page]):
             kind, text = block.groups()
-            file = re.search(r"in `(\w+\.py)`:\n\n\Z", PAGES[page][: block.start()])
+            file = re.search(r"in\s`(\w+\.py)`:\n\n\Z", PAGES[page][: block.start()])
             if kind == "python" and file:
                 (workdir / file[1]).write_text(text, encoding="utf-8")
             elif kind == "python":

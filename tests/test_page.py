@@ -98,7 +98,7 @@ def test_a_better_garment_model_takes_over_when_it_is_released():
     files = {"int8": {**now.entry.record["files"]["int8"], "score": 0.999}}
     better = dataclasses.replace(now.entry, record={**now.entry.record, "files": files})
     assert live.garment([better, *ENTRIES]).entry is better
-    with pytest.raises(LookupError, match="no model of Fashion-MNIST as images that runs in a browser is released"):
+    with pytest.raises(LookupError, match="needs a model of Fashion-MNIST as images that runs in a browser, and none is released"):
         live.garment([])
 
 

@@ -177,7 +177,7 @@ def test_a_digit_is_drawn_by_keyboard_alone(open_page):
     page.wait_for_timeout(150)
     assert output(page.locator("#digit"), r"^\d, .*%").startswith("7, ")
     page.keyboard.press("Delete")
-    output(page.locator("#digit"), "Draw one")
+    output(page.locator("#digit"), "Draw a digit")
 
 
 def test_a_picked_garment_gives_the_golden_answer(open_page):
