@@ -1,4 +1,4 @@
-"""Recurrent layers: x (B, T, F) -> the state after each step (B, T, U), beginning at zero.
+"""Recurrent layers: x (B, T, F) -> the state after each step (B, T, U), starting at zero.
 
 `mask` (B, T) is False at steps that are not there: such a step repeats the state before it.
 """
@@ -9,7 +9,7 @@ from formulas.activations import sigmoid, tanh
 
 
 def recurrent(step, x, initial, mask=None):
-    """`step` maps (x_t, states) to the next states, of which the first is what the layer gives."""
+    """`step` maps (x_t, states) to the next states; the first of them is the output."""
     states, outputs = initial, []
     for t in range(x.shape[1]):
         after = step(x[:, t], states)
@@ -62,7 +62,7 @@ def gru(x, w, u, b, mask=None):
 
 
 def gru_reset_after(x, w, u, b, mask=None):
-    """The reset gate acts on the product, which has a bias of its own: b (2, 3 U), of the input and of the state."""
+    """The reset gate acts on the product, which has its own bias: b (2, 3 U) for input and state."""
     (wz, wr, wc), (uz, ur, uc) = (np.split(v, 3, axis=-1) for v in (w, u))
     (bz, br, bc), (dz, dr, dc) = (np.split(v, 3) for v in b)
 
@@ -88,5 +88,5 @@ def bidirectional(layer, x, forward, backward, mask=None):
 
 
 def given_out(outputs, mask):
-    """Where Keras' Bidirectional gives a sequence, masked steps are zeros in it; alone, layers repeat the state."""
+    """In sequences from Keras' Bidirectional, masked steps are zeros; single layers repeat the state."""
     return np.where(mask[..., None], outputs, 0)
