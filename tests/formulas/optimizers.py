@@ -1,6 +1,6 @@
 """Optimizers. Each takes the weights w and an iterable of gradients, and yields w after each step.
 
-`textbook_` marks what introductions write and Keras computes otherwise.
+The prefix `textbook_` marks formulas that Keras computes differently.
 """
 
 import numpy as np

@@ -77,14 +77,14 @@ def gru_reset_after(x, w, u, b, mask=None):
 
 
 def bidirectional(layer, x, forward, backward, mask=None):
-    """Both halves have read step t, the backward one on its way from the end: (B, T, 2 U).
+    """Forward and backward states, aligned at each step t: (B, T, 2 U).
 
     M. Schuster and K. Paliwal, 1997.
     """
     reversed_mask = None if mask is None else mask[:, ::-1]
-    there = layer(x, *forward, mask=mask)
+    ahead = layer(x, *forward, mask=mask)
     back = layer(x[:, ::-1], *backward, mask=reversed_mask)[:, ::-1]
-    return np.concatenate([there, back], axis=-1)
+    return np.concatenate([ahead, back], axis=-1)
 
 
 def given_out(outputs, mask):
