@@ -64,7 +64,9 @@ def verify(
     elif test is not None:
         contents, bounds, reference = _of_data(test if isinstance(test, tuple) else (test, None), record, place)
     else:
-        raise InvalidValue(f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe")
+        raise InvalidValue(
+            f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe"
+        )
     found = []
     stage = Stage(report, "measuring", len(files), "files")
     for path in files:
@@ -139,7 +141,9 @@ def summary(
     if path is not None and path.suffix != ".py" and path.is_dir():
         loaded = load_keras(path / "model.keras")
         if folder is None and (path / "record.json").is_file():
-            same = read_record(path / "record.json")["parameters"] == loaded.count_params()  # else trained, not exported
+            same = (
+                read_record(path / "record.json")["parameters"] == loaded.count_params()
+            )  # else trained, not exported
             folder = path if same else None
         return costs(loaded, steps=steps, files=_sizes(loaded, folder))
     recipe = load_recipe(model)
