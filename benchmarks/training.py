@@ -1,4 +1,4 @@
-"""Our training loop against `keras.Model.fit`: seconds for the same epochs, and the largest difference between their weights.
+"""Our training loop against `keras.Model.fit`: seconds for the same epochs, and the largest difference of a weight.
 
 `python -m benchmarks.training`: both sides in one run, alternating, medians over repetitions; tracing is included on
 both sides. The last line is JSON. Exit code 1 where a weight differs by more than TOLERANCE.

@@ -3,7 +3,6 @@
 All of it reads a run's folder or the released files, and trains nothing.
 """
 
-from zoo.base.errors import InvalidValue
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -12,23 +11,24 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.recipe.collection import folder, load_recipe
-from zoo.exporting.conversion import load_keras
-from zoo.models.cost import FileCost, Summary, costs
+from zoo.base.errors import InvalidValue
+from zoo.base.progress import Stage
+from zoo.base.records import read_record
+from zoo.base.seeds import random_state_kept
 from zoo.data import Dataset
 from zoo.data.arrays import samples as split_samples
 from zoo.deploy import find_record
-from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
-from zoo.base.progress import Stage
-from zoo.base.seeds import random_state_kept
-from zoo.base.records import read_record
+from zoo.exporting.conversion import load_keras
 from zoo.exporting.layer_losses import LayerLoss
 from zoo.exporting.layer_losses import layer_losses as losses
 from zoo.exporting.precisions import PRECISIONS
+from zoo.models.cost import FileCost, Summary, costs
+from zoo.recipe.collection import folder, load_recipe
 from zoo.recipe.recipe import Bounds, Recipe
 from zoo.recipe.task import Values
-from zoo.training.loop import predict
+from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
 from zoo.runs.verification import Check, FileReport, check_file
+from zoo.training.loop import predict
 
 Report = Callable[[str], None]
 
