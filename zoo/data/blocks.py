@@ -111,7 +111,7 @@ class Stored:
         return values
 
     def _spans(self, indices: np.ndarray) -> list[tuple[int, int, int, int]]:
-        """For each read, of rising indices: first and end among them, first sample in the file and number of samples."""
+        """For each read of rising indices: first and end among them, first sample in the file, number of samples."""
         size = self.sample_bytes
         far = ((np.diff(indices) - 1) * size > GAP_BYTES) | (np.diff(indices * size // SPAN_BYTES) > 0)
         borders = [0, *(np.flatnonzero(far) + 1), len(indices)] if len(indices) else []

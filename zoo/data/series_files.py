@@ -10,7 +10,7 @@ import numpy as np
 from zoo.base.checks import check_choice, check_size
 from zoo.base.errors import InvalidValue
 from zoo.data.dataset import Dataset
-from zoo.data.folders import files_in_folders, frequent_classes
+from zoo.data.folders import files_in_folders, frequent_classes, note_bad_lines
 from zoo.data.rows import DATES, Csv, date, is_missing, number
 from zoo.data.sequences import pad
 
@@ -234,7 +234,7 @@ def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[n
     last = np.append(times[1:] != times[:-1], True)
     if last.mean() < 0.5:
         raise InvalidValue(
-            f"there are {len(times):,} rows of {last.sum():,} different times: it holds several series one after the other; "
+            f"there are {len(times):,} rows of {last.sum():,} different times: the file holds several series; "
             "give each series a file or a column of its own"
         )
     if not last.all():
