@@ -33,7 +33,7 @@ class Candidates(keras_tuner.HyperModel):
     def __init__(self, recipe: Recipe, dataset: Dataset):
         super().__init__()
         if recipe.trial_samples is not None:
-            dataset = dataset.thinned(recipe.trial_samples, recipe.seed)
+            dataset = dataset.subsampled(recipe.trial_samples, recipe.seed)
         self.recipe, self.dataset, self.space = recipe, dataset, Space(recipe)
         self.compiled = SharedEpochs()
         self.on_file = file_objective(recipe.objective, recipe.task)
