@@ -104,7 +104,7 @@ def recipe_with(path, space=None, before="", **replaced):
 
 
 DATA = 'def data():\n    return {"x": 1}["y"]\n'
-BUILDER = 'def build(input_shape, num_outputs, *, units=(), dropout=0, **more):\n    raise RuntimeError("no such layer")\n'
+BUILDER = 'def build(input_shape, num_outputs, *, units=(), **more):\n    raise RuntimeError("no such layer")\n'
 OWN_CODE = {
     "a NameError in space": ({"space": "rate = lerning_rate"}, "lerning_rate", "NameError"),
     "a KeyError in data": ({"before": DATA, "data": "data"}, '{"x": 1}["y"]', "KeyError"),
