@@ -62,7 +62,7 @@ def test_list_show_and_predict(clean):
 
 
 def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp_path):
-    from zoo.runs.fitting import RUN
+    from zoo.runs.fit import RUN
 
     for name in ("digits_gru.int8.tflite", "digits_gru.int8.golden.json"):
         shutil.copy(ROOT / "tflite" / "digits_gru" / name, tmp_path)
@@ -70,7 +70,7 @@ def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp
     assert len(program.splitlines()) <= 10
     (tmp_path / "run.py").write_text(program)
     answers = subprocess.check_output([clean.python, "run.py"], cwd=tmp_path, text=True)
-    assert answers.count("as on record") == 5 and "ON RECORD" not in answers
+    assert answers.count("as recorded") == 5 and "DIFFERS" not in answers
 
 
 def test_a_released_file_is_found_and_run_by_its_name(clean):

@@ -94,7 +94,7 @@ BAD = [
     (["export", "digits_fnn", "--out", "cut"], "cut/model.keras is not a whole .keras file"),
     (["export", "cut/model.keras", "--out", "out"], "give --data: samples for cut/model.keras"),
     (["export", "cut/model.keras", "--data", "x.npy", "--out", "out"], "cut/model.keras is not a whole .keras file"),
-    (["export", "digits_fnn", "--data", "x.npy"], "--data and --labels go with a .keras file"),
+    (["export", "digits_fnn", "--data", "x.npy"], "--data and --labels are for a .keras file"),
     (["verify", "cut"], "there is no .tflite file in cut"),
     (["verify", "alone.tflite"], "has no record.json beside it"),
     (["predict", "nowhere.tflite", "x.npy"], "there is no file nowhere.tflite"),
@@ -208,7 +208,7 @@ def test_interrupt_gives_one_line_and_the_same_command_goes_on(tmp_path, moment,
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert re.search(r"^zoo: interrupted; what was finished is kept", stderr, re.MULTILINE), stderr
+    assert re.search(r"^zoo: interrupted; finished results are kept", stderr, re.MULTILINE), stderr
     assert "Traceback" not in stderr
     assert not list((tmp_path / "out").rglob("*.tflite"))
     assert (tmp_path / "out" / "search.db").exists()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.base.checks import check_choice, check_size
 from zoo.base.errors import InvalidValue, MissingPackage, NotFound
-from zoo.base.files import read_json, write_text
+from zoo.base.files import write_text
+from zoo.base.records import read_record
 from zoo.recipe.user_code import users_code
 
 if TYPE_CHECKING:
@@ -228,5 +229,5 @@ def _entry(path: Path) -> Entry:
     except (SyntaxError, UnicodeDecodeError) as error:
         doc = f"(cannot be read: {error})"
     known = folder("tflite") / path.stem / "record.json"
-    record = read_json(known) if known.is_file() and path.parent == folder("recipes") else None
+    record = read_record(known) if known.is_file() and path.parent == folder("recipes") else None
     return Entry(path.stem, path, doc, record["task"] if record else task, record)

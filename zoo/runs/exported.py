@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from zoo.recipe.building import in_new_session
 from zoo.recipe.collection import folder, load_recipe
 from zoo.exporting.conversion import load_keras
 from zoo.models.cost import FileCost, Summary, costs
@@ -19,7 +20,9 @@ from zoo.data import Dataset
 from zoo.data.arrays import samples as split_samples
 from zoo.deploy import find_record
 from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
-from zoo.base.files import read_json
+from zoo.base.progress import Stage
+from zoo.base.randomness import random_state_kept
+from zoo.base.records import read_record
 from zoo.exporting.layer_losses import LayerLoss
 from zoo.exporting.layer_losses import layer_losses as losses
 from zoo.exporting.precisions import PRECISIONS
@@ -31,6 +34,7 @@ from zoo.runs.verification import Check, FileReport, check_file
 Report = Callable[[str], None]
 
 
+@random_state_kept()
 def verify(
     target: str | Path,
     recipe: str | Path | Recipe | None = None,
@@ -55,7 +59,7 @@ def verify(
     described = find_record(files[0])
     if described is None:
         raise InvalidValue(f"{files[0]} has no record.json beside it, so nothing tells what it must hold")
-    record, place = read_json(described), described.parent
+    record, place = read_record(described), described.parent
     if recipe or record["recipe_file"]:
         contents, bounds, reference = _of_recipe(load_recipe(recipe or record["recipe_file"]), record, place)
     elif test is not None:
@@ -63,6 +67,7 @@ def verify(
     else:
         raise InvalidValue(f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe")
     found = []
+    stage = Stage(report, "measuring", len(files), "files")
     for path in files:
         precision = next((k for k, v in record["files"].items() if v["file"] == path.name), path.name.split(".")[-2])
         if precision not in PRECISIONS:
@@ -75,11 +80,13 @@ def verify(
         file = dataclasses.replace(file, checks=(*file.checks, *more), strategy=known.get("strategy"))
         if not file.verified and place != path.resolve().parent:  # a run; released files stand beside their record
             refuse(path, place, file)
-        report(line(file))
+        stage.counted(line(file))
         found.append(file)
+    stage.close()
     return Export(place, tuple(found), record)
 
 
+@random_state_kept()
 def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) -> list[LayerLoss]:
     """Which layers of a run's model lose most in int8, the worst first.
 
@@ -89,7 +96,7 @@ def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) 
     place = Path(target) if Path(target).is_dir() else Path("runs") / str(target)
     if not (place / "record.json").is_file() or not (place / "model.keras").is_file():
         raise FileNotFoundError(f"{place} is no run with model.keras and record.json; `zoo run` leaves one")
-    record = read_json(place / "record.json")
+    record = read_record(place / "record.json")
     recipe = load_recipe(recipe or record["recipe_file"])
     contents, _, _ = _of_recipe(recipe, record, place)
     model = load_keras(place / "model.keras")
@@ -102,6 +109,7 @@ def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) 
     )
 
 
+@random_state_kept()
 def summary(
     model: keras.Model | Recipe | str | Path, folder: str | Path | None = None, *, steps: int | None = None
 ) -> Summary:
@@ -132,11 +140,11 @@ def summary(
     if path is not None and path.suffix != ".py" and path.is_dir():
         loaded = load_keras(path / "model.keras")
         if folder is None and (path / "record.json").is_file():
-            same = read_json(path / "record.json")["parameters"] == loaded.count_params()  # else trained, not exported
+            same = read_record(path / "record.json")["parameters"] == loaded.count_params()  # else trained, not exported
             folder = path if same else None
         return costs(loaded, steps=steps, files=_sizes(loaded, folder))
     recipe = load_recipe(model)
-    built = recipe.build(recipe.load_data())
+    built = in_new_session(lambda: recipe.build(recipe.load_data()))
     return costs(built, steps=steps, files=_sizes(built, _exported(recipe, built) if folder is None else folder))
 
 
@@ -144,7 +152,7 @@ def _exported(recipe: Recipe, model: keras.Model) -> Path | None:
     """Where files of a recipe's model are: in its run, or among the released ones; a search may have chosen details."""
     asked = recipe.describe()["builder"], model.count_params()
     for place in (Path("runs") / recipe.name, folder("tflite") / recipe.name):
-        record = read_json(place / "record.json") if (place / "record.json").is_file() else {}
+        record = read_record(place / "record.json") if (place / "record.json").is_file() else {}
         if (record.get("recipe", {}).get("builder"), record.get("parameters")) == asked:
             return place
     return None
@@ -157,7 +165,7 @@ def _sizes(model: keras.Model, folder: str | Path | None) -> list[FileCost]:
     described = Path(folder) / "record.json"
     if not described.is_file():
         raise FileNotFoundError(f"there is no {described}; `zoo export` writes it")
-    record = read_json(described)
+    record = read_record(described)
     if record["parameters"] != model.count_params():
         raise InvalidValue(
             f"{described} is of a model of {record['parameters']:,} parameters, and {model.name} has "

@@ -2,7 +2,7 @@
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from zoo.base.files import writing
+from zoo.base.progress import Report
 from zoo.base.versions import versions_key
 from zoo.data import Dataset
 from zoo.recipe.building import in_new_session
@@ -24,9 +25,8 @@ from zoo.training.devices import copy_variables, mirrored
 from zoo.training.diagnosis import Diagnosis, batch_of, diagnose, finite, gradient_norms
 from zoo.training.distillation import distillation_data, shuffled_in_sets
 from zoo.training.loop import fit
+from zoo.training.progress import EpochProgress
 from zoo.tuning import Search
-
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def train_recipe(
         order=shuffled_in_sets(recipe.seed) if recipe.questions else None,
         seed=recipe.seed,
         mixing=recipe.mixing,
-        callbacks=[*callbacks, *recipe.callbacks(), _Progress(report)],
+        callbacks=[*callbacks, *recipe.callbacks(), EpochProgress(report, f"training {recipe.name}")],
         checkpoint=out / "checkpoint.npz",
         fingerprint=recipe.fingerprint(*work, without=NOT_TRAINED),
     )
@@ -146,17 +146,3 @@ def _distilled(
 
     key = " ".join([*work, fingerprint, str(recipe.teachers)])
     return distillation_data(dataset, task, recipe.questions, trained, folder / "answers.npz", key), fingerprint
-
-
-class _Progress(keras.callbacks.Callback):
-    """A line every few seconds."""
-
-    def __init__(self, report: Report, seconds: float = 2.0):
-        super().__init__()
-        self._report, self._seconds, self._last = report, seconds, time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if time.monotonic() - self._last > self._seconds or epoch + 1 == self.params["epochs"]:
-            self._last = time.monotonic()
-            figures = "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
-            self._report(f"epoch {epoch + 1:3d}/{self.params['epochs']}  {figures}")

@@ -18,6 +18,7 @@ import numpy as np
 from zoo.base.checks import check_choice, check_size
 from zoo.base.errors import InvalidType, InvalidValue, described
 from zoo.base.files import locked, read_json, write_json
+from zoo.base.progress import Stage
 from zoo.training.loop import create_variables
 from zoo.tuning.candidates import Candidates
 from zoo.tuning.history import History, Unreachable
@@ -148,6 +149,8 @@ class Tuner(keras_tuner.Tuner):
 
     def go_on(self, *fit_args: Any, **fit_kwargs: Any) -> Search:
         """`search` for a caller that has the folder for itself, and has called `prepare`."""
+        total = None if self._kind == "hyperband" else self.max_trials  # Hyperband counts its own
+        self._stage = Stage(self._report, "search", total, "trials", seconds=0)
         try:
             super().search(*fit_args, **fit_kwargs)
         except keras_tuner.errors.FatalError:
@@ -155,6 +158,7 @@ class Tuner(keras_tuner.Tuner):
         except _Enough:
             pass
         finally:
+            self._stage.close()
             shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
         return self.result()
 
@@ -314,7 +318,9 @@ class Tuner(keras_tuner.Tuner):
             total, left = "?", None
         shown = self._watched if done.pruned and self._watched in done.metrics else None
         line = progress(done, trials, self.history.objective, f"{count:2d}/{total}", None if kept else left, shown)
-        self._report(line + "  (kept)" * kept)
+        best = ranked(trials, self.history.objective)[0].metrics[self.history.objective]
+        note = f"best {self.history.objective} {best:.4g}"
+        self._stage.advance(count, note, line + "  (kept)" * kept)
 
     # What KerasTuner's users ask for afterwards.
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from zoo.base.errors import CheckFailed, InvalidValue
+from zoo.base.progress import Stage
 from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import Recipe
 from zoo.tuning.history import History
-from zoo.tuning.trials import progress
+from zoo.tuning.trials import progress, ranked
 
 Report = Callable[[str], None]
 Worker = tuple[subprocess.Popen, IO[bytes]]  # and what it writes to stderr
@@ -60,6 +61,7 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
     running: list[Worker] = []
     told, in_vain, start = {t.number for t in history.trials()}, 0, time.monotonic()
     before = len(told)
+    stage = Stage(report, "search", recipe.trials, "trials", seconds=0)
     try:
         while True:
             trials = history.trials()
@@ -68,7 +70,9 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
                     told.add(trial.number)
                     in_vain = 0
                     left = (time.monotonic() - start) / (len(trials) - before) * (recipe.trials - len(trials))
-                    report(progress(trial, trials, recipe.objective, f"{trial.number + 1:2d}/{recipe.trials}", left))
+                    line = progress(trial, trials, recipe.objective, f"{trial.number + 1:2d}/{recipe.trials}", left)
+                    best = ranked(trials, recipe.objective)[0].metrics[recipe.objective]
+                    stage.advance(len(told), f"best {recipe.objective} {best:.4g}", line)
             if len(trials) >= recipe.trials:
                 return
             for worker in [w for w in running if w[0].poll() is not None]:
@@ -86,6 +90,7 @@ def search_with(recipe: Recipe, workers: int, folder: Path, storage: str | None,
             with contextlib.suppress(subprocess.TimeoutExpired):  # a look costs what a worker could use
                 running[0][0].wait(LOOK)
     finally:
+        stage.close()
         for process, _ in running:
             process.kill()  # what it has finished is in the database
         for process, words_file in running:
