@@ -21,7 +21,7 @@ from zoo.recipe.batches import BatchSize, batch_of, check_batch_size
 from zoo.recipe.bounds import Bounds, Limits
 from zoo.recipe.building import adapt, copies, lower_momentum
 from zoo.recipe.class_weights import ClassWeight, check_class_weight, sample_weights
-from zoo.recipe.description import described, keyword_arguments, source_of
+from zoo.recipe.description import described, keyword_arguments, source_of, takes_any_argument
 from zoo.recipe.objectives import check_objective, file_objective  # noqa: F401  (the search imports it from here)
 from zoo.recipe.optimizers import make_optimizer, optimizer_space
 from zoo.recipe.schedules import Schedule, schedule_of
@@ -163,7 +163,7 @@ class Recipe:
                 raise InvalidType(f"{argument}={layers!r} must be a list of Keras layers{hint}")
             if argument in self.arguments:
                 raise InvalidValue(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
-        for argument in self.arguments:
+        for argument in self.arguments if not takes_any_argument(self.builder) else ():
             check_choice(f"argument of {described(self.builder)}", argument, keyword_arguments(self.builder))
 
     def _check_targets(self) -> None:
