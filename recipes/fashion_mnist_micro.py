@@ -3,7 +3,7 @@
 For: cameras of a few pixels on a microcontroller with 64 kB to spare; `zoo export fashion_mnist_micro --c-array`
 writes the array that goes into firmware.
 
-Not for: phones and the Pi, where fashion_mnist_cnn has room; photographs that are larger, coloured or not cut out.
+Not for: phones and the Raspberry Pi: use fashion_mnist_cnn; photographs that are larger, coloured or not cut out.
 """
 
 from functools import partial

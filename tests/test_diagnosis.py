@@ -1,4 +1,4 @@
-"""What a training tells: verdicts on fits that are known, gradients against the formula, and where both are shown."""
+"""Diagnosis: verdicts on known fits, gradients against the formula, and where both are shown."""
 
 import json
 import math
@@ -37,7 +37,7 @@ class Answers(keras.layers.Layer):
         return x[:, :2]
 
 
-def said(logits_are_right, bound=None, history=None, gradients=None, **fields):
+def diagnosed(logits_are_right, bound=None, history=None, gradients=None, **fields):
     """The diagnosis of a model that is right on given fractions of train and of validation."""
     y = np.arange(TRAIN + VALIDATION + 1) % 2
     right = np.concatenate([np.arange(n) < round(fraction * n) for fraction, n in logits_are_right])
@@ -66,39 +66,41 @@ def said(logits_are_right, bound=None, history=None, gradients=None, **fields):
     ],
 )
 def test_verdicts(train, validation, bound, verdict):
-    told = said(((train, TRAIN), (validation, VALIDATION)), bound)
-    assert told.verdict == verdict, told.why
-    assert bool(told.knobs) == (verdict != "fine")
-    assert told.train["accuracy"] == pytest.approx(train, abs=0.005)
-    assert told.validation["accuracy"] == pytest.approx(validation, abs=0.005)
-    wrong = math.log1p(math.exp(4)) * (1 - told.train["accuracy"]) + math.log1p(math.exp(-4)) * told.train["accuracy"]
-    assert told.train["loss"] == pytest.approx(wrong, rel=1e-4)
+    result = diagnosed(((train, TRAIN), (validation, VALIDATION)), bound)
+    assert result.verdict == verdict, result.why
+    assert bool(result.knobs) == (verdict != "fine")
+    assert result.train["accuracy"] == pytest.approx(train, abs=0.005)
+    assert result.validation["accuracy"] == pytest.approx(validation, abs=0.005)
+    wrong = (
+        math.log1p(math.exp(4)) * (1 - result.train["accuracy"]) + math.log1p(math.exp(-4)) * result.train["accuracy"]
+    )
+    assert result.train["loss"] == pytest.approx(wrong, rel=1e-4)
 
 
 def test_the_knob_fits_what_is_wrong():
     low, apart = ((0.7, TRAIN), (0.7, VALIDATION)), ((1.0, TRAIN), (0.7, VALIDATION))
     vanished = {"dense": 1e-9, "dense_1": 1e-4, "logits": 1e-2}
-    assert "the gradient vanishes before it reaches dense" in said(low, gradients=vanished).knobs[0]
-    assert said(low, history={"loss": [1.0, 0.9, 0.8, 0.7]}).knobs[0].startswith("`epochs=80`")
+    assert "the gradient vanishes before it reaches dense" in diagnosed(low, gradients=vanished).knobs[0]
+    assert diagnosed(low, history={"loss": [1.0, 0.9, 0.8, 0.7]}).knobs[0].startswith("`epochs=80`")
     flat = {"loss": [1.0, 0.7, 0.7, 0.699]}
-    assert said(low, history=flat, arguments={"units": (4,), "dropout": 0.5}).knobs[0] == "less `dropout`"
-    assert said(low, history=flat).knobs[0] == "wider or deeper: larger `units`, or more of them"
-    assert said(apart).knobs[0] == "`dropout`, not used yet"
+    assert diagnosed(low, history=flat, arguments={"units": (4,), "dropout": 0.5}).knobs[0] == "less `dropout`"
+    assert diagnosed(low, history=flat).knobs[0] == "wider or deeper: larger `units`, or more of them"
+    assert diagnosed(apart).knobs[0] == "`dropout`, not used yet"
     with_both = {"arguments": {"dropout": 0.2}, "augmentation": [keras.layers.GaussianNoise(0.1)]}
-    assert said(apart, **with_both).knobs[:3] == (
+    assert diagnosed(apart, **with_both).knobs[:3] == (
         "more dropout", "`regularizer`, not used yet", "more `augmentation`"
     )  # fmt: skip
 
 
-def test_a_loss_that_is_no_number_is_told():
+def test_a_loss_of_nan():
     data = dataset(lambda x: (x[:, 0] > 0).astype(int))
     case = recipe(zoo.Multiclass(2), data)
     model = case.build(data)
     model.layers[-1].kernel.assign(model.layers[-1].kernel * np.nan)
-    told = diagnose(model, case, data, case.task, {"loss": [math.nan]}, {})
-    assert told.verdict == "diverged" and "learning_rate" in told.knobs[0]
-    assert told.as_dict()["train"]["loss"] is None
-    json.dumps(told.as_dict(), allow_nan=False)
+    result = diagnose(model, case, data, case.task, {"loss": [math.nan]}, {})
+    assert result.verdict == "diverged" and "learning_rate" in result.knobs[0]
+    assert result.as_dict()["train"]["loss"] is None
+    json.dumps(result.as_dict(), allow_nan=False)
 
 
 def test_a_training_that_diverges_after_its_best_epoch_is_recorded(tmp_path):
@@ -125,18 +127,18 @@ def test_noise_that_is_memorized_and_a_rule_that_is_learnt(task, verdict):
     adapted = task.adapted(data.train.y)
     model = case.build(data)
     history = fit(model, (data.train.x, adapted.encode(data.train.y)), epochs=150, batch_size=50)
-    told = diagnose(model, case, data, adapted, history, {})
-    assert told.verdict == verdict, told.why
+    result = diagnose(model, case, data, adapted, history, {})
+    assert result.verdict == verdict, result.why
 
 
 def test_train_is_measured_without_dropout_and_penalties():
     data = dataset(lambda x: (x[:, 0] > 0).astype(int))
     case = recipe(zoo.Multiclass(2), data, arguments={"units": (8,), "dropout": 0.9, "regularizer": "l2"})
     model = case.build(data)
-    told = diagnose(model, case, data, case.task, {"loss": [1.0]}, {})
+    result = diagnose(model, case, data, case.task, {"loss": [1.0]}, {})
     penalties = float(sum(model.losses))
     assert penalties > 0.01
-    assert told.train["loss"] == pytest.approx(evaluate(model, tuple(data.train))["loss"] - penalties, rel=1e-4)
+    assert result.train["loss"] == pytest.approx(evaluate(model, tuple(data.train))["loss"] - penalties, rel=1e-4)
 
 
 def test_gradient_norms_are_the_formula():
@@ -238,7 +240,7 @@ def test_a_run_records_and_shows_it(quick_run):
     assert f"| accuracy | {' | '.join(f'{value:.4f}' for value in row)} |" in card
     assert f"| logits | {record['gradients']['before']['logits']:.1e} |" in card
     assert (run / "plots" / "gradients.png").stat().st_size > 0
-    told = cards.card({**record, "fit": {**fit_, "knobs": ["this", "that"]}})
-    assert "Turn next: this. After that: that." in told
+    result = cards.card({**record, "fit": {**fit_, "knobs": ["this", "that"]}})
+    assert "Turn next: this. After that: that." in result
     older = {key: value for key, value in record.items() if key not in ("fit", "gradients")}
     assert "kept weights" not in cards.card(older), "records of earlier versions make the cards that they made"

@@ -1,7 +1,7 @@
 """Training on several devices against the same training on one, and against a step written out share by share.
 
 The devices are two logical ones of the CPU. They must be made before TensorFlow starts, so a process of its own trains,
-`main` below, and the tests look at what it tells.
+`main` below, and the tests read what it prints.
 """
 
 import json
@@ -17,7 +17,7 @@ TOLERANCE = {"rtol": 2e-6, "atol": 2e-6}  # sums of float32 are added up in anot
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def seen(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devices")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
@@ -40,42 +40,42 @@ def assert_alike(a, b):
 @pytest.mark.parametrize(
     "case", ["uneven shares", "an empty share", "one device in a scope", "clipped", "averaged and weighted", "mixed"]
 )
-def test_losses_metrics_and_weights_are_those_of_one_device(told, case):
-    one, two = told[case]
+def test_losses_metrics_and_weights_are_those_of_one_device(seen, case):
+    one, two = seen[case]
     assert len(set(one["history"]["loss"])) > 1, "the case should learn something"
     assert_alike(one, two)
 
 
-def test_batch_statistics_are_those_of_a_device_and_moving_ones_their_mean(told):
-    two, written_out = told["batch statistics"]
+def test_batch_statistics_are_those_of_a_device_and_moving_ones_their_mean(seen):
+    two, written_out = seen["batch statistics"]
     assert all(np.isfinite(values).all() for values in written_out["weights"])
     for first, second in zip(two["weights"], written_out["weights"], strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-5, atol=1e-5)
 
 
-def test_no_two_devices_draw_the_same_mask_and_states_are_alike_again(told):
-    masks, states = told["masks"]
+def test_no_two_devices_draw_the_same_mask_and_states_are_alike_again(seen):
+    masks, states = seen["masks"]
     assert len(masks) == len(states) == 2
     assert masks[0] != masks[1] and states[0] == states[1]
 
 
-def test_a_cut_training_comes_to_exactly_the_same_end(told):
-    whole, resumed = told["resumed"]
+def test_a_resumed_training_ends_exactly_as_an_uninterrupted_one(seen):
+    whole, resumed = seen["resumed"]
     assert np.isfinite(whole["history"]["val_loss"]).all(), "batch statistics of no samples would be no numbers"
     assert whole["history"] == resumed["history"] and len(whole["history"]["loss"]) == 4
     assert whole["weights"] == resumed["weights"]
 
 
-def test_a_recipe_is_trained_on_two_devices_and_its_model_is_a_plain_one(told):
-    recipe = told["recipe"]
-    assert recipe["devices"] == 2 and recipe["reported"], "training.json and the progress should tell"
+def test_a_recipe_is_trained_on_two_devices_and_its_model_is_a_plain_one(seen):
+    recipe = seen["recipe"]
+    assert recipe["devices"] == 2 and recipe["reported"], "training.json and the progress should say so"
     assert recipe["strategy"] is None
     np.testing.assert_allclose(*recipe["losses"], **TOLERANCE)
     assert recipe["evaluated"] == pytest.approx(recipe["losses"][1][-1], rel=1e-5)
 
 
-def test_what_is_not_possible_is_told(told):
-    assert told["errors"] == [
+def test_bad_devices_and_models_are_rejected(seen):
+    assert seen["errors"] == [
         "devices=3, but there is 2 CPU, and no GPU that TensorFlow can use; give at most that many, or 'all'",
         "devices='two' must be a whole number of at least 1, or 'all'",
         "the model was made under OneDeviceStrategy; only MirroredStrategy is possible here",
@@ -205,9 +205,9 @@ def main():
             done = zoo.train(chosen, f"run{devices}", devices=devices, report=lines.append)
             losses.append(done.history["val_loss"])
         dataset = chosen.load_data()
-        told = json.loads(Path("runall/training.json").read_text())
+        seen = json.loads(Path("runall/training.json").read_text())
         return {
-            "devices": told["devices"],
+            "devices": seen["devices"],
             "reported": any("a share of each batch on" in line and "CPU:1" in line for line in lines),
             "strategy": getattr(done.model.variables[0].value, "distribute_strategy", None),
             "losses": losses,
@@ -236,7 +236,7 @@ def main():
         def accumulating():
             return on_two(penalized, optimizer=lambda: keras.optimizers.SGD(gradient_accumulation_steps=2))
 
-        told = []
+        seen = []
         for call in (
             lambda: mirrored(3),
             lambda: mirrored("two"),
@@ -249,8 +249,8 @@ def main():
             try:
                 call()
             except ValueError as error:
-                told.append(str(error))
-        return told
+                seen.append(str(error))
+        return seen
 
     def clipping():
         return keras.optimizers.SGD(0.3, clipnorm=0.05)

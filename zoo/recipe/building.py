@@ -50,9 +50,10 @@ def lower_momentum(model: keras.Model, steps: int) -> None:
 
 
 def in_new_session(function: Callable[[], keras.Model]) -> keras.Model:
-    """Calls a function where Keras counts layer names from one, as written files should have them.
+    """Calls a function in a new Keras session, which counts layer names from one: written files must not depend on the
+    caller's layers.
 
-    Keras has a session for each thread, so that a thread of its own leaves the caller's session as it is.
+    Keras has one session a thread, so that a new thread leaves the caller's session as it is.
     """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(function).result()

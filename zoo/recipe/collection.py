@@ -41,7 +41,7 @@ class Entry:
     name: str
     path: Path
     doc: str
-    task: str  # "Multiclass", say; "" if only executing the file could tell
+    task: str  # "Multiclass", say; "" if the file does not say so literally
     record: dict[str, Any] | None = field(repr=False)
 
     @property

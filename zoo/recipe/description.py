@@ -44,3 +44,8 @@ def source_of(function: Any) -> str:
 def keyword_arguments(function: Callable) -> list[str]:
     """Names of the keyword-only arguments."""
     return [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
+def takes_any_argument(function: Callable) -> bool:
+    """Whether it has `**arguments`."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())

@@ -118,7 +118,7 @@ def _check_momentum(optimizer: str, momentum: float | None, nesterov: bool | Non
 
 
 def optimizer_space(hp: Any) -> dict[str, Any]:
-    """The usual search: which optimizer, its learning rate, and momentum where it has one.
+    """The usual search: which optimizer, its learning rate, and momentum if it has one.
 
     Args:
         hp: a `keras_tuner.HyperParameters`.

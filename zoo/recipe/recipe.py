@@ -21,7 +21,7 @@ from zoo.recipe.batches import BatchSize, batch_of, check_batch_size
 from zoo.recipe.bounds import Bounds, Limits
 from zoo.recipe.building import adapt, copies, lower_momentum
 from zoo.recipe.class_weights import ClassWeight, check_class_weight, sample_weights
-from zoo.recipe.description import described, keyword_arguments, source_of
+from zoo.recipe.description import described, keyword_arguments, source_of, takes_any_argument
 from zoo.recipe.objectives import check_objective, file_objective  # noqa: F401  (the search imports it from here)
 from zoo.recipe.optimizers import make_optimizer, optimizer_space
 from zoo.recipe.schedules import Schedule, schedule_of
@@ -30,7 +30,7 @@ from zoo.recipe.user_code import users_code
 from zoo.runtime.targets import TARGETS
 
 # Metadata of the fields below. The phase is the first part of a run that depends on the field. An optimizer's field may
-# have `unset`: the value that stands for None where the optimizer is given by name. `least` is the least whole number.
+# have `unset`: the value that stands for None if the optimizer is given by name. `least` is the least whole number.
 DATA, TRAIN, SEARCH, EXPORT, NAME, LOADED = (
     {"phase": phase} for phase in ("data", "train", "search", "export", "name", "loaded")
 )
@@ -57,8 +57,8 @@ class Recipe:
         batch_size: samples a step, or "all" for gradient descent on the whole of train.
         class_weight: weight of a sample's loss in training by its class: None, "balanced", which makes all classes
             count alike, or {class: weight}, 1 for those left out.
-        teachers: distillation from so many teachers, trained first, from seeds 1, 2, ...: the mean of their outputs is
-            half of the targets. The trials of a search use the data's own targets alone.
+        teachers: number of teachers for distillation. They are trained first, from seeds 1, 2, ...; the mean of their
+            outputs is half of the targets. The trials of a search use the data's own targets alone.
         teacher: recipe of the teachers, by name or path: a larger model, say (G. Hinton et al., Distilling the
             knowledge in a neural network, 2015); its file's own values are used. None is this recipe itself
             (T. Furlanello et al., Born-again neural networks, ICML 2018).
@@ -73,8 +73,8 @@ class Recipe:
         trials, trial_epochs: number of candidates that the search trains, and for how long. With trials=0 there is no
             search, and the recipe's own values are used.
         trial_samples: number of training samples in a trial, drawn by `seed`; None is all.
-        finalists, finalist_seeds: number of best trials that are trained again, from so many other seeds each: the best
-            mean wins. With finalists=1 the best trial wins.
+        finalists, finalist_seeds: number of best trials that are trained again, and from how many other seeds each: the
+            best mean wins. With finalists=1 the best trial wins.
         limits: which candidates are not trained, see `Limits`.
         folds: number of folds of a cross-validation, None for none. For each seed of `zoo.run` all samples are split
             anew, and each fold tests a model that was searched, trained and exported on the others: for data whose test
@@ -163,7 +163,7 @@ class Recipe:
                 raise InvalidType(f"{argument}={layers!r} must be a list of Keras layers{hint}")
             if argument in self.arguments:
                 raise InvalidValue(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
-        for argument in self.arguments:
+        for argument in self.arguments if not takes_any_argument(self.builder) else ():
             check_choice(f"argument of {described(self.builder)}", argument, keyword_arguments(self.builder))
 
     def _check_targets(self) -> None:
@@ -220,7 +220,7 @@ class Recipe:
             )
         for part in dataset.parts.values():
             self.task.check(part.y)
-        if self.task.has_classes:  # one-hot targets too, which the data set itself cannot tell from several labels
+        if self.task.has_classes:  # one-hot targets too, which the data set cannot distinguish from several labels
             known = np.unique(self.task.classes(dataset.train.y))
             for name, part in dataset.parts.items():
                 unseen = np.setdiff1d(self.task.classes(part.y), known)

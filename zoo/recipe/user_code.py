@@ -38,16 +38,16 @@ def users_code(part: str) -> Iterator[None]:
 
 
 def _user_lines(error: Exception) -> list[str]:
-    places = [(frame.filename, frame.lineno, frame.line) for frame in traceback.extract_tb(error.__traceback__)]
+    found = [(frame.filename, frame.lineno, frame.line) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, SyntaxError):
-        places.append((error.filename or "", error.lineno, error.text))
-    lines = [f"  {_short(file)}:{number}: {(text or '').strip()}" for file, number, text in places if _is_user(file)]
+        found.append((error.filename or "", error.lineno, error.text))
+    lines = [f"  {_short(file)}:{number}: {(text or '').strip()}" for file, number, text in found if _is_user(file)]
     return lines[-MOST_LINES:]
 
 
 def _is_user(file: str) -> bool:
     path = Path(file).resolve()
-    if path.parent == PACKAGE / "recipes":  # where an installed collection is; its recipes are read like the user's own
+    if path.parent == PACKAGE / "recipes":  # of an installed collection; its recipes count as the user's code
         return True
     libraries = [PACKAGE, *LIBRARIES]
     installed = {"site-packages", "dist-packages"} & set(path.parts) or any(map(path.is_relative_to, libraries))

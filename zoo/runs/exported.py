@@ -23,6 +23,7 @@ from zoo.exporting.layer_losses import LayerLoss
 from zoo.exporting.layer_losses import layer_losses as losses
 from zoo.exporting.precisions import PRECISIONS
 from zoo.models.cost import FileCost, Summary, costs
+from zoo.recipe.building import in_new_session
 from zoo.recipe.collection import folder, load_recipe
 from zoo.recipe.recipe import Bounds, Recipe
 from zoo.recipe.task import Values
@@ -147,7 +148,7 @@ def summary(
             folder = path if same else None
         return costs(loaded, steps=steps, files=_sizes(loaded, folder))
     recipe = load_recipe(model)
-    built = recipe.build(recipe.load_data())
+    built = in_new_session(lambda: recipe.build(recipe.load_data()))
     return costs(built, steps=steps, files=_sizes(built, _exported(recipe, built) if folder is None else folder))
 
 

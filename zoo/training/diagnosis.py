@@ -4,7 +4,6 @@ Train and validation are measured alike: with the final weights, without dropout
 of an epoch cannot be compared: its training loss is a mean over changing weights, with all of these active.
 """
 
-import inspect
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ import tensorflow as tf
 
 from zoo.base.errors import InvalidValue
 from zoo.data import Dataset, Part
+from zoo.recipe.description import keyword_arguments
 from zoo.recipe.recipe import Recipe
 from zoo.recipe.task import Task
 from zoo.training.feed import shuffled
@@ -34,6 +34,7 @@ SIZES = ("units", "filters", "blocks", "width_multiplier", "embedding_dim")
 PENALTIES = (
     *("dropout", "spatial_dropout", "recurrent_dropout", "noise", "max_norm"),
     *("regularizer", "recurrent_regularizer", "bias_regularizer", "activity_regularizer"),
+    *("augmentation", "mixing", "weight_decay"),
 )
 
 
@@ -119,8 +120,7 @@ def _error(task: Task, score: float) -> float:
 def _against_underfitting(
     recipe: Recipe, history: Mapping[str, Sequence[float]], gradients: Mapping[str, float]
 ) -> tuple[str, ...]:
-    knobs = []
-    known = _knobs(recipe)
+    knobs, known = [], keyword_arguments(recipe.builder)
     norms = list(gradients.values())
     if len(norms) > 2 and norms[0] < VANISHED * norms[-1]:
         cures = [c for c in ('activation="relu"', 'normalization="batch"', "residual=True") if c.split("=")[0] in known]
@@ -130,33 +130,24 @@ def _against_underfitting(
     before = losses[-1 - max(1, len(losses) // 4)] if len(losses) > 1 else losses[-1]
     if before - losses[-1] > STILL_FALLS * abs(before):
         knobs.append(f"`epochs={2 * recipe.epochs}`: the training loss still falls")
-    penalties = [name for name in PENALTIES if recipe.arguments.get(name)]
-    penalties += [name for name in ("augmentation", "mixing", "weight_decay") if getattr(recipe, name)]
-    if penalties:
+    used = {**recipe.arguments, **{name: getattr(recipe, name) for name in ("augmentation", "mixing", "weight_decay")}}
+    if penalties := [name for name in PENALTIES if used.get(name)]:
         knobs.append(f"less {_either(penalties)}")
-    knobs.append(f"wider or deeper: larger {_either([s for s in SIZES if s in known]) or 'layers'}, or more of them")
-    knobs.append("a higher `learning_rate`")
-    return tuple(knobs)
+    sizes = _either([s for s in SIZES if s in known]) or "layers"
+    return (*knobs, f"wider or deeper: larger {sizes}, or more of them", "a higher `learning_rate`")
 
 
 def _against_overfitting(recipe: Recipe) -> tuple[str, ...]:
-    knobs = []
-    known = _knobs(recipe)
+    knobs, known = [], keyword_arguments(recipe.builder)
     for name in ("dropout", "regularizer"):
         if name in known:
             knobs.append(f"more {name}" if recipe.arguments.get(name) else f"`{name}`, not used yet")
     knobs.append("more `augmentation`" if recipe.augmentation else "`augmentation`, not used yet")
     if recipe.mixing is None and recipe.task.has_classes:
         knobs.append("`mixing`")
-    sizes = [s for s in SIZES if s in known]
-    if sizes:
+    if sizes := [s for s in SIZES if s in known]:
         knobs.append(f"smaller {_either(sizes)}")
-    knobs.append("more data")
-    return tuple(knobs)
-
-
-def _knobs(recipe: Recipe) -> set[str]:
-    return set(inspect.signature(recipe.builder).parameters)
+    return (*knobs, "more data")
 
 
 def _either(names: Sequence[str]) -> str:
@@ -195,11 +186,9 @@ def gradient_norms(
             variable.assign(before)
     norms = {}
     for name, weights in kernels.items():
-        squares = [  # None if the loss does not depend on the kernel
-            0.0 if g is None else float(np.square(tf.convert_to_tensor(g).numpy().astype("float64")).sum())
-            for g in gradients[name]
-        ]
-        norms[name] = math.sqrt(sum(squares) / sum(math.prod(w.shape) for w in weights))
+        known = [g for g in gradients[name] if g is not None]  # None if the loss does not depend on the kernel
+        squares = sum(float(np.square(tf.convert_to_tensor(g).numpy().astype("float64")).sum()) for g in known)
+        norms[name] = math.sqrt(squares / sum(math.prod(w.shape) for w in weights))
     return norms
 
 

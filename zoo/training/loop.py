@@ -17,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.base.checks import is_whole
+from zoo.base.checks import check_size
 from zoo.base.errors import InvalidValue
 from zoo.data.blocks import Array, Stored
 from zoo.models.augment import Mixing
@@ -30,6 +30,7 @@ from zoo.training.feed import Data, Order, block_of, in_blocks, shuffled, shuffl
 
 EVALUATION_BATCH = 1024
 CHECKPOINT_SECONDS = 5.0  # at most this much training is lost to a kill
+BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 # Keras' callbacks that define batch hooks but act at the end of an epoch.
 EPOCH_LEVEL = (keras.callbacks.ModelCheckpoint, keras.callbacks.TensorBoard, keras.callbacks.LambdaCallback)
 
@@ -175,8 +176,7 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
         raise InvalidValue("the model is not compiled; call model.compile(optimizer, loss, metrics) first")
     if len(train[0]) == 0 or len(train[0]) != len(train[1]):
         raise InvalidValue(f"train has {len(train[0])} inputs and {len(train[1])} targets; it needs as many of both")
-    if not is_whole(epochs, 1):
-        raise InvalidValue(f"epochs={epochs!r} must be a whole number of at least 1")
+    check_size("epochs", epochs)
     check_batch_size(batch_size)
     if batch_size == "all" and isinstance(train[0], Stored) and train[0].nbytes > feed.BLOCK_BYTES:
         raise InvalidValue(
@@ -184,9 +184,8 @@ def _check(model, train, epochs, batch_size, callbacks) -> None:
             "give a number of samples"
         )
     for callback in callbacks:
-        for hook in ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end"):
-            overridden = getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook)
-            if overridden and not isinstance(callback, EPOCH_LEVEL):
+        for hook in BATCH_HOOKS if not isinstance(callback, EPOCH_LEVEL) else ():
+            if getattr(type(callback), hook) is not getattr(keras.callbacks.Callback, hook):
                 raise InvalidValue(
                     f"callback {type(callback).__name__} acts on batches ({hook}), but an epoch is one call here; "
                     "use an epoch-level callback or model.fit"

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.base.checks import check_size
 from zoo.base.errors import InvalidValue
 from zoo.base.files import writing
 from zoo.base.plots import panels, save
@@ -72,8 +73,7 @@ def rate_curve(
         raise InvalidValue("the model is not compiled; call model.compile(optimizer, loss) first")
     if not 0 < lowest < highest < math.inf:
         raise InvalidValue(f"lowest={lowest!r} and highest={highest!r} must be rates above 0, with lowest < highest")
-    if not isinstance(steps, int) or steps < 20:
-        raise InvalidValue(f"steps={steps!r} must be a whole number of at least 20")
+    check_size("steps", steps, 20)
     check_batch_size(batch_size)
     samples = len(train[0])
     size = min(batch_of(samples, batch_size), samples)
@@ -90,7 +90,7 @@ def rate_curve(
         model.optimizer.build(model.trainable_variables)
         data = tuple(tf.constant(v[used]) for v in (train if sample_weight is None else (*train, sample_weight)))
         with same_rounding:
-            losses = _sweep(model, data, tf.constant(batches, "int64")).numpy()
+            losses = _sweep(model, data, batches)
     finally:
         model.optimizer = optimizer
         for variable, value in zip(variables, before, strict=True):
@@ -100,10 +100,10 @@ def rate_curve(
     return _curve(rates[: len(losses)], losses)
 
 
-def _sweep(model: keras.Model, data: tuple[tf.Tensor, ...], batches: tf.Tensor) -> tf.Tensor:
-    """The loss of each step until it diverges, (k,): one call into TensorFlow."""
-    steps = int(batches.shape[0])
+def _sweep(model: keras.Model, data: tuple[tf.Tensor, ...], batches: np.ndarray) -> np.ndarray:
+    """The loss of each step until it diverges, (k,)."""
 
+    @tf.function(autograph=False)
     def step(batch):
         x, y, *weight = (tf.gather(values, batch) for values in data)
         with tf.GradientTape() as tape:
@@ -112,30 +112,21 @@ def _sweep(model: keras.Model, data: tuple[tf.Tensor, ...], batches: tf.Tensor) 
         model.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return tf.cast(loss, "float32")
 
-    @tf.function(autograph=False)
-    def sweep():
-        def body(i, losses, average, least, diverged):
-            loss = step(batches[i])
-            average = AVERAGE * average + (1 - AVERAGE) * loss
-            unbiased = average / (1 - AVERAGE ** tf.cast(i + 1, "float32"))
-            least = tf.minimum(least, unbiased)
-            diverged = ~tf.math.is_finite(loss) | (unbiased > DIVERGED * tf.abs(least))
-            return i + 1, losses.write(i, loss), average, least, diverged
-
-        count, losses, *_ = tf.while_loop(
-            lambda i, losses, average, least, diverged: (i < steps) & ~diverged,
-            body,
-            (tf.constant(0), tf.TensorArray("float32", steps), 0.0, float("inf"), False),
-            parallel_iterations=1,
-        )
-        return losses.stack()[:count]
-
-    return sweep()
+    losses: list[float] = []
+    average, least = 0.0, math.inf
+    for batch in batches:
+        losses.append(float(step(tf.constant(batch, "int64"))))
+        average = AVERAGE * average + (1 - AVERAGE) * losses[-1]
+        unbiased = average / (1 - AVERAGE ** len(losses))
+        least = min(least, unbiased)
+        if not math.isfinite(losses[-1]) or unbiased > DIVERGED * abs(least):
+            break
+    return np.array(losses)
 
 
 def _curve(rates: np.ndarray, losses: np.ndarray) -> RateCurve:
     finite = int(np.isfinite(losses).sum())  # all but perhaps the last one
-    rates, losses = rates[:finite], losses[:finite].astype("float64")
+    rates, losses = rates[:finite], losses[:finite]
     if finite <= FIRST + 1:
         raise InvalidValue(f"loss diverged after {finite} steps: lower `lowest` or rescale the inputs")
     # Smoothed to both sides: a running average lags, and would suggest a rate several times too large. Diverged losses
