@@ -223,5 +223,5 @@ def test_what_is_known_ahead_is_seen_ahead(tmp_path):
     with pytest.raises(ValueError, match="known='holidy' is not known; did you mean 'holiday'"):
         zoo.data.forecast(file, known=["holidy"])
     (tmp_path / "reviews.csv").write_text("words,label\n" + "".join(f'"{t}",{label}\n' for t, label in reviews()))
-    with pytest.raises(ValueError, match="known ahead go with task='Forecasting'"):
+    with pytest.raises(ValueError, match="known future values need task='Forecasting'"):
         look(tmp_path / "reviews.csv", None, None, None, ["words"])

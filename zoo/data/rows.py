@@ -252,29 +252,21 @@ class Csv:
 
     def _lines(self) -> Iterator[str]:
         """Lines with their ends, which may be \\n, \\r or \\r\\n."""
-        rest = ""  # the last line, of which the next chunk may hold more
-        for text in self._texts():
-            *lines, rest = io.StringIO(rest + text, newline="")
-            yield from lines
-        if rest:
-            yield rest
-
-    def _texts(self) -> Iterator[str]:
-        """The text in chunks, none empty, without the byte-order mark."""
-        utf16, rest, first = codecs.getincrementaldecoder("utf-16")("replace"), b"", True
+        if self._utf16:
+            with open(self.path, encoding="utf-16", errors="replace", newline="") as opened:
+                yield from opened
+            return
+        line, end = "", False  # `line` is the last one, of which the next chunk may hold more
         with open(self.path, "rb") as file:
-            while True:
+            data = file.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
+            while not end:
                 chunk = file.read(CHUNK_BYTES)
-                if self._utf16:
-                    text = utf16.decode(chunk, not chunk)
-                else:
-                    text, rest = self._decoded(rest + chunk, not chunk)
-                if text and first:
-                    text, first = text.removeprefix("\ufeff"), False
-                if text:
-                    yield text
-                if not chunk:
-                    return
+                end = not chunk
+                text, data = self._decoded(data + chunk, end)
+                *lines, line = io.StringIO(line + text, newline="") if line + text else [""]
+                yield from lines
+        if line:
+            yield line
 
     def _decoded(self, data: bytes, final: bool) -> tuple[str, bytes]:
         """Text of UTF-8, where bytes that are not are read as Windows-1252; and the bytes of an unfinished character.
