@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import keras
 import numpy as np
@@ -66,23 +66,44 @@ AXES = {
 }
 
 
+class Knobs(TypedDict, total=False):
+    """The fields of `Hidden`, for type checkers and editors: a builder takes `**knobs: Unpack[Knobs]`."""
+
+    activation: Activation
+    negative_slope: float | None
+    kernel_initializer: Initializer
+    regularizer: Regularizer
+    bias_regularizer: Regularizer
+    activity_regularizer: Regularizer
+    max_norm: float | None
+    dropout: float
+    spatial_dropout: float
+    noise: float
+    normalization: str | None
+    preprocessing: Layers
+    augmentation: Layers
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hidden:
-    """The knobs of hidden layers, spelt the same in every family and checked here.
+    """The shared knobs: each one's name, type, default and documentation. Every family's help repeats them from here.
 
     Attributes:
-        activation: Keras name, "prelu", a function or a layer; it is built afresh for each place.
-        negative_slope: of "leaky_relu"; None is the .2 of Keras' function.
-        kernel_initializer: Keras name or object. "auto" fits the activation: He's normal (K. He et al., ICCV 2015) for
-            relu and its like, LeCun's for selu (G. Klambauer et al., 2017), Glorot's uniform (2010) for all others.
-        regularizer, bias_regularizer, activity_regularizer: penalties on every kernel, every bias, and what comes out
-            of every activation: "l1", "l2", "l1_l2" (the elastic net) or a Keras object.
-        max_norm: what the norm of the weights of a unit is kept below (N. Srebro et al., 2004); None for no limit.
-        dropout: fraction of the outputs that training drops (N. Srivastava et al., JMLR 2014).
-        spatial_dropout: fraction of whole channels that training drops (J. Tompson et al., CVPR 2015).
-        noise: standard deviation, 0 to 1, of Gaussian noise that training adds to the outputs.
-        normalization: None, "batch" (S. Ioffe and C. Szegedy, ICML 2015) or "layer" (J. Ba et al., 2016), before the
+        activation: of hidden layers: a Keras name, "prelu", a function or a layer. A layer is copied for each use.
+        negative_slope: of activation="leaky_relu"; None means Keras' default of 0.2.
+        kernel_initializer: Keras name or object. "auto" fits the activation: He normal (K. He et al., ICCV 2015) for
+            relu and its variants, LeCun normal for selu (G. Klambauer et al., 2017), Glorot uniform (2010) otherwise.
+        regularizer: penalty on every kernel: "l1", "l2", "l1_l2" (elastic net) or a Keras object.
+        bias_regularizer: penalty on every bias, likewise.
+        activity_regularizer: penalty on the outputs of every hidden layer, likewise.
+        max_norm: upper bound on the norm of each unit's weights (N. Srebro et al., 2004); None for no bound.
+        dropout: fraction of each hidden layer's outputs dropped in training (N. Srivastava et al., JMLR 2014).
+        spatial_dropout: fraction of whole channels dropped in training (J. Tompson et al., CVPR 2015).
+        noise: standard deviation, 0 to 1, of Gaussian noise added to hidden outputs in training.
+        normalization: None, "batch" (S. Ioffe and C. Szegedy, ICML 2015) or "layer" (J. Ba et al., 2016), before each
             activation.
+        preprocessing: layers that come first and stay in the exported file.
+        augmentation: layers that change the input in training only.
     """
 
     activation: Activation = "relu"
@@ -96,6 +117,8 @@ class Hidden:
     spatial_dropout: float = 0.0
     noise: float = 0.0
     normalization: str | None = None
+    preprocessing: Layers = ()
+    augmentation: Layers = ()
 
     def __post_init__(self) -> None:
         check_activation("activation", self.activation)
@@ -128,6 +151,10 @@ class Hidden:
         check_number("noise", self.noise, 0, 1)
         if self.normalization is not None:
             check_choice("normalization", self.normalization, NORMALIZATIONS)
+        for name in ("preprocessing", "augmentation"):
+            layers = getattr(self, name)
+            if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
+                raise InvalidType(f"{name}={layers!r} must be a tuple of Keras layers")
 
     @property
     def use_bias(self) -> bool:
@@ -247,30 +274,22 @@ def check_regularizer(argument: str, value: Regularizer) -> keras.regularizers.R
 
 
 def entrance(
-    input_shape: tuple[int | None, ...],
-    preprocessing: Layers,
-    augmentation: Layers,
-    *,
-    dtype: str | None = None,
-    mask_value: float | None = None,
+    input_shape: tuple[int | None, ...], hidden: Hidden, *, dtype: str | None = None, mask_value: float | None = None
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The input, and what the family's first layer reads: preprocessed always, augmented in training only.
+    """The input, and the input of the family's first layer: preprocessed, and augmented in training only.
 
     Args:
-        mask_value: what all features of a step are that only pads a sequence; such steps are masked.
+        mask_value: value of all features of a padded step; such steps are masked.
     """
     inputs = keras.Input(input_shape, dtype=dtype, name="input")
     x = inputs if mask_value is None else keras.layers.Masking(float(mask_value))(inputs)
-    return inputs, prepared(x, preprocessing, augmentation)
+    return inputs, prepared(x, hidden)
 
 
-def prepared(x: keras.KerasTensor, preprocessing: Layers, augmentation: Layers) -> keras.KerasTensor:
-    for argument, layers in (("preprocessing", preprocessing), ("augmentation", augmentation)):
-        if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
-            raise InvalidType(f"{argument}={layers!r} must be a tuple of Keras layers")
-    for layer in preprocessing:
+def prepared(x: keras.KerasTensor, hidden: Hidden) -> keras.KerasTensor:
+    for layer in hidden.preprocessing:
         x = layer(x)
-    return Augmentation(augmentation, name="augmentation")(x) if augmentation else x
+    return Augmentation(hidden.augmentation, name="augmentation")(x) if hidden.augmentation else x
 
 
 def spatial_axes(x: keras.KerasTensor) -> Axes:

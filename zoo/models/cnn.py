@@ -7,15 +7,18 @@ al., ICLR 2015; global average pooling by M. Lin et al. (Network in Network), IC
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Unpack
 
 import keras
 
 from zoo.base.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
+from zoo.models.blocks import Hidden, Knobs, entrance, spatial_axes, with_logits
+from zoo.models.builder import builder
 from zoo.models.views import MeanOfViews, Views
 
 
+@builder(normalization="batch")
 def cnn(
     input_shape: Sequence[int],
     num_outputs: int,
@@ -26,22 +29,10 @@ def cnn(
     downsampling: str = "pool",
     head: str = "pool",
     units: Sequence[int] = (),
-    activation: Activation = "relu",
-    negative_slope: float | None = None,
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = "batch",
     mirrored: bool = False,
     shifted: bool = False,
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str = "cnn",
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
     """Stages of convolutions, each half as large as the one before: `zoo.cnn((28, 28, 1), 10, filters=(32, 64, 128))`.
 
@@ -57,23 +48,14 @@ def cnn(
         head: "pool" averages each channel over space, "flatten" keeps every position.
         units: hidden Dense layers between head and logits.
         dropout, spatial_dropout: at the end of each stage; dropout after each hidden Dense layer too.
-        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
-            noise, normalization: see `zoo.models.blocks.Hidden`.
         mirrored: whether the answer is the mean of those for an image and for its mirror image, left to right: twice
             the work, not in training, and no more weights. Train it with `RandomFlip("horizontal")`.
         shifted: likewise, of an image and of what it is one pixel up, down, left and right: five times the work. Train
             it with `RandomTranslation`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
+    hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    inputs, x = entrance(input_shape, hidden)
     axes = spatial_axes(x)
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
@@ -82,11 +64,6 @@ def cnn(
     check_choice("downsampling", downsampling, ("pool", "stride"))
     check_choice("head", head, ("pool", "flatten"))
     units = check_sizes("units", units, minimum_length=0)
-    hidden = Hidden(
-        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
-        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
-        max_norm=max_norm, dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
     check_halvings("filters", filters, x.shape[1:])
     for argument, given in (("mirrored", mirrored), ("shifted", shifted)):
         if given and len(x.shape) != 4:

@@ -5,17 +5,20 @@ residual connections by K. He et al., CVPR 2016; embeddings of categories by C. 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 import keras
 from keras import ops
 
 from zoo.base.checks import check_flag, check_input_shape, check_size, check_sizes
 from zoo.base.errors import InvalidType, InvalidValue
-from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, prepared, with_logits
+from zoo.models.blocks import Hidden, Knobs, entrance, prepared, with_logits
+from zoo.models.builder import builder
 
 WIDEST_EMBEDDING = 16
 
 
+@builder(without=("spatial_dropout",))
 def fnn(
     input_shape: Sequence[int],
     num_outputs: int,
@@ -23,19 +26,8 @@ def fnn(
     units: Sequence[int] = (64, 32),
     residual: bool = False,
     categories: Mapping[int, int] | None = None,
-    activation: Activation = "relu",
-    negative_slope: float | None = None,
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = None,
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str = "fnn",
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
     """Fully connected layers: `zoo.fnn((64,), 10, units=(128, 64), dropout=0.2)`.
 
@@ -47,32 +39,18 @@ def fnn(
         categories: of a table, column -> number of categories, whose codes 0, 1, ... that column holds. Each becomes
             an embedding of half as many numbers, at most 16; codes beyond are taken for the last one. What comes
             first in the model then reads the other columns alone.
-        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
-            dropout, noise, normalization: see `zoo.models.blocks.Hidden`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
+    hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (1, 2, 3, 4), "(features,) or any shape, which is flattened")
     num_outputs = check_size("num_outputs", num_outputs)
     units = check_sizes("units", units, minimum_length=0)
     residual = check_flag("residual", residual)
     categories = _checked(categories, input_shape)
-    hidden = Hidden(
-        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
-        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
-        max_norm=max_norm, dropout=dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
 
     if categories:
-        inputs, x = _table(input_shape[0], categories, preprocessing, augmentation)
+        inputs, x = _table(input_shape[0], categories, hidden)
     else:
-        inputs, x = entrance(input_shape, preprocessing, augmentation)
+        inputs, x = entrance(input_shape, hidden)
         if len(input_shape) > 1:
             x = keras.layers.Flatten()(x)  # (B, features)
     for size in units:
@@ -103,14 +81,14 @@ def _checked(categories: Mapping[int, int] | None, input_shape: Sequence[int]) -
     return {int(column): int(count) for column, count in sorted(categories.items())}
 
 
-def _table(columns: int, categories: Mapping[int, int], preprocessing: Layers, augmentation: Layers):
+def _table(columns: int, categories: Mapping[int, int], hidden: Hidden):
     """The input (B, columns), and beside the numbers, preprocessed, the categories, embedded."""
     numbers = [column for column in range(columns) if column not in categories]
     inputs = keras.Input((columns,), name="input")
     parts = []
     if numbers:
         selected = Columns(numbers, name="numbers")(inputs)  # (B, numbers)
-        parts.append(prepared(selected, preprocessing, augmentation))
+        parts.append(prepared(selected, hidden))
     for column, count in categories.items():
         code = Columns([column], count - 1, name=f"codes_{column}")(inputs)  # (B, 1)
         embedding = keras.layers.Embedding(count, min(WIDEST_EMBEDDING, (count + 1) // 2), name=f"category_{column}")

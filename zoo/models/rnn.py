@@ -8,7 +8,7 @@ The GRU is Keras' default, reset_after=True, which applies the reset gate after 
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
@@ -22,22 +22,15 @@ from zoo.base.checks import (
     check_sizes,
 )
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import (
-    Activation,
-    Hidden,
-    Initializer,
-    Layers,
-    Regularizer,
-    check_regularizer,
-    entrance,
-    with_logits,
-)
+from zoo.models.blocks import Activation, Hidden, Knobs, Regularizer, check_regularizer, entrance, with_logits
+from zoo.models.builder import builder, check_names
 from zoo.models.sequences import AttentionPooling, AveragePooling
 
 CELLS = {"simple": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 HEADS = {"last": None, "pool": AveragePooling, "attention": AttentionPooling}
 
 
+@builder(without=("negative_slope",), activation="tanh")
 def rnn(
     input_shape: Sequence[int | None],
     num_outputs: int,
@@ -49,21 +42,10 @@ def rnn(
     mask_value: float | None = None,
     vocabulary_size: int | None = None,
     embedding_dim: int = 32,
-    activation: Activation = "tanh",
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
     recurrent_regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = None,
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str | None = None,
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
     """Recurrent layers, and what they say at the end: `zoo.rnn((28, 28), 10, cell="gru", units=(64,))`.
 
@@ -86,16 +68,8 @@ def rnn(
         spatial_dropout: fraction of the features of each recurrent layer's input, dropped in all steps alike.
         recurrent_dropout: fraction of the state that training drops from one step to the next (Gal, 2016).
         normalization: None, "layer" or "batch", of each recurrent layer's outputs.
-        kernel_initializer, bias_regularizer, activity_regularizer, max_norm, noise: see `zoo.models.blocks.Hidden`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
+    hidden = Hidden(**knobs)
     meaning = "(steps, features), or (steps,) with vocabulary_size; steps may be None"
     input_shape = check_input_shape(input_shape, (1, 2), meaning, open_axis=0)
     num_outputs = check_size("num_outputs", num_outputs)
@@ -104,19 +78,14 @@ def rnn(
     bidirectional = check_flag("bidirectional", bidirectional)
     check_choice("head", head, [*HEADS, "each"])
     vocabulary_size = check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
-    check_cell_activation(activation)
+    check_cell_activation(hidden.activation)
     recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
     recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
-    hidden = Hidden(
-        activation=activation, kernel_initializer=kernel_initializer, regularizer=regularizer,
-        bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer, max_norm=max_norm,
-        dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
 
     if vocabulary_size is None:
-        inputs, x = entrance(input_shape, preprocessing, augmentation, mask_value=mask_value)
+        inputs, x = entrance(input_shape, hidden, mask_value=mask_value)
     else:
-        inputs, x = entrance(input_shape, preprocessing, augmentation, dtype="int32")
+        inputs, x = entrance(input_shape, hidden, dtype="int32")
         x = keras.layers.Embedding(vocabulary_size, int(embedding_dim), mask_zero=True)(x)  # (B, T, embedding_dim)
     x = recurrent_stack(
         x, cell, units, bidirectional, head, hidden,
@@ -195,23 +164,20 @@ def check_cell_activation(activation: Activation) -> None:
         )
 
 
-def _named(cell: str) -> Callable[..., keras.Model]:
-    """`rnn` with its cell chosen, under the name by which users know it."""
+def _with_cell(cell: str) -> Callable[..., keras.Model]:
+    """`rnn` with its cell chosen."""
     signature = inspect.signature(rnn)
     parameters = [parameter for name, parameter in signature.parameters.items() if name != "cell"]
-    knobs = [parameter.name for parameter in parameters]
 
     def builder(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
-        for argument in arguments:
-            check_choice(f"argument of zoo.{cell}", argument, knobs)
+        check_names(cell, arguments, [parameter.name for parameter in parameters])
         return rnn(input_shape, num_outputs, cell=cell, **arguments)
 
     builder.__name__ = builder.__qualname__ = cell
     builder.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    about = inspect.getdoc(rnn) or ""  # without the indentation of the source, as `help` and others want it
-    builder.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{about}'
+    builder.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{rnn.__doc__}'
     return builder
 
 
-lstm = _named("lstm")
-gru = _named("gru")
+lstm = _with_cell("lstm")
+gru = _with_cell("gru")
