@@ -5,6 +5,7 @@ Computation 1997; K. Cho et al. (GRU), EMNLP 2014; M. Schuster and K. Paliwal (b
 The GRU is Keras' default, reset_after=True, which applies the reset gate after the product (the cuDNN variant).
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -164,20 +165,26 @@ def check_cell_activation(activation: Activation) -> None:
         )
 
 
-def _with_cell(cell: str) -> Callable[..., keras.Model]:
-    """`rnn` with its cell chosen."""
-    signature = inspect.signature(rnn)
+def _with_cell(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    """Gives a builder that chooses the cell the signature and the help of `rnn`."""
+    cell, signature = function.__name__, inspect.signature(rnn)
     parameters = [parameter for name, parameter in signature.parameters.items() if name != "cell"]
 
-    def builder(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
+    @functools.wraps(function)
+    def build(*args: Any, **arguments: Any) -> keras.Model:
         check_names(cell, arguments, [parameter.name for parameter in parameters])
-        return rnn(input_shape, num_outputs, cell=cell, **arguments)
+        return function(*args, **arguments)
 
-    builder.__name__ = builder.__qualname__ = cell
-    builder.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    builder.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{rnn.__doc__}'
-    return builder
+    build.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    build.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{rnn.__doc__}'
+    return build
 
 
-lstm = _with_cell("lstm")
-gru = _with_cell("gru")
+@_with_cell
+def lstm(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
+    return rnn(input_shape, num_outputs, cell="lstm", **arguments)
+
+
+@_with_cell
+def gru(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
+    return rnn(input_shape, num_outputs, cell="gru", **arguments)
