@@ -142,9 +142,8 @@ def test_the_index_links_to_every_page():
 def test_every_public_name_is_in_the_api_reference():
     page = PAGES["docs/api.md"]
     shown = set(re.findall(r":: (?:zoo\.)?(\w+)$", page, re.MULTILINE))
-    assert (
-        set(zoo.__all__) - shown - set(zoo.models.__all__) == {"Augmentation"} and "Augmentation" in zoo.augment.__all__
-    )
+    families = set(zoo.models.__all__)  # a new one is described on its own page
+    assert set(zoo.__all__) - shown - families == {"Augmentation"} and "Augmentation" in zoo.augment.__all__
     assert shown <= {*zoo.__all__, "zoo"}
 
 

@@ -122,9 +122,8 @@ def test_the_steps_of_contributing_are_all_that_a_family_needs(tree):
     for kind in ("test_models", "test_conversion", "test_model_pages"):
         assert kind in command
     assert re.search(r"(\d+) passed", done.stdout), done.stdout
-    assert (
-        "| [toy](toy.md) | a vector | tests | `zoo.toy((6,), 3)` | 43 |" in (tree / "docs/models/README.md").read_text()
-    )
+    index = (tree / "docs/models/README.md").read_text(encoding="utf-8")
+    assert "| [toy](toy.md) | a vector | tests | `zoo.toy((6,), 3)` | 43 |" in index
 
     builder = tree / "zoo/models/toy.py"
     builder.write_text(builder.read_text().replace("hidden.after(", "keras.layers.Activation('relu')("))

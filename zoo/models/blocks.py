@@ -1,4 +1,4 @@
-"""What every family shares: the knobs of hidden layers, the way in, the way out."""
+"""What every family shares: the knobs of hidden layers, the input, the logits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Initializer: TypeAlias = str | keras.initializers.Initializer
 Regularizer: TypeAlias = str | keras.regularizers.Regularizer | None
 Layers: TypeAlias = Sequence[keras.layers.Layer]
 
-# With the factors of Keras' L1 and L2; its own name "l1_l2" leads nowhere (Keras 3.15), and L1L2() penalizes nothing.
+# With the default factors of Keras' L1 and L2. Keras 3.15 does not know "l1_l2", and its L1L2() has factors of 0.
 REGULARIZERS = {
     "l1": lambda: keras.regularizers.L1(0.01),
     "l2": lambda: keras.regularizers.L2(0.01),
@@ -24,13 +24,13 @@ REGULARIZERS = {
 }
 NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu", "p_re_lu", "elu", "gelu", "silu", "swish", "hard_silu", "mish")
-# "glu" halves the channels and "threshold" wants arguments.
+# "glu" halves the channels and "threshold" needs arguments.
 _NO_ACTIVATION = {"get", "serialize", "deserialize", "glu", "threshold"}
 _KNOWN = {n for n in vars(keras.activations) if n.islower() and not n.startswith("_")}
 ACTIVATIONS = {"prelu", *(_KNOWN - _NO_ACTIVATION)}
 
 
-# All that need no argument and fit kernels of every rank.
+# Those without required arguments that fit kernels of every rank.
 INITIALIZERS = (
     *("auto", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "ones"),
     *("orthogonal", "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "zeros"),
@@ -158,11 +158,11 @@ class Hidden:
 
     @property
     def use_bias(self) -> bool:
-        """Batch normalization brings a bias of its own."""
+        """Batch normalization has a bias of its own."""
         return self.normalization != "batch"
 
     def linear(self, kernel: str = "kernel", use_bias: bool | None = None) -> dict[str, Any]:
-        """Arguments of a layer with weights: Dense, a convolution, or with kernel="depthwise" its like."""
+        """Arguments of a layer with weights: Dense, a convolution, or with kernel="depthwise" a depthwise one."""
         return {
             f"{kernel}_initializer": self.initializer(),
             f"{kernel}_regularizer": self.regularizer,
@@ -175,7 +175,7 @@ class Hidden:
         return None if self.max_norm is None else UnitMaxNorm(self.max_norm, unit_axes)
 
     def initializer(self) -> keras.initializers.Initializer:
-        """A new one for each layer, because one object would give equal weights to layers of equal shape."""
+        """A new object for each layer: a shared one would give equal weights to layers of equal shape."""
         if isinstance(self.kernel_initializer, keras.initializers.Initializer):
             return self.kernel_initializer.clone()
         if self.kernel_initializer != "auto":
@@ -196,7 +196,7 @@ class Hidden:
         drop: bool = True,
         spatial: bool = True,
     ) -> keras.KerasTensor:
-        """What follows a linear layer in a hidden block: normalization, activation, penalty, noise, dropout."""
+        """Adds normalization, activation, penalty, noise and dropout after a linear layer."""
         if normalize:
             x = self.normalized(x)
         if activate:
@@ -218,10 +218,10 @@ class Hidden:
         return x if self.normalization is None else NORMALIZATIONS[self.normalization]()(x)
 
     def activated(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        # A layer is built afresh for each place, because PReLU and its like have weights of their own.
+        # A new layer for each use, because layers such as PReLU have weights.
         if isinstance(self.activation, keras.layers.Layer):
             return self.activation.__class__.from_config({**self.activation.get_config(), "name": None})(x)
-        if self.activation == "prelu":  # one slope a channel, wherever in space
+        if self.activation == "prelu":  # one slope a channel, shared by all positions
             return keras.layers.PReLU(shared_axes=list(range(1, len(x.shape) - 1)) or None)(x)
         if self.negative_slope is not None:
             return keras.layers.LeakyReLU(self.negative_slope)(x)
@@ -230,7 +230,7 @@ class Hidden:
 
 @keras.saving.register_keras_serializable(package="zoo")
 class UnitMaxNorm(keras.constraints.MaxNorm):
-    """Keras' MaxNorm over all that a unit reads, whatever the rank of its kernel.
+    """Keras' MaxNorm over all inputs of a unit, for kernels of every rank.
 
     Args:
         max_value: of the norm.
@@ -257,7 +257,7 @@ def check_activation(argument: str, value: Activation) -> Activation:
         raise InvalidType(f"{argument}={value!r} must be a name such as 'relu', a function of Keras, or a Keras layer")
     elif getattr(value, "__name__", "") == "<lambda>":
         raise InvalidValue(
-            f"{argument}={value!r} cannot be saved: a file runs no code. Take a name, a layer, or a function of "
+            f"{argument}={value!r} cannot be saved: a file runs no code. Use a name, a layer, or a function of "
             "your own with @keras.saving.register_keras_serializable()"
         )
     return value
@@ -293,7 +293,7 @@ def prepared(x: keras.KerasTensor, hidden: Hidden) -> keras.KerasTensor:
 
 
 def spatial_axes(x: keras.KerasTensor) -> Axes:
-    """The layers for what is behind preprocessing, which may have made a picture of sound."""
+    """The layers for the rank after preprocessing, which may turn sound into a spectrogram."""
     if len(x.shape) - 2 not in AXES:
         raise InvalidValue(
             f"preprocessing gives samples of shape {tuple(x.shape[1:])}; (height, width, channels) or (steps, "
@@ -310,7 +310,7 @@ def with_logits(
     name: str,
     last: Callable[..., keras.layers.Layer] | None = None,
 ):
-    """Closes a model with its linear layer, `logits` (n, num_outputs), or with what `last` makes of several such."""
+    """The model with its linear layer `logits` (B, num_outputs); `last`, if given, is a layer applied to it."""
     logits = keras.layers.Dense(
         num_outputs,
         kernel_regularizer=hidden.regularizer,

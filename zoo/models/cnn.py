@@ -34,7 +34,7 @@ def cnn(
     name: str = "cnn",
     **knobs: Unpack[Knobs],
 ) -> keras.Model:
-    """Stages of convolutions, each half as large as the one before: `zoo.cnn((28, 28, 1), 10, filters=(32, 64, 128))`.
+    """Stages of convolutions, the resolution halved between them: `zoo.cnn((28, 28, 1), 10, filters=(32, 64, 128))`.
 
     Args:
         input_shape: of one sample: (height, width, channels) of an image, or (steps, channels) of a series or a sound,
@@ -43,15 +43,15 @@ def cnn(
         filters: one number a stage; between two stages each spatial axis is halved.
         kernel_size: in pixels or steps, of every kernel; one number, or one for each axis.
         convolutions: convolutions a stage; one number, or one for each stage.
-        downsampling: "pool" takes the largest of each 2x2 between stages, "stride" lets the next stage's first
-            convolution go in steps of 2.
+        downsampling: "pool" is max pooling of 2x2 between stages; "stride" gives the first convolution of the next
+            stage a stride of 2.
         head: "pool" averages each channel over space, "flatten" keeps every position.
         units: hidden Dense layers between head and logits.
         dropout, spatial_dropout: at the end of each stage; dropout after each hidden Dense layer too.
-        mirrored: whether the answer is the mean of those for an image and for its mirror image, left to right: twice
-            the work, not in training, and no more weights. Train it with `RandomFlip("horizontal")`.
-        shifted: likewise, of an image and of what it is one pixel up, down, left and right: five times the work. Train
-            it with `RandomTranslation`.
+        mirrored: test-time augmentation (flip): averages the outputs for an image and for its horizontal flip. Twice
+            the work at inference, none in training, no more weights. Train with `RandomFlip("horizontal")`.
+        shifted: test-time augmentation (shift): averages over the image and its shifts by one pixel up, down, left and
+            right. Five times the work at inference. Train with `RandomTranslation`.
     """
     hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
@@ -90,7 +90,7 @@ def cnn(
 
 
 def check_halvings(argument: str, sizes: Sequence[int], input_shape: Sequence[int]) -> None:
-    """One size a stage: each axis must have something left to halve before each stage but the first."""
+    """Raises ValueError where an axis is too small to be halved before each stage but the first."""
     smallest = min(input_shape[:-1])
     if 2 ** (len(sizes) - 1) > smallest:
         raise InvalidValue(

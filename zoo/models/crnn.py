@@ -1,4 +1,4 @@
-"""Convolutions that shorten a sequence, then recurrent layers that read it.
+"""Convolutions that shorten a sequence, then recurrent layers.
 
 Source: B. Shi, X. Bai, C. Yao, An end-to-end trainable neural network for image-based sequence recognition, 2015; for
 audio E. Cakir et al., Convolutional recurrent neural networks for polyphonic sound event detection, 2017; for sensors
@@ -53,9 +53,9 @@ def crnn(
         num_outputs: size of the logits.
         filters: one number a convolution.
         kernel_size: in steps (and along the height), of every kernel.
-        strides: in steps: each convolution shortens the sequence, and the height, by this much.
+        strides: in steps: each convolution divides the length, and the height, by this.
         cell, units, bidirectional, head, recurrent_regularizer, recurrent_dropout: see `zoo.rnn`.
-        mask_value: what all channels of a step hold that only pads a shorter series; such steps change nothing.
+        mask_value: value of all channels of a padded step; padded steps do not change the outputs.
         activation: of the convolutions; the cells keep tanh.
         dropout: after each convolution and each recurrent layer. spatial_dropout: after each convolution.
     """

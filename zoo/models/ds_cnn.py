@@ -1,4 +1,4 @@
-"""Convolutions split into depthwise and pointwise ones, for microcontrollers.
+"""Depthwise-separable convolutional networks, for microcontrollers.
 
 Source: A. Howard et al., MobileNets, 2017 (with its width multiplier); Y. Zhang et al., Hello Edge: keyword spotting on
 microcontrollers, 2017 (DS-CNN), in the form of MLPerf Tiny (C. Banbury et al., 2021), which is the default.
@@ -38,7 +38,7 @@ def ds_cnn(
         strides: one number for each of `filters`.
         first_kernel_size, kernel_size: of the first convolution and of the depthwise ones; one number, or one for each
             axis. A series takes the first of two.
-        width_multiplier: what all filters are multiplied with and rounded, to make the network thinner or wider.
+        width_multiplier: factor on all numbers of filters, which are then rounded.
         dropout: before the logits. spatial_dropout: after each separable convolution.
     """
     dropout = check_rate("dropout", knobs.pop("dropout", 0.0))

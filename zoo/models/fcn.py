@@ -25,13 +25,13 @@ def fcn(
     name: str = "fcn",
     **knobs: Unpack[Knobs],
 ) -> keras.Model:
-    """Convolutions that keep the length, then the mean over time: `zoo.fcn((100, 3), 5, filters=(64, 128, 64))`.
+    """Convolutions that keep the length, then average pooling over time: `zoo.fcn((100, 3), 5, filters=(64, 128, 64))`.
 
     Args:
         input_shape: of one sample, (steps, channels); steps may be None, for any number.
         num_outputs: size of the logits.
         filters: one number a convolution. kernel_size: in steps; one number for all, or one for each.
-        mask_value: what all channels of a step hold that only pads a shorter series; such steps change nothing.
+        mask_value: value of all channels of a padded step; padded steps do not change the outputs.
         dropout, spatial_dropout: after each convolution.
     """
     hidden = Hidden(**knobs)

@@ -35,10 +35,10 @@ def fnn(
         input_shape: of one sample; an input of more than one axis is flattened.
         num_outputs: size of the logits.
         units: one size a hidden layer; () gives a linear model.
-        residual: adds to each hidden layer's output its input, through a linear layer where the sizes differ.
-        categories: of a table, column -> number of categories, whose codes 0, 1, ... that column holds. Each becomes
-            an embedding of half as many numbers, at most 16; codes beyond are taken for the last one. What comes
-            first in the model then reads the other columns alone.
+        residual: adds to each hidden layer's output its input, through a linear layer if the sizes differ.
+        categories: of a table, column -> number of categories; the column holds their codes 0, 1, ... Each becomes
+            an embedding of half as many numbers, at most 16. Larger codes are treated as the last one.
+            `preprocessing` and `augmentation` then apply to the other columns only.
     """
     hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (1, 2, 3, 4), "(features,) or any shape, which is flattened")
@@ -82,7 +82,7 @@ def _checked(categories: Mapping[int, int] | None, input_shape: Sequence[int]) -
 
 
 def _table(columns: int, categories: Mapping[int, int], hidden: Hidden):
-    """The input (B, columns), and beside the numbers, preprocessed, the categories, embedded."""
+    """The input (B, columns), and its preprocessed numbers concatenated with the embedded categories."""
     numbers = [column for column in range(columns) if column not in categories]
     inputs = keras.Input((columns,), name="input")
     parts = []
@@ -98,7 +98,7 @@ def _table(columns: int, categories: Mapping[int, int], hidden: Hidden):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Columns(keras.layers.Layer):
-    """Some columns of a table: (B, columns) -> (B, len(columns)); codes are cut to 0 ... `last`, where it is given."""
+    """Selects columns of a table: (B, columns) -> (B, len(columns)). With `last`, codes are clipped to 0 ... `last`."""
 
     def __init__(self, columns: Sequence[int], last: int | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -106,7 +106,7 @@ class Columns(keras.layers.Layer):
 
     def call(self, x):
         x = ops.take(x, self.columns, axis=1)
-        # Whole numbers before anything rounds them: an int8 file looks its embeddings up with the codes themselves.
+        # Cast to integers before quantization can round them: an int8 file looks up embeddings by the codes themselves.
         return x if self.last is None else ops.cast(ops.clip(x, 0, self.last), "int32")
 
     def compute_output_spec(self, x):

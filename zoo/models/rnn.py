@@ -48,7 +48,7 @@ def rnn(
     name: str | None = None,
     **knobs: Unpack[Knobs],
 ) -> keras.Model:
-    """Recurrent layers, and what they say at the end: `zoo.rnn((28, 28), 10, cell="gru", units=(64,))`.
+    """Stacked recurrent layers: `zoo.rnn((28, 28), 10, cell="gru", units=(64,))`.
 
     Args:
         input_shape: of one sample: (steps, features) of real values, or (steps,) of tokens; steps may be None, for any
@@ -56,13 +56,13 @@ def rnn(
         num_outputs: size of the logits.
         cell: "simple", "lstm" or "gru"; `zoo.lstm` and `zoo.gru` are this function with the cell named.
         units: one state size a layer.
-        bidirectional: reads each layer's input both ways and concatenates, so states are twice as wide.
-        head: "last" reads the last step, "pool" the mean over the steps, "attention" a mean whose weights are learned;
-            "each" lets every step give num_outputs / steps of the outputs by itself, as for a forecast whose steps are
-            the hours ahead, each with what was at that hour on the days before.
-        mask_value: what all features of a step hold that only pads a shorter sequence; such steps change nothing.
-        vocabulary_size: number of tokens, of input_shape=(steps,); token 0 pads a shorter sequence.
-        embedding_dim: numbers a token becomes.
+        bidirectional: runs each layer in both directions and concatenates, so outputs are twice as wide.
+        head: "last" uses the last step, "pool" the mean over the steps, "attention" a mean with learned weights. "each"
+            is per step: every step gives num_outputs / steps of the outputs, such as a forecast whose steps are the
+            hours ahead, each with the values at that hour of earlier days.
+        mask_value: value of all features of a padded step; padded steps do not change the outputs.
+        vocabulary_size: number of tokens, of input_shape=(steps,); token 0 is padding.
+        embedding_dim: size of a token's embedding.
         activation: of the candidate state, a Keras name or function; the gates keep Keras' sigmoid.
         regularizer, recurrent_regularizer: penalty on the kernels for the input, and for the state.
         dropout: fraction of each recurrent layer's outputs that training drops.
@@ -115,7 +115,7 @@ def recurrent_stack(
     recurrent_regularizer: keras.regularizers.Regularizer | None = None,
     recurrent_dropout: float = 0.0,
 ) -> keras.KerasTensor:
-    """(B, T, features) -> (B, size of the last layer, twice that where it reads both ways); of "each", (B, T, size)."""
+    """(B, T, features) -> (B, size of the last layer, doubled if bidirectional); with head="each", (B, T, size)."""
     for depth, size in enumerate(units):
         if hidden.spatial_dropout:
             x = keras.layers.SpatialDropout1D(hidden.spatial_dropout)(x)
@@ -137,7 +137,7 @@ def recurrent_stack(
 def check_tokens(
     input_shape: Sequence[int | None], vocabulary_size: int | None, embedding_dim: int, mask_value: float | None
 ) -> int | None:
-    """The size of the vocabulary, or None for real values. Raises ValueError where arguments contradict each other."""
+    """The size of the vocabulary, or None for real values. Raises ValueError if arguments contradict each other."""
     if mask_value is not None:
         check_number("mask_value", mask_value)
     check_size("embedding_dim", embedding_dim)
@@ -158,7 +158,7 @@ def check_tokens(
 
 
 def check_cell_activation(activation: Activation) -> None:
-    """A cell computes with functions: a layer with weights of its own has no place in it."""
+    """Raises ValueError for a layer: a recurrent cell takes functions only."""
     if activation == "prelu" or isinstance(activation, keras.layers.Layer):
         raise InvalidValue(
             f"activation={activation!r} is a layer; a recurrent cell takes the name of a function, or one"
