@@ -162,7 +162,7 @@ def test_the_table_is_what_was_measured(page):
 def test_a_wrong_figure_is_found(field):
     first, *others = RECORDS["rows"]
     wrong = {**first, "parameters": 1} if field == "parameters" else {**first, "bytes": {**first["bytes"], field: 1}}
-    assert with_table(PAGES["fnn"], "fnn", {**RECORDS, "rows": [wrong, *others]}) != PAGES["fnn"]
+    assert with_table(PAGES["cnn"], "cnn", {**RECORDS, "rows": [wrong, *others]}) != PAGES["cnn"]
 
 
 def test_every_call_was_measured_and_has_its_parameters():

@@ -388,7 +388,7 @@ BAD = [
     (lambda: zoo.rnn((4, 2), 3, activation="prelu"), ValueError, "activation='prelu' is a layer"),
     (lambda: zoo.rnn((4, 2), 3, recurrent_dropout=-0.1), ValueError, "recurrent_dropout=-0.1 must lie"),
     (lambda: zoo.rnn((4, 2), 3, bidirectional=1), TypeError, "bidirectional=1 must be True or False"),
-    (lambda: zoo.lstm((4, 2), 3, cell="gru"), TypeError, "zoo.lstm has no argument 'cell'; did you mean"),
+    (lambda: zoo.lstm((4, 2), 3, cell="gru"), TypeError, "zoo.lstm has no argument 'cell'; it has"),
     (lambda: zoo.gru((4, 2), 3, unit=(3,)), TypeError, "zoo.gru has no argument 'unit'; did you mean 'units'"),
     (lambda: zoo.cnn((8, 8, 1), 3, filter=(3,)), TypeError, "zoo.cnn has no argument 'filter'; did you mean 'filters'"),
     (lambda: zoo.rnn((4, 2), 3, negative_slope=0.1), TypeError, "zoo.rnn has no argument 'negative_slope'"),
