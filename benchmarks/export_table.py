@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from zoo.base.files import read_json, write_json, write_text
 from zoo.exporting.precisions import PRECISIONS
-from zoo.runtime.targets import TARGETS, refusal
+from zoo.runtime.targets import TARGETS, incompatibility
 
 ROOT = Path(__file__).parents[1]
 RECORDS, PAGE = ROOT / "docs" / "export.json", ROOT / "docs" / "export.md"
@@ -134,7 +134,7 @@ def measure(model: Any, family: str, strategy: str, precision: str) -> Row:
             "score": file.score,
             "score_keras": file.score_keras,
             "difference": file.difference,
-            "targets": [name for name, target in TARGETS.items() if refusal(path, target) is None],
+            "targets": [name for name, target in TARGETS.items() if incompatibility(path, target) is None],
         }
 
 

@@ -12,7 +12,7 @@ from zoo.deploy import Runner
 from zoo.exporting.conversion import choose, convert, load_keras
 from zoo.exporting.inference import inference_model
 from zoo.exporting.precisions import PRECISIONS
-from zoo.runs.verification import operators, real_parts
+from zoo.runs.file_checks import float_operators, operators
 
 pytestmark = pytest.mark.usefixtures("converter_process")
 
@@ -78,8 +78,8 @@ def test_the_int8_file_computes_in_integers_and_is_close(converted):
     expected = keras.ops.softmax(model.predict(x, verbose=0)).numpy()
     outputs = Runner(folder / "int8.tflite").predict(x)
     assert np.abs(outputs - expected).mean() < 0.03  # untrained weights; recipes hold their own bounds
-    _, real, _ = real_parts(folder / "int8.tflite", "int8", False)
-    assert set(real) <= PRECISIONS["int8"].real_ops
+    _, real, _ = float_operators(folder / "int8.tflite", "int8", False)
+    assert set(real) <= PRECISIONS["int8"].float_ops
     assert "DEQUANTIZE" in real, "the output is given back as float32"
 
 
@@ -269,7 +269,7 @@ def test_every_strategy_gives_what_keras_gives(tmp_path, name, strategy):
         difference, bound = np.abs(runners["int8"].predict(x) - expected), 0.06 if "al masked" in name else 0.04
         assert difference.mean() < bound * np.abs(expected).max(), difference.mean()
         _, real = operators(tmp_path / "int8.tflite")
-        assert real <= set(PRECISIONS["int8"].real_ops)
+        assert real <= set(PRECISIONS["int8"].float_ops)
 
 
 def test_a_streaming_file_takes_any_number_of_steps(tmp_path):
@@ -303,7 +303,7 @@ def test_every_precision_converts_every_family(tmp_path, family, precision):
     bound = PRECISIONS[precision].mean_difference * max(1.0, float(np.abs(expected).max()))
     assert np.abs(runner.predict(x) - expected).mean() < bound * 4  # untrained logits, not probabilities
     _, real = operators(tmp_path / f"{precision}.tflite")
-    assert PRECISIONS[precision].real_ops is None or real <= set(PRECISIONS[precision].real_ops)
+    assert PRECISIONS[precision].float_ops is None or real <= set(PRECISIONS[precision].float_ops)
 
 
 def test_the_choice_is_right_by_itself():

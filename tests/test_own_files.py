@@ -202,5 +202,5 @@ def test_texts_are_asked_by_the_vocabulary_of_the_file(tmp_path):
     asked = {row.tobytes() for row in x}
     assert len(x) == len(texts) and all(row.tobytes() in asked for part in dataset.parts.values() for row in part.x)
     (tmp_path / "empty.txt").write_text("\n")
-    with pytest.raises(ValueError, match="has no text in it; a line is a text"):
+    with pytest.raises(ValueError, match="has no text in it; write one text per line"):
         read_texts(tmp_path / "empty.txt", "a", 3)

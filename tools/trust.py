@@ -56,7 +56,7 @@ def faults(report: Report = print) -> list[Fault]:
     report(f"pages: the README's table and {len(list(folder('tflite').glob('*/card.md')))} cards, made anew")
     found += _told(root() / "page", lambda: changed_site(report))
     with silenced():
-        importlib.import_module("zoo.runs.exported")  # TensorFlow, which greets
+        importlib.import_module("zoo.runs.verify")  # TensorFlow, which greets
     for described in sorted(folder("tflite").glob("*/record.json")):
         found += _told(described, lambda: measured(described.parent.name, report))  # noqa: B023
     return found
@@ -188,8 +188,8 @@ def _golden_samples(path: Path, runner: Runner) -> tuple[np.ndarray, np.ndarray]
 def _measured_on_test(
     recipe: "Recipe", dataset: "Dataset", record: Mapping[str, Any], place: Path, saved: Path
 ) -> Iterator[Fault]:
-    from zoo.runs.exported import keras_outputs, verify
-    from zoo.runs.exporting import serve
+    from zoo.runs.verify import keras_outputs, verify
+    from zoo.runs.measuring import serve
 
     for file in verify(place, recipe, report=lambda line: None).files:
         if not file.verified:
@@ -208,8 +208,8 @@ def _measured_on_test(
 
 def _measured_on_golden(recipe: "Recipe", record: Mapping[str, Any], place: Path, saved: Path) -> Iterator[Fault]:
     """Parity with the SavedModel within the recipe's bounds, on the few inputs that there are; nothing is scored."""
-    from zoo.runs.exporting import serve
-    from zoo.runs.verification import check_file
+    from zoo.runs.measuring import serve
+    from zoo.runs.file_checks import check_file
 
     for precision, known in record["files"].items():
         path = place / known["file"]

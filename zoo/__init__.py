@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from zoo.recipe.task import Multiclass as Multiclass
     from zoo.recipe.task import Multilabel as Multilabel
     from zoo.recipe.task import Regression as Regression
-    from zoo.runs.exported import layer_losses as layer_losses
-    from zoo.runs.exported import summary as summary
-    from zoo.runs.exported import verify as verify
+    from zoo.runs.inspection import layer_losses as layer_losses
+    from zoo.runs.inspection import summary as summary
+    from zoo.runs.verify import verify as verify
     from zoo.runs.fitting import fit as fit
     from zoo.runs.pipeline import export as export
     from zoo.runs.pipeline import find_learning_rate as find_learning_rate

@@ -28,9 +28,9 @@ from zoo.models.cost import costs
 from zoo.data import Dataset
 from zoo.data.arrays import chosen
 from zoo.data.arrays import samples as split_samples
-from zoo.runs.exporting import (
+from zoo.runs.contents import contents_of
+from zoo.runs.export import (
     Export,
-    contents_of,
     export_files,
     export_model,
 )
@@ -49,7 +49,7 @@ from zoo.recipe.task import Task
 from zoo.runs.trained import Report, Training, train_recipe
 from zoo.tuning import Search, read_search, search
 from zoo.tuning.outcome import write_outcome
-from zoo.runs.verification import Check
+from zoo.runs.file_checks import Check
 
 
 def tune(

@@ -19,7 +19,7 @@ from zoo.base.files import read_json, sha256, write_json, write_text
 from zoo.recipe.recipe import Recipe
 from zoo.recipe.task import Task
 from zoo.tuning import Search
-from zoo.runs.verification import FileReport
+from zoo.runs.file_checks import FileReport
 
 def write_training(
     out: Path,

@@ -1,7 +1,4 @@
-"""Asks a .tflite file about raw input: an array, numbers in a file, rows of a table, an image, a sound, texts.
-
-Without TensorFlow.
-"""
+"""Runs a .tflite file on raw input: an array, a file of numbers, rows of a table, an image, a sound, texts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +18,7 @@ from zoo.deploy import Runner
 
 @dataclass(frozen=True)
 class Prediction:
-    """Answers of a file, one row a sample: raw outputs, and for classes the best one with its label."""
+    """Outputs of a file, one row per sample, and for classes the most probable one with its label."""
 
     output_name: str
     outputs: np.ndarray  # (n, outputs)
@@ -29,15 +26,15 @@ class Prediction:
 
     @property
     def classes(self) -> np.ndarray | None:
-        """Class numbers (n,), or None where the outputs are values."""
+        """Class numbers (n,), or None if the outputs are values or independent labels."""
         if self.output_name == "probabilities":
             return self.outputs.argmax(axis=1)
         if self.output_name == "probability":
             return (self.outputs.reshape(-1) > 0.5).astype(int)
-        return None  # values, or labels that do not exclude each other
+        return None
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """For each sample its raw outputs, and for classes "class", "label" and "confidence", one after the other."""
+        """Each sample's raw outputs, and for classes "class", "label" and "confidence"."""
         classes = self.classes
         for i, outputs in enumerate(self.outputs):
             row: dict[str, Any] = {self.output_name: outputs.tolist()}
@@ -58,10 +55,10 @@ class Prediction:
 
 
 def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:
-    """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, a WAV, texts.
+    """Predictions of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, a WAV, texts.
 
-    A file of a table reads a .csv with a header or a .parquet of raw rows, its columns in any order; a file with a
-    vocabulary reads a .txt, each line of which is a text; a file of sounds resamples and cuts a WAV as in training.
+    A model of a table reads raw rows from a .csv with a header or a .parquet, with columns in any order. A model with a
+    vocabulary reads a .txt, one text per line. A model of sounds resamples and cuts a WAV as in training.
     """
     runner = Runner(file, num_threads)
     if isinstance(x, str | Path):
@@ -81,22 +78,22 @@ def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1
 
 
 def read_texts(path: Path, vocabulary: str, steps: int) -> np.ndarray:
-    """Tokens (n, steps) of the texts of a file, one a line. Raises FileNotFoundError or ValueError."""
+    """Tokens (n, steps) of a file with one text per line. Raises FileNotFoundError or ValueError."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     sentences = [words_of(line) for line in lines if line.strip()]
     if not sentences:
-        raise InvalidValue(f"{path} has no text in it; a line is a text")
+        raise InvalidValue(f"{path} has no text in it; write one text per line")
     return tokens(sentences, tuple(vocabulary.split("\n")), steps)
 
 
 def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:
-    """Inputs (n, *input_shape) from a .npy array, a .npz with x, or a .csv with one input a row or one input in all.
+    """Inputs (n, *input_shape) from a .npy array, a .npz with x, or a .csv with one input per row or a single input.
 
-    Where the first length is None, as of sequences, a .csv holds one step a row of one sequence, or one sequence a row.
+    If the first length is None, as for sequences, a .csv has one step of one sequence per row, or one sequence per row.
 
-    Raises FileNotFoundError or ValueError that says what the file holds and what is wanted.
+    Raises FileNotFoundError, or ValueError that says what the file holds and what is expected.
     """
     path = Path(path)
     if not path.is_file():
