@@ -77,7 +77,7 @@ CASES = {
         one_op("FULLY_CONNECTED", ("FLOAT32", "INT8")),
         {
             "micro": "FULLY_CONNECTED has float inputs and integer weights (a dynamic-range file), which LiteRT Micro "
-            "does not compute; take int8 or float32"
+            "does not compute; use int8 or float32"
         },
     ),
     "hybrid_int4": (
@@ -85,7 +85,7 @@ CASES = {
         {
             "browser": "input t1 is INT4, and LiteRT.js accepts FLOAT32, INT32, UINT8 there",
             "micro": "CONV_2D has float inputs and integer weights (a dynamic-range file), which LiteRT Micro does not "
-            "compute; take int8 or float32",
+            "compute; use int8 or float32",
         },
     ),
     "integer_indices": (one_op("GATHER", ("FLOAT32", "INT32")), {}),

@@ -62,7 +62,9 @@ def graph_of(model: keras.Model) -> Graph | None:
     if nodes is None:
         return _replayed(model)
     calls = [
-        Call(node.operation, *((), {}) if node.is_input else (node.arguments.args, node.arguments.kwargs), node.outputs)
+        Call(node.operation, (), {}, node.outputs)
+        if node.is_input
+        else Call(node.operation, node.arguments.args, node.arguments.kwargs, node.outputs)
         for depth in sorted(nodes, reverse=True)
         for node in nodes[depth]
     ]
@@ -71,8 +73,18 @@ def graph_of(model: keras.Model) -> Graph | None:
 
 def _replayed(model: keras.Model) -> Graph | None:
     """The same by calling the operations once more, on new symbolic inputs; weights are shared."""
-    if not getattr(model, "inputs", None) or not hasattr(model, "layers"):
+    sequential = isinstance(model, keras.Sequential)
+    if not getattr(model, "inputs", None) or not (sequential or hasattr(model, "operations")):
         return None
+    if sequential:
+        names = [model.get_config()["layers"][0]["config"]["name"]]
+    else:
+        layers = [layer for layer in model.operations if isinstance(layer, keras.layers.InputLayer)]
+        names = [next(layer.name for layer in layers if layer.output is tensor) for tensor in model.inputs]
+    sources = [
+        keras.layers.InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+        for tensor, name in zip(model.inputs, names, strict=True)
+    ]
     calls: list[Call] = []
 
     def call(operation, *args, **kwargs):
@@ -80,16 +92,18 @@ def _replayed(model: keras.Model) -> Graph | None:
         calls.append(Call(operation, args, kwargs, keras.tree.flatten(outputs)))
         return outputs
 
-    inputs = [keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name) for x in model.inputs]
-    calls += [Call(keras.layers.InputLayer(batch_shape=x.shape, name=x.name), (), {}, [x]) for x in inputs]
-    if isinstance(model, keras.Sequential):
+    inputs = [layer.output for layer in sources]
+    if sequential:
         outputs = inputs[0]
         for layer in model.layers:
             outputs = call(layer, outputs)
-    elif hasattr(model, "operations"):
+        order = {id(layer): i for i, layer in enumerate([*sources, *model.layers])}
+    else:
         structure = keras.tree.pack_sequence_as(model.input, inputs)
         copy = keras.models.clone_model(model, structure, clone_function=lambda layer: layer, call_function=call)
         outputs = copy.outputs
-    else:
-        return None
+        order = {id(operation): i for i, operation in enumerate(copy.operations)}
+    for layer in sources:
+        later = (i for i, made in enumerate(calls) if order[id(made.operation)] > order[id(layer)])
+        calls.insert(next(later, len(calls)), Call(layer, (), {}, [layer.output]))
     return Graph(inputs, keras.tree.flatten(outputs), calls)

@@ -47,18 +47,15 @@ def verify(
     record_file = find_record(files[0])
     if record_file is None:
         raise InvalidValue(f"{files[0]} has no record.json beside it to compare with")
-    record, folder_of_record = read_json(described), described.parent
+    record, run = read_json(record_file), record_file.parent
     if recipe or record["recipe_file"]:
-        contents, bounds, reference = contents_of_recipe(
-            load_recipe(recipe or record["recipe_file"]), record, folder_of_record
-        )
+        loaded = load_recipe(recipe or record["recipe_file"])
+        contents, bounds, reference = contents_of_recipe(loaded, record, run)
     elif test is not None:
-        contents, bounds, reference = _of_data(
-            test if isinstance(test, tuple) else (test, None), record, folder_of_record
-        )
+        contents, bounds, reference = _of_data(test if isinstance(test, tuple) else (test, None), record, run)
     else:
         raise InvalidValue(
-            f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe"
+            f"{record_file} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe"
         )
     reports = []
     for path in files:
