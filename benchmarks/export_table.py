@@ -22,13 +22,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from zoo.base.files import read_json, write_json, write_text
 from zoo.exporting.precisions import PRECISIONS
-from zoo.runtime.targets import TARGETS, refusal
+from zoo.exporting.strategies import STRATEGIES
+from zoo.runtime.targets import TARGETS, incompatibility
 
 ROOT = Path(__file__).parents[1]
 RECORDS, PAGE = ROOT / "docs" / "export.json", ROOT / "docs" / "export.md"
 MODELS = ROOT / "runs" / "export_table"
 TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
-STRATEGIES = ("unrolled", "fused", "while", "streaming")
 STEPS, FEATURES, CLASSES, EPOCHS = 8, 8, 10, 15
 FAMILIES = {  # name -> whether it is recurrent, and what it says above its rows
     "fnn": (False, "Dense(64)"),
@@ -123,8 +123,8 @@ def measure(model: Any, family: str, strategy: str, precision: str) -> Row:
         except (ValueError, zoo.CheckFailed) as error:
             return {**row, "works": False, "why": " ".join(str(error).split())}
         (file,) = result.files
-        if not file.verified:
-            return {**row, "works": False, "why": file.refusal, "score": file.score}
+        if not file.passed:
+            return {**row, "works": False, "why": file.reason, "score": file.score}
         path = shutil.copy(result.folder / "tflite" / file.file, made_file(row))
         return {
             **row,
@@ -133,8 +133,8 @@ def measure(model: Any, family: str, strategy: str, precision: str) -> Row:
             "latency_us": None,
             "score": file.score,
             "score_keras": file.score_keras,
-            "difference": file.difference,
-            "targets": [name for name, target in TARGETS.items() if refusal(path, target) is None],
+            "difference": file.max_abs_error,
+            "targets": [name for name, target in TARGETS.items() if incompatibility(path, target) is None],
         }
 
 

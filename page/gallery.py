@@ -21,7 +21,7 @@ from zoo.base.tables import figure
 from zoo.recipe.collection import Entry, folder, list_recipes
 from zoo.runs.report import larger_is_better
 from zoo.runtime.browser import packages
-from zoo.runtime.targets import TARGETS, refusals
+from zoo.runtime.targets import TARGETS, incompatibilities
 
 HERE = Path(__file__).parent
 # Inlined into every page: on a slow phone, each request takes half a second before the page appears.
@@ -86,7 +86,7 @@ def model_page(entry: Entry) -> str:
     record = entry.record or {}
     files = []
     for file in record["files"].values():
-        reasons = refusals(folder("tflite") / entry.name / file["file"])
+        reasons = incompatibilities(folder("tflite") / entry.name / file["file"])
         files.append({**file, "targets": {TARGETS[name].title: reason for name, reason in reasons.items()}})
     return (
         _environment()

@@ -12,7 +12,7 @@ from zoo.base.files import read_json
 from zoo.data.vocabulary import VOCABULARY
 from zoo.deploy import read_archive
 from zoo.recipe.collection import Entry, folder, load
-from zoo.runtime.targets import TARGETS, refusal
+from zoo.runtime.targets import TARGETS, incompatibility
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,6 @@ def _best(entries: Sequence[Entry], what: str, fits: Callable[[dict[str, Any], P
         if fits(entry.record, (live := Live(entry, file)).path)
     ]
     for live in sorted(candidates, key=lambda live: (-live.file["score"], live.file["bytes"])):
-        if refusal(live.path, TARGETS["browser"]) is None:
+        if incompatibility(live.path, TARGETS["browser"]) is None:
             return live
     raise LookupError(f"the page needs a model of {what} that runs in a browser, and none is released")

@@ -13,7 +13,8 @@ from zoo.deploy import Runner
 from zoo.exporting.conversion import choose, convert, load_keras
 from zoo.exporting.inference import inference_model
 from zoo.exporting.precisions import PRECISIONS
-from zoo.runs.verification import operators, real_parts
+from zoo.exporting.strategies import STRATEGIES
+from zoo.runs.file_checks import float_operators, operators
 
 pytestmark = pytest.mark.usefixtures("converter_process")
 
@@ -64,8 +65,8 @@ def test_the_int8_file_computes_in_integers_and_is_close(converted):
     expected = keras.ops.softmax(model.predict(x, verbose=0)).numpy()
     outputs = Runner(folder / "int8.tflite").predict(x)
     assert np.abs(outputs - expected).mean() < 0.03  # untrained weights; recipes hold their own bounds
-    _, real, _ = real_parts(folder / "int8.tflite", "int8", False)
-    assert set(real) <= PRECISIONS["int8"].real_ops
+    _, real, _ = float_operators(folder / "int8.tflite", "int8", False)
+    assert set(real) <= PRECISIONS["int8"].float_ops
     assert "DEQUANTIZE" in real, "the output is given back as float32"
 
 
@@ -217,13 +218,14 @@ RECURRENT = {
     "LSTM open": lambda: open_steps(L.LSTM(5)),
     "GRU open": lambda: open_steps(L.GRU(5)),
 }
-# What each strategy is there for; all else is refused in words.
+SHIPPED = ["float32", "float16", "dynamic", "int8", "int8_io", "int16x8"]
+# What these strategies must convert. Others say it themselves, and convert all that they do not refuse.
 POSSIBLE = {
     "unrolled": {name for name in RECURRENT if "open" not in name},
     "fused": {name for name in RECURRENT if name.startswith("LSTM") and "open" not in name},
     "while": set(RECURRENT),
     "streaming": {name for name in RECURRENT if "bidirectional" not in name},
-}  # fmt: skip
+}
 
 
 def sequences(name, count=24):
@@ -235,27 +237,35 @@ def sequences(name, count=24):
 
 
 @pytest.mark.parametrize("name", RECURRENT)
-@pytest.mark.parametrize("strategy", POSSIBLE)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_gives_what_keras_gives(tmp_path, name, strategy):
     keras.utils.set_random_seed(1)
     x = sequences(name)
     model, x = moved(RECURRENT[name](), x)
-    if name not in POSSIBLE[strategy]:
+    refusals = {p: STRATEGIES[strategy].refusal(model, p) for p in ("float32", "int8")}
+    if strategy in POSSIBLE:
+        assert (refusals["float32"] is None) == (name in POSSIBLE[strategy])
+    if refusals["float32"]:
         with pytest.raises(ValueError, match=f"strategy='{strategy}' is impossible in float32: "):
             choose(model, "float32", strategy)
         return
-    precisions = ["float32"] if strategy == "while" else ["float32", "int8"]
+    precisions = [precision for precision, reason in refusals.items() if reason is None]
     expected = model.predict(x, verbose=0)
     runners = converted_here(model, tmp_path, dict.fromkeys(precisions, strategy), x)
     np.testing.assert_allclose(runners["float32"].predict(x), expected, atol=2e-6)
     ops, _ = operators(tmp_path / "float32.tflite")
-    assert ("WHILE" in ops) == (strategy == "while")
-    assert ("UNIDIRECTIONAL_SEQUENCE_LSTM" in ops) == (strategy == "fused")
+    for own, op in (("while", "WHILE"), ("fused", "UNIDIRECTIONAL_SEQUENCE_LSTM")):
+        assert (op in ops) == (strategy == own) or strategy not in POSSIBLE
     if "int8" in precisions:
         difference, bound = np.abs(runners["int8"].predict(x) - expected), 0.06 if "al masked" in name else 0.04
         assert difference.mean() < bound * np.abs(expected).max(), difference.mean()
         _, real = operators(tmp_path / "int8.tflite")
-        assert real <= set(PRECISIONS["int8"].real_ops)
+        assert real <= set(PRECISIONS["int8"].float_ops)
+
+
+def test_the_order_that_users_see():
+    assert [name for name in PRECISIONS if name in SHIPPED] == SHIPPED
+    assert [name for name in STRATEGIES if name in POSSIBLE] == list(POSSIBLE)
 
 
 def test_a_streaming_file_takes_any_number_of_steps(tmp_path):
@@ -289,7 +299,7 @@ def test_every_precision_converts_every_family(tmp_path, family, precision):
     bound = PRECISIONS[precision].mean_difference * max(1.0, float(np.abs(expected).max()))
     assert np.abs(runner.predict(x) - expected).mean() < bound * 4  # untrained logits, not probabilities
     _, real = operators(tmp_path / f"{precision}.tflite")
-    assert PRECISIONS[precision].real_ops is None or real <= set(PRECISIONS[precision].real_ops)
+    assert PRECISIONS[precision].float_ops is None or real <= set(PRECISIONS[precision].float_ops)
 
 
 def test_the_choice_is_right_by_itself():
@@ -312,7 +322,7 @@ def test_the_choice_is_right_by_itself():
 
 
 def test_a_stacked_gru_in_int8_is_close(tmp_path):
-    """With Keras' own cells, whose biases the steps share, this was .12 on average; see zoo/conversion/steps.py."""
+    """With Keras' own cells, whose biases the steps share, this was .12 on average; see zoo/exporting/steps.py."""
     keras.utils.set_random_seed(0)
     x = np.random.default_rng(0).normal(size=(60, 5, 3)).astype("float32")
     model, x = moved(zoo.gru((5, 3), 3, units=(8, 6)), x)

@@ -161,7 +161,7 @@ def test_an_open_length_counts_like_that_length(builder, shape):
     without = costs(opened)
     assert without.macs is None and without.parameters == fixed.count_params()
     assert without.layers[-1].macs == wanted[-1][-1], "the logits do not hang on it"
-    assert "any" in str(without) and "hang on the length of a sample, which is open: give steps" in str(without)
+    assert "any" in str(without) and "depend on the length of a sample, which is open: give steps" in str(without)
     with pytest.raises(ValueError, match="steps=11 goes with samples of any length"):
         costs(fixed, steps=11)
     with pytest.raises(ValueError, match="steps=0 must be at least 1"):

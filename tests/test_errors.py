@@ -84,7 +84,7 @@ def test_a_damaged_record_of_the_collection(zoo_command, tmp_path, monkeypatch, 
         shutil.copytree(folder(name), tmp_path / name, ignore=shutil.ignore_patterns("[!d]*_*", "d[!i]*_*"))
     (tmp_path / "tflite" / NAME / "record.json").write_text("{}")
     monkeypatch.setattr("zoo.recipe.collection.folder", tmp_path.joinpath)
-    monkeypatch.setattr("zoo.runs.exported.folder", tmp_path.joinpath, raising=False)
+    monkeypatch.setattr("zoo.runs.verify.folder", tmp_path.joinpath, raising=False)
     (line,) = lines_of(zoo_command(*verb, cwd=tmp_path, check=2))
     assert f"{NAME}/record.json is damaged: 'name' is missing" in line
 

@@ -12,8 +12,8 @@ from conftest import ROOT
 
 import zoo
 from zoo.base.files import locked, read_json
-from zoo.runs.exporting import guessed_task
-from zoo.runs.verification import interval
+from zoo.runs.contents import guessed_task
+from zoo.runs.file_checks import interval
 
 LABELS = ["down", "up"]
 
@@ -108,7 +108,7 @@ def test_the_command_exports_for_a_microcontroller(place, zoo_command):
         "export", place / "model.keras", "--data", place / "x.npz", "--labels", place / "labels.txt", "--out", out,
         "--precision", "int8_io", "--target", "micro", "--c-array", check=0,
     )  # fmt: skip
-    assert "model.int8_io.tflite: verified on 120 test samples" in done.stderr
+    assert "model.int8_io.tflite: passed on 120 test samples" in done.stderr
     assert {path.suffix for path in (out / "c").iterdir()} == {".c", ".h"}
     shown = zoo_command("show", out / "tflite" / "model.int8_io.tflite", check=0).stdout
     assert "checksum: True" in shown and "dtype int8" in shown

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import zoo
 from zoo.exporting.conversion import choose
 from zoo.exporting.inference import inference_model
-from zoo.runs.verification import operators as counted
+from zoo.runs.file_checks import operators as counted
 
 GOLDEN = ROOT / "tests" / "golden"
 REGENERATE = "ZOO_REGENERATE=1 python -m pytest tests/test_models.py -k golden"

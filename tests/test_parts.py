@@ -9,10 +9,10 @@ from conftest import converted_here
 
 import zoo
 from zoo.exporting.inference import inference_model
-from zoo.exporting.layer_losses import layer_losses
-from zoo.exporting.parts import parted
+from zoo.exporting.layer_losses import measured_layer_losses
+from zoo.exporting.parts import split_model
 from zoo.exporting.precisions import PRECISIONS
-from zoo.runs.verification import operators, real_parts
+from zoo.runs.file_checks import float_operators, operators
 from zoo.runtime import targets
 
 SCALES = 10.0 ** np.arange(-3, 5)
@@ -51,7 +51,7 @@ def error(runner, model, x):
 
 
 def without(monkeypatch, precision="int8"):
-    monkeypatch.setitem(PRECISIONS, precision, dataclasses.replace(PRECISIONS[precision], real_start=False))
+    monkeypatch.setitem(PRECISIONS, precision, dataclasses.replace(PRECISIONS[precision], float_prefix=False))
 
 
 @pytest.mark.parametrize("precision", ["int8", "int16x8"])
@@ -61,12 +61,12 @@ def test_columns_of_any_scale_and_codes_keep_their_meaning(tmp_path, precision):
     runner = converted_here(model, tmp_path, {precision: None}, x)[precision]
     assert error(runner, model, x) < 0.02
     path = tmp_path / f"{precision}.tflite"
-    assert real_parts(path, precision, False)[1] == ["DEQUANTIZE"], "behind the start nothing is real but the output"
+    assert float_operators(path, precision, False)[1] == ["DEQUANTIZE"], "behind the prefix only the output is float"
     content = targets.read_model(path)
     (signature,) = content.signatureDefs
     assert [entry.name for entry in signature.inputs] == [b"input"]
     assert [targets.type_name(tensor) for tensor in targets.inputs_and_outputs(content)[0]] == ["FLOAT32"]
-    assert targets.refusal(path, targets.TARGETS["browser"]) is None
+    assert targets.incompatibility(path, targets.TARGETS["browser"]) is None
 
 
 def test_with_one_scale_for_the_whole_input_they_do_not(tmp_path, monkeypatch):
@@ -85,7 +85,7 @@ def test_recurrent_layers_read_what_a_normalization_made_of_sequences(tmp_path, 
     model = zoo.lstm((5, 4), 3, units=(6,), preprocessing=[layer], mask_value=0.0 if padded else None)
     runner = converted_here(model, tmp_path, {"int8": strategy}, x)["int8"]
     assert error(runner, model, x) < 0.05  # .7 with one scale; .02 to .03 is what int8 costs an LSTM
-    assert real_parts(tmp_path / "int8.tflite", "int8", False)[1] == ["DEQUANTIZE"]
+    assert float_operators(tmp_path / "int8.tflite", "int8", False)[1] == ["DEQUANTIZE"]
 
 
 def pictures():
@@ -137,7 +137,7 @@ def nested():
 @pytest.mark.parametrize("integer_codes", [True, False])
 def test_both_parts_together_are_the_model(build, integer_codes):
     model, x = inference_model(build()), table(20)
-    first, second, _ = parted(model, dataclasses.replace(PRECISIONS["int8"], integer_codes=integer_codes), False)
+    first, second, _ = split_model(model, dataclasses.replace(PRECISIONS["int8"], integer_codes=integer_codes), False)
     between = keras.tree.flatten(first(x))
     np.testing.assert_allclose(second(between), model(x), atol=1e-5)
     assert first.count_params() < model.count_params()
@@ -156,14 +156,14 @@ def test_both_parts_together_are_the_model(build, integer_codes):
 )
 def test_what_one_scale_does_no_harm_to_is_not_cut(layers):
     model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(2)])
-    assert parted(inference_model(model), PRECISIONS["int8"], False)[0] is None
+    assert split_model(inference_model(model), PRECISIONS["int8"], False)[0] is None
 
 
 def test_a_column_far_from_zero_is_cut_too():
     """A range holds 0: of the years 2000 to 2030 it has four steps."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Normalization(mean=2015.0, variance=80.0)])
     model.add(keras.layers.Dense(2))
-    assert parted(inference_model(model), PRECISIONS["int8"], False)[0] is not None
+    assert split_model(inference_model(model), PRECISIONS["int8"], False)[0] is not None
 
 
 VALUE = keras.layers.Rescaling([10.0, 4000.0], [3.0, 100.0], name="value")  # two outputs in unlike units
@@ -184,8 +184,8 @@ def test_values_of_an_int8_file_are_not_256_steps(tmp_path):
         answers[values] = len(np.unique(outputs[:, 1]))
         errors[values] = (np.abs(outputs - expected).mean(axis=0) / expected.std(axis=0)).max()
         path = tmp_path / "int8.tflite"
-        assert real_parts(path, "int8", True)[1:] == [["DEQUANTIZE"], ["FULLY_CONNECTED"] * values]
-        told = real_parts(path, "int8", False)[1]  # of classes, where the gate lets no real end pass
+        assert float_operators(path, "int8", True)[1:] == [["DEQUANTIZE"], ["FULLY_CONNECTED"] * values]
+        told = float_operators(path, "int8", False)[1]  # of classes, where the gate lets no real end pass
         assert told == ["DEQUANTIZE", *["FULLY_CONNECTED"] * values]
     assert answers[True] == len(x) and answers[False] <= 256
     assert errors[True] < 0.02 and errors[False] > 0.5
@@ -210,7 +210,7 @@ def test_where_integers_are_asked_for_or_are_enough_values_stay_integers(tmp_pat
 )
 def test_the_end_is_the_last_layer_of_values(layers, end):
     model = inference_model(keras.Sequential([keras.Input((6,)), *layers]))
-    start, first, last = parted(model, PRECISIONS["int8"], True)
+    start, first, last = split_model(model, PRECISIONS["int8"], True)
     assert start is None and (last is not None) == end
     if end:
         np.testing.assert_allclose(last(first(numbers(9))), model(numbers(9)), atol=1e-6)
@@ -226,7 +226,7 @@ def test_values_at_every_step(tmp_path, strategy):
     expected, outputs = model.predict(x, verbose=0), runner.predict(x)
     expected = expected[:, -1] if strategy == "streaming" else expected
     assert np.abs(outputs - expected).mean() / expected.std() < 0.06
-    _, between, end = real_parts(tmp_path / "int8.tflite", "int8", True)
+    _, between, end = float_operators(tmp_path / "int8.tflite", "int8", True)
     assert between == ["DEQUANTIZE"]
     assert "FULLY_CONNECTED" in end
 
@@ -242,8 +242,8 @@ def test_a_forecast_is_exported_and_passes_the_gates(tmp_path, converter_here):
     )  # fmt: skip
     assert result.verified, [file.refusal for file in result.files]
     (detail,) = (check.detail for check in result.files[0].checks if check.name == "int8 throughout")
-    assert "behind MUL, SUB, which treat each feature by itself" in detail
-    assert detail.endswith("but for the last, FULLY_CONNECTED, which give values")
+    assert "behind MUL, SUB, which treat each feature separately" in detail
+    assert detail.endswith(", except the last, FULLY_CONNECTED, which output values")
 
 
 def test_a_product_behind_the_start_is_told(tmp_path):
@@ -251,12 +251,12 @@ def test_a_product_behind_the_start_is_told(tmp_path):
     layers = [keras.layers.Dense(2), keras.layers.Activation("tanh"), keras.layers.Rescaling(3.0)]
     model = keras.Sequential([keras.Input((3,)), *layers])
     converted_here(model, tmp_path, {"float32": None}, np.zeros((1, 3), "float32"))
-    assert real_parts(tmp_path / "float32.tflite", "int8", False)[1] == ["FULLY_CONNECTED", "MUL", "TANH"]
+    assert float_operators(tmp_path / "float32.tflite", "int8", False)[1] == ["FULLY_CONNECTED", "MUL", "TANH"]
 
 
 def test_the_layers_that_lose_most_are_those_behind_it(converter_here):
     x = table(80)
-    losses = layer_losses(table_model(x), x, output=None, strategy="auto")
+    losses = measured_layer_losses(table_model(x), x, output=None, strategy="auto")
     assert {loss.layer for loss in losses} == {"category_8", "flatten", "concatenate", "dense", "output"}
     assert max(loss.error for loss in losses) < 0.7
 
@@ -268,4 +268,4 @@ def test_a_table_is_exported_and_passes_the_gates(tmp_path, converter_here):
     )
     assert result.verified, [file.refusal for file in result.files]
     (detail,) = (check.detail for check in result.files[0].checks if check.name == "int8 throughout")
-    assert detail.endswith("in integers behind GATHER, MINIMUM, MUL, RELU, SUB, which treat each feature by itself")
+    assert detail.endswith("in integers behind GATHER, MINIMUM, MUL, RELU, SUB, which treat each feature separately")

@@ -137,7 +137,7 @@ def test_the_cards_lines_run_as_they_stand(name, capsys, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", RELEASED)
 def test_the_keras_model_is_the_one_that_was_exported(name):
-    from zoo.runs.exporting import serve
+    from zoo.runs.measuring import serve
 
     model, dataset = zoo.load(name), data(name)
     task = load_recipe(name).task.adapted(dataset.train.y)

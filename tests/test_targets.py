@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from zoo.runtime import micro
 from zoo.runtime.compatibility import where
-from zoo.runtime.targets import TARGETS, operators, read_model, refusal
+from zoo.runtime.targets import TARGETS, incompatibility, operators, read_model
 
 ROOT = Path(__file__).parent.parent
 RELEASED = sorted((ROOT / "tflite").glob("*/*.tflite"))
@@ -77,34 +77,34 @@ CASES = {
         one_op("FULLY_CONNECTED", ("FLOAT32", "INT8")),
         {
             "micro": "FULLY_CONNECTED has float inputs and integer weights (a dynamic-range file), which LiteRT Micro "
-            "does not compute; take int8 or float32"
+            "does not compute; use int8 or float32"
         },
     ),
     "hybrid_int4": (
         one_op("CONV_2D", ("FLOAT32", "INT4")),
         {
-            "browser": "input t1 is INT4, and LiteRT.js takes FLOAT32, INT32, UINT8 there",
+            "browser": "input t1 is INT4, and LiteRT.js accepts FLOAT32, INT32, UINT8 there",
             "micro": "CONV_2D has float inputs and integer weights (a dynamic-range file), which LiteRT Micro does not "
-            "compute; take int8 or float32",
+            "compute; use int8 or float32",
         },
     ),
     "integer_indices": (one_op("GATHER", ("FLOAT32", "INT32")), {}),
     "float16": (
         one_op("DEQUANTIZE", ("FLOAT16",)),
         {
-            "browser": "input t0 is FLOAT16, and LiteRT.js takes FLOAT32, INT32, UINT8 there",
+            "browser": "input t0 is FLOAT16, and LiteRT.js accepts FLOAT32, INT32, UINT8 there",
             "micro": "LiteRT Micro has no tensors of FLOAT16",
         },
     ),
     "fused": (
         one_op(**FUSED),
-        {"browser": "UNIDIRECTIONAL_SEQUENCE_LSTM keeps its state in variable tensors, which LiteRT.js refuses"},
+        {"browser": "UNIDIRECTIONAL_SEQUENCE_LSTM keeps its state in variable tensors, which LiteRT.js lacks"},
     ),
     "int8_edges": (
         one_op("RELU", ("INT8",), ("INT8",)),
         {
-            "browser": "input t0 is INT8, and LiteRT.js takes FLOAT32, INT32, UINT8 there; "
-            "output t1 is INT8, and LiteRT.js takes FLOAT32, INT32, UINT8 there"
+            "browser": "input t0 is INT8, and LiteRT.js accepts FLOAT32, INT32, UINT8 there; "
+            "output t1 is INT8, and LiteRT.js accepts FLOAT32, INT32, UINT8 there"
         },
     ),
     "open_batch": (
@@ -115,14 +115,14 @@ CASES = {
         },
     ),
 }
-CASES["hybrid"][1]["browser"] = "input t1 is INT8, and LiteRT.js takes FLOAT32, INT32, UINT8 there"
+CASES["hybrid"][1]["browser"] = "input t1 is INT8, and LiteRT.js accepts FLOAT32, INT32, UINT8 there"
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("case", CASES)
 def test_a_target_refuses_what_it_lacks_and_says_so(case, target):
     content, expected = CASES[case]
-    assert refusal(content, TARGETS[target]) == expected.get(target)
+    assert incompatibility(content, TARGETS[target]) == expected.get(target)
 
 
 @pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
@@ -138,10 +138,10 @@ def test_released_files_are_refused_nowhere_but_where_an_op_is_missing(path):
     if path.stem.endswith("float16"):
         micro = "; ".join(filter(None, [micro, "LiteRT Micro has no tensors of FLOAT16"]))
     fused = path.stem == "fashion_mnist_lstm.int8"  # for its accuracy; the float32 file beside it runs in browsers
-    browser = "UNIDIRECTIONAL_SEQUENCE_LSTM keeps its state in variable tensors, which LiteRT.js refuses"
-    found = {name: refusal(path, target) for name, target in TARGETS.items()}
+    browser = "UNIDIRECTIONAL_SEQUENCE_LSTM keeps its state in variable tensors, which LiteRT.js lacks"
+    found = {name: incompatibility(path, target) for name, target in TARGETS.items()}
     if path.stem.endswith("int8_io"):  # made for microcontrollers
-        assert "is INT8, and LiteRT.js takes FLOAT32" in found.pop("browser")
+        assert "is INT8, and LiteRT.js accepts FLOAT32" in found.pop("browser")
         assert found == {"litert": None, "micro": micro}
     else:
         assert found == {**dict.fromkeys(TARGETS), "micro": micro, "browser": browser if fused else None}
@@ -158,13 +158,13 @@ def test_ops_of_old_files_and_of_later_versions_have_names():
 
 def test_foreign_and_damaged_files_are_refused_as_such(tmp_path):
     with pytest.raises(ValueError, match="this is not a TFLite file"):
-        refusal(b"no", TARGETS["litert"])
+        incompatibility(b"no", TARGETS["litert"])
     damaged = tmp_path / "damaged.tflite"
     damaged.write_bytes(EXAMPLE.read_bytes()[:200])
     with pytest.raises(ValueError, match=r"damaged.tflite is damaged: its operators cannot be read"):
-        refusal(damaged, TARGETS["litert"])
+        incompatibility(damaged, TARGETS["litert"])
     with pytest.raises(FileNotFoundError):
-        refusal(tmp_path / "none.tflite", TARGETS["litert"])
+        incompatibility(tmp_path / "none.tflite", TARGETS["litert"])
 
 
 def test_without_tflite_micro_the_user_is_told_what_to_install(monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.runs.verification import check_file
+from zoo.runs.file_checks import check_file
 
 TASK = zoo.Multiclass(3)
 X = np.random.default_rng(0).normal(size=(100, 6)).astype("float32")

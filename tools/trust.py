@@ -54,7 +54,7 @@ def faults(report: Report = print) -> list[Fault]:
     report(f"pages: the README's table and {len(list(folder('tflite').glob('*/card.md')))} cards")
     found += _collected(root() / "page", lambda: changed_site(report))
     with silenced():
-        importlib.import_module("zoo.runs.exported")  # imports TensorFlow
+        importlib.import_module("zoo.runs.verify")  # imports TensorFlow
     for path in sorted(folder("tflite").glob("*/record.json")):
         found += _collected(path, lambda: measured(path.parent.name, report))  # noqa: B023
     return found
@@ -190,8 +190,8 @@ def _golden_samples(path: Path, runner: Runner) -> tuple[np.ndarray, np.ndarray]
 def _measured_on_test(
     recipe: "Recipe", dataset: "Dataset", record: Mapping[str, Any], place: Path, saved: Path
 ) -> Iterator[Fault]:
-    from zoo.runs.exported import keras_outputs, verify
-    from zoo.runs.exporting import serve
+    from zoo.runs.measuring import serve
+    from zoo.runs.verify import keras_outputs, verify
 
     for file in verify(place, recipe, report=lambda line: None).files:
         if not file.verified:
@@ -208,8 +208,8 @@ def _measured_on_test(
 
 def _measured_on_golden(recipe: "Recipe", record: Mapping[str, Any], place: Path, saved: Path) -> Iterator[Fault]:
     """Parity with the SavedModel within the recipe's bounds, on the golden inputs; without scores."""
-    from zoo.runs.exporting import serve
-    from zoo.runs.verification import check_file
+    from zoo.runs.file_checks import check_file
+    from zoo.runs.measuring import serve
 
     for precision, known in record["files"].items():
         path = place / known["file"]

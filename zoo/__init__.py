@@ -45,15 +45,15 @@ if TYPE_CHECKING:
     from zoo.recipe.task import Multilabel as Multilabel
     from zoo.recipe.task import Regression as Regression
     from zoo.runs.export import export as export
-    from zoo.runs.exported import layer_losses as layer_losses
-    from zoo.runs.exported import summary as summary
-    from zoo.runs.exported import verify as verify
     from zoo.runs.fit import fit as fit
+    from zoo.runs.inspection import layer_losses as layer_losses
+    from zoo.runs.inspection import summary as summary
     from zoo.runs.reproduce import reproduce as reproduce
     from zoo.runs.run import run as run
     from zoo.runs.train import train as train
     from zoo.runs.tune import find_learning_rate as find_learning_rate
     from zoo.runs.tune import tune as tune
+    from zoo.runs.verify import verify as verify
     from zoo.runtime.latency import benchmark as benchmark
     from zoo.runtime.prediction import predict as predict
     from zoo.training.diagnosis import gradient_norms as gradient_norms

@@ -1,4 +1,4 @@
-"""Runs a .tflite file with numpy and LiteRT alone. This file imports nothing else of zoo: copy it to your device.
+"""Runs a .tflite file with numpy and LiteRT only. This file imports nothing else of zoo: copy it to your device.
 
 runner = Runner("digits_cnn.int8.tflite")
 runner.predict(x)                               # (n, *input_shape) -> (n, outputs)
@@ -19,45 +19,39 @@ from typing import Any
 
 import numpy as np
 
-# That are checked, cast and run at a time, so that memory does not grow with the number of inputs.
-MAX_SAMPLES, MAX_VALUES = 512, 1 << 18
+MAX_SAMPLES, MAX_VALUES = 512, 1 << 18  # of a block of inputs: memory does not grow with their number
 MAX_FILES = 64  # in the archive of a sealed file
 CHILD_SECONDS = 60
 CHILD = """
-import sys
-import numpy as np
+import sys, numpy
 from ai_edge_litert.interpreter import Interpreter
 interpreter = Interpreter(model_content=sys.stdin.buffer.read())
 interpreter.allocate_tensors()
 for detail in interpreter.get_input_details():
-    interpreter.set_tensor(detail["index"], np.zeros(detail["shape"], detail["dtype"]))
+    interpreter.set_tensor(detail["index"], numpy.zeros(detail["shape"], detail["dtype"]))
 interpreter.invoke()
 """
+Tensors = dict[str, dict[str, Any]]  # LiteRT's details, by name
 
 
 class Runner:
-    """A .tflite file, ready to be asked.
+    """A .tflite file, ready to run.
 
-    LiteRT runs many damaged files and gives wrong answers, or dies. So a file must have the SHA-256 that its own
-    zoo.json holds, and the one in a record.json that describes it (see `find_record`). A file that has neither is run
-    once in a process of its own first, which takes about a third of a second.
-
-    Args:
-        path: of the file.
-        num_threads: of the interpreter.
-        trusted: whether a file without checksum is run here at once.
+    LiteRT runs many damaged files with wrong outputs, or crashes. So a file must have the SHA-256 of its own zoo.json
+    and of the record.json that describes it (see `find_record`). A file with neither is first run once in a child
+    process, which takes about a third of a second; `trusted=True` skips that.
 
     Attributes:
-        input_shape: of one sample; None stands for a length that may differ from call to call.
-        output_name: "probabilities", "probability" or "value" in files of ours.
-        labels: of the outputs, where the file or its record names them.
-        description: what the zoo.json in the file says of it; {} where there is none.
-        files: content of the file's archive, by name: the table by which rows are read, say.
+        input_shape: of one sample; None is a length that may differ from call to call.
+        output_name: "probabilities", "probability" or "value" in files of zoo.
+        labels: of the outputs, if the file or its record has them.
+        description: the file's zoo.json; {} without one.
+        files: the content of the file's archive, by name.
         streaming: whether the file computes one step of a sequence, with its state as further inputs and outputs.
 
     Raises:
         FileNotFoundError, ValueError: no such file; not a TFLite file, a damaged one, one with ops that only TensorFlow
-            itself has, or one with several inputs or outputs that are no state.
+            has, or one with several inputs or outputs that are not states.
     """
 
     def __init__(self, path: str | Path, num_threads: int = 1, trusted: bool = False):
@@ -80,7 +74,7 @@ class Runner:
         batch, *shape = self._input["shape"].tolist() or [0]
         if batch != 1:
             raise ValueError(f"{self.path} reads {batch} samples at a time; the Runner gives it one")
-        self._shape = tuple(shape)  # what the interpreter is made ready for
+        self._shape = tuple(shape)  # the shape that the interpreter is allocated for
         lengths = [None if n < 0 else n for n in self._input["shape_signature"].tolist()[1:]]
         self.input_shape: tuple[int | None, ...] = (None, *lengths) if self.streaming else tuple(lengths)
         self.input_dtype = np.dtype("float32" if self._input["quantization"][0] else self._input["dtype"])
@@ -90,8 +84,8 @@ class Runner:
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Outputs (n, outputs) for inputs (n, *input_shape), one sample after the other.
 
-        A streaming file reads each sequence (steps, ...) from the zero state and answers after its last step.
-        Beside the outputs, memory does not grow with n: x may be a np.memmap of any length.
+        A streaming file starts each sequence (steps, ...) from zero states and returns the output of its last step.
+        Apart from the outputs, memory does not grow with n: x may be a np.memmap of any length.
         """
         x = self._samples(x)
         for start, values, bad in self._blocks(x):
@@ -99,34 +93,34 @@ class Runner:
                 raise self._bad_values(x)
             rows = self._run(_to_tensor(values, self._input))
             if len(rows) != len(values):
-                raise ValueError(f"{self.path.name} gives {len(rows)} answers to {len(values)} samples")
+                raise ValueError(f"{self.path.name} gives {len(rows)} outputs for {len(values)} samples")
             if start == 0:
                 outputs = np.empty((len(x), *rows.shape[1:]), rows.dtype)
             outputs[start : start + len(rows)] = rows
         return outputs
 
     def predict_each(self, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Outputs (outputs,) for each sample of `input_shape`, as they come: for streams that have no end."""
+        """Yields outputs (outputs,) for each sample of `input_shape`, also of an endless stream."""
         for sample in samples:
             if not self._fits(np.shape(sample)):
                 raise self._bad_shape(np.shape(sample))
             yield self.predict(sample)[0]
 
     def predict_one(self, sample: np.ndarray) -> np.ndarray:
-        """Outputs (1, outputs) for one input of `input_shape`; unchecked, for inner loops."""
+        """Outputs (1, outputs) for one input of `input_shape`, without checks, for inner loops."""
         x = _to_tensor(sample[np.newaxis], self._input)
         if None in self.input_shape:
             self._fit(x.shape[1:])
-        return _to_floats(self._answer(x), self._output)
+        return _to_floats(self._output_of(x), self._output)
 
     def reset(self) -> None:
-        """Sets the state of a streaming file to zero, where a sequence starts."""
+        """Sets the state of a streaming file to zero, for a new sequence."""
         self._state = self._zeros
 
     def step(self, x: np.ndarray) -> np.ndarray:
-        """Outputs (1, outputs) of a streaming file after one step more, with inputs (*input_shape[1:]).
+        """Outputs (1, outputs) of a streaming file after the next step, with inputs (*input_shape[1:]).
 
-        The state lasts from step to step until `reset`; `predict` has a state of its own.
+        The state lasts until `reset`; `predict` does not change it.
         """
         if not self.streaming:
             raise ValueError(f"{self.path.name} keeps no state from step to step: call predict with whole samples")
@@ -138,10 +132,10 @@ class Runner:
         return _to_floats(y, self._output)
 
     def check(self, x: np.ndarray) -> np.ndarray:
-        """The inputs (n, *input_shape) as this file wants them.
+        """The inputs (n, *input_shape) in the file's dtype.
 
         Raises:
-            ValueError: a wrong shape, a wrong type, NaN or infinity, or a fraction where the file reads whole numbers.
+            ValueError: a wrong shape, a wrong type, NaN or infinity, or a fraction if the file reads integers.
         """
         x = self._samples(x)
         values, bad = self._cast(x)
@@ -150,7 +144,7 @@ class Runner:
         return values
 
     def _samples(self, x: np.ndarray) -> np.ndarray:
-        """The inputs (n, *input_shape) as they are, of the right shape and some real type."""
+        """The inputs (n, *input_shape), with shape and kind checked."""
         x = np.asarray(x)
         if x.dtype == bool or not np.issubdtype(x.dtype, np.number) or np.issubdtype(x.dtype, np.complexfloating):
             raise ValueError(f"the input is of type {x.dtype}; {self.path.name} reads numbers")
@@ -173,33 +167,30 @@ class Runner:
         )
 
     def _cast(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (n, *input_shape) as the file reads them before they are scaled; and (n,) which are bad."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is found in the next line
+        """Inputs (n, *input_shape) in the file's dtype, not yet quantized; and (n,) whether each is bad."""
+        with np.errstate(over="ignore", invalid="ignore"):  # the next line detects values that do not fit
             values = np.ascontiguousarray(x, self.input_dtype)
             bad = ~np.isfinite(values) if self.input_dtype.kind == "f" else values != x
         return values, bad.reshape(len(x), -1).any(axis=1)
 
     def _blocks(self, x: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """Where a block of samples starts, and what `_cast` gives for it."""
+        """The start of each block of samples, and the results of `_cast`."""
         size = min(MAX_SAMPLES, max(1, MAX_VALUES // x[0].size))
         for start in range(0, len(x), size):
             yield start, *self._cast(x[start : start + size])
 
     def _bad_values(self, x: np.ndarray) -> ValueError:
         count = sum(int(bad.sum()) for _, _, bad in self._blocks(x))
-        what = (
-            "NaN or infinite values"
-            if self.input_dtype.kind == "f"
-            else f"values that are not whole {self.input_dtype}"
-        )
+        floats = self.input_dtype.kind == "f"
+        what = "NaN or infinite values" if floats else f"values that are not whole {self.input_dtype}"
         return ValueError(f"the input has {what} in {count} of {len(x)} samples")
 
     def _run(self, x: np.ndarray) -> np.ndarray:
-        """Outputs (n, outputs) for n samples as the input tensor takes them."""
+        """Outputs (n, outputs) for n samples in the input tensor's dtype."""
         self._fit(x.shape[1:])
         if self.streaming:
-            return _to_floats(np.concatenate([self._answer(x[i : i + 1]) for i in range(len(x))]), self._output)
-        # A tiny model takes a few microseconds, as much as ten calls in Python: only what must be is in the loop.
+            return _to_floats(np.concatenate([self._output_of(x[i : i + 1]) for i in range(len(x))]), self._output)
+        # A tiny model takes a few microseconds, as long as ten Python calls: the loop is minimal.
         set_tensor, invoke = self._interpreter.set_tensor, self._interpreter.invoke
         get_tensor, index, output = self._interpreter.get_tensor, self._input["index"], self._output["index"]
         reset = self._interpreter.reset_all_variables if self._keeps_state else None
@@ -212,11 +203,11 @@ class Runner:
                 invoke()
                 outputs.append(get_tensor(output))
         except RuntimeError as error:
-            raise self._refused(error) from None
+            raise self._cannot_compute(error) from None
         return _to_floats(np.concatenate(outputs), self._output)
 
-    def _answer(self, x: np.ndarray) -> np.ndarray:
-        """The output tensor (1, outputs) for one sample (1, *input_shape) as the input tensor takes it."""
+    def _output_of(self, x: np.ndarray) -> np.ndarray:
+        """The output tensor (1, outputs) for one sample (1, *input_shape) in the input tensor's dtype."""
         if self.streaming:
             state = self._zeros
             for x_t in x[0][:, np.newaxis]:  # (1, *features)
@@ -226,82 +217,80 @@ class Runner:
         if self._keeps_state:
             interpreter.reset_all_variables()
         interpreter.set_tensor(self._input["index"], x)
-        try:
-            interpreter.invoke()
-        except RuntimeError as error:
-            raise self._refused(error) from None
+        self._invoke()
         return interpreter.get_tensor(self._output["index"])
 
     def _advance(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-        """One step: the output tensor (1, outputs), and the state as the file wants it back."""
+        """One step: the output tensor (1, outputs), and the states for the next step."""
         interpreter = self._interpreter
         interpreter.set_tensor(self._input["index"], x)
         for (old, _), value in zip(self._states, state, strict=True):
             interpreter.set_tensor(old["index"], value)
-        try:
-            interpreter.invoke()
-        except RuntimeError as error:
-            raise self._refused(error) from None
+        self._invoke()
         state = [_rescaled(interpreter.get_tensor(new["index"]), new, old) for old, new in self._states]
         return interpreter.get_tensor(self._output["index"]), state
 
-    def _refused(self, error: RuntimeError) -> ValueError:
+    def _invoke(self) -> None:
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise self._cannot_compute(error) from None
+
+    def _cannot_compute(self, error: RuntimeError) -> ValueError:
         return ValueError(f"{self.path.name} cannot compute this input: {_line(error)}")
 
     def _fit(self, shape: tuple[int, ...]) -> None:
-        """Makes the interpreter ready for samples of this shape, where it may differ."""
+        """Resizes the interpreter for samples of this shape, if it changed."""
         if shape == self._shape or self.streaming:
             return
         try:
             self._interpreter.resize_tensor_input(self._input["index"], (1, *shape))
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            self._shape = ()  # so that the next samples are made room for
+            self._shape = ()  # so that the next call resizes again
             raise ValueError(f"{self.path.name} cannot read a sample of shape {shape}: {_line(error)}") from None
         self._shape = shape
 
 
 @dataclass(frozen=True)
 class Archive:
-    """The zip behind the model of a sealed file, nothing in it compressed."""
+    """The uncompressed zip behind the model of a sealed file."""
 
-    model_bytes: int  # of the file, from its start; the archive follows
+    model_bytes: int  # the archive starts there
     files: dict[str, bytes]
 
 
 def read_archive(content: bytes) -> Archive | None:
-    """The archive in a .tflite file, or None where there is none. Nothing is decompressed or written to disk.
+    """The archive in a .tflite file, or None without one. Nothing is decompressed or written to disk.
 
-    Raises:
-        ValueError: it cannot be read, or holds what no file of ours does: compressed or encrypted entries, names that
-            lead elsewhere or come twice, more than `MAX_FILES` entries, or more bytes than there are.
+    Raises ValueError if it cannot be read, or has what files of zoo never have, see `_check_entries`.
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
         if b"zoo.json" in content:
-            raise ValueError("its archive is gone")
+            raise ValueError("its archive is missing")
         return None
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             _check_entries(entries, len(content))
             files = {entry.filename: archive.read(entry) for entry in entries}
-    except Exception as error:  # zipfile raises a dozen kinds where bytes are no zip
+    except Exception as error:  # zipfile raises a dozen classes
         raise ValueError(f"its archive cannot be read: {_line(error)}") from None
     return Archive(min((entry.header_offset for entry in entries), default=len(content)), files)
 
 
 def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
-    """Raises ValueError for entries that are not read, in a file of `size` bytes."""
+    """Raises ValueError for entries that are not allowed in a file of `size` bytes."""
     if len(entries) > MAX_FILES:
         raise ValueError(f"it has {len(entries)} files, more than {MAX_FILES}")
     if len({entry.filename for entry in entries}) < len(entries):
-        raise ValueError("two of its files have one name")
+        raise ValueError("two of its files have the same name")
     if sum(entry.file_size for entry in entries) > size:
         raise ValueError("it claims to hold more than the whole file")
     for entry in entries:
-        name = entry.orig_filename  # as it is written: zipfile cuts the other one at a zero byte
+        name = entry.orig_filename  # unchanged: zipfile cuts `filename` at a zero byte
         if name.startswith("/") or ".." in name.split("/") or any(sign in name for sign in "\\:\0"):
-            raise ValueError(f"the name {name!r} leads out of it")
+            raise ValueError(f"the name {name!r} points outside of it")
         if entry.flag_bits & 1:
             raise ValueError(f"{name!r} is encrypted")
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
@@ -309,15 +298,13 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """What a .tflite file holds, as JSON takes it; its tensors only where it is not damaged.
+    """The content of a .tflite file, as JSON values; its tensors only if it is not damaged.
 
-    {"file", "bytes", "sha256", "checksum": whether it holds, None without one, "damage": what is wrong or None,
-    "description": of zoo.json, "files": names in the archive, "labels": their number, "inputs" and "outputs":
-    [{"name", "shape", "dtype", "quantization": [scale, zero point] or None}]}; a length of a shape that is not fixed is
-    None.
+    {"file", "bytes", "sha256", "checksum": whether it matches, None without one, "damage": what is wrong or None,
+    "description": zoo.json, "files": names in the archive, "labels": their number, "inputs" and "outputs":
+    [{"name", "shape", "dtype", "quantization": [scale, zero point] or None}]; an open length of a shape is None.
 
-    Raises:
-        FileNotFoundError, ValueError: no such file, not a TFLite file, or one that LiteRT cannot run.
+    Raises FileNotFoundError or ValueError: no such file, not a TFLite file, or one that LiteRT cannot run.
     """
     path = Path(path)
     file = _File(path)
@@ -339,23 +326,20 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 def _described(name: str, tensor: dict[str, Any]) -> dict[str, Any]:
     scale, zero_point = tensor["quantization"]
-    return {
-        "name": name,
-        "shape": [None if n < 0 else int(n) for n in tensor["shape_signature"]],
-        "dtype": np.dtype(tensor["dtype"]).name,
-        "quantization": [float(scale), int(zero_point)] if scale else None,
-    }
+    shape = [None if n < 0 else int(n) for n in tensor["shape_signature"]]
+    quantization = [float(scale), int(zero_point)] if scale else None
+    return {"name": name, "shape": shape, "dtype": np.dtype(tensor["dtype"]).name, "quantization": quantization}
 
 
 def find_record(path: Path) -> Path | None:
-    """The record.json of a file: beside it, or one folder up from a folder that is called tflite, as in a run."""
+    """The record.json of a file: beside it, or above its folder if that is called tflite, as in a run."""
     folder = path.resolve().parent
-    places = (folder, folder.parent) if folder.name == "tflite" else (folder,)
-    return next((place / "record.json" for place in places if (place / "record.json").is_file()), None)
+    folders = (folder, folder.parent) if folder.name == "tflite" else (folder,)
+    return next((path for place in folders if (path := place / "record.json").is_file()), None)
 
 
 class _File:
-    """What a file says of itself, and its record of it, before LiteRT sees it."""
+    """A file's archive and its record, read before LiteRT runs it."""
 
     def __init__(self, path: Path):
         if not path.is_file():
@@ -367,13 +351,13 @@ class _File:
         self.model, self.files, self.description, self.damage = content, list[str](), dict[str, Any](), ""
         self.contents: dict[str, bytes] = {}
         recorded = _recorded(path)
-        self.labels: tuple[str, ...] = tuple(recorded["labels"]) if recorded else ()
+        self.labels: tuple[str, ...] = tuple(recorded[1]) if recorded else ()
         self.checked = bool(recorded) or b"zoo.json" in content
         try:
             self._read(content)
         except ValueError as error:
-            self.damage = f"is damaged, or was changed since it was made: {error}"
-        if recorded and recorded["sha256"] != self.sha256:
+            self.damage = f"is damaged, or was changed after the export: {error}"
+        if recorded and recorded[0] != self.sha256:
             self.damage = "is not the file that its record describes: damaged, or changed since"
 
     def _read(self, content: bytes) -> None:
@@ -392,11 +376,11 @@ class _File:
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ValueError("it has no zoo.json with a checksum") from None
         if checksum != hashlib.sha256(self.model).hexdigest():
-            raise ValueError("its checksum does not hold")
+            raise ValueError("its checksum does not match")
 
 
-def _load(file: _File, num_threads: int) -> tuple[Any, dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
-    """The interpreter, and its inputs and outputs by the names of the signature, or of the tensors without one."""
+def _load(file: _File, num_threads: int) -> tuple[Any, Tensors, Tensors]:
+    """The interpreter, and its inputs and outputs by the names of its signature, or else of its tensors."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
@@ -406,20 +390,21 @@ def _load(file: _File, num_threads: int) -> tuple[Any, dict[str, dict[str, Any]]
         if len(signatures) == 1:
             signature = interpreter.get_signature_runner(signatures[0])
             return interpreter, signature.get_input_details(), signature.get_output_details()
-        inputs = {tensor["name"]: tensor for tensor in interpreter.get_input_details()}
-        return interpreter, inputs, {tensor["name"]: tensor for tensor in interpreter.get_output_details()}
+        tensors = interpreter.get_input_details(), interpreter.get_output_details()
+        inputs, outputs = ({tensor["name"]: tensor for tensor in side} for side in tensors)
+        return interpreter, inputs, outputs
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{file.path} cannot be run by LiteRT: {_line(error)}") from None
 
 
-def _only(tensors: dict[str, dict[str, Any]], path: Path, kind: str) -> dict[str, Any]:
+def _only(tensors: Tensors, path: Path, kind: str) -> dict[str, Any]:
     if len(tensors) != 1:
         raise ValueError(f"{path} has the {kind}s {', '.join(tensors)}; the Runner reads models of one {kind}")
     return next(iter(tensors.values()))
 
 
 def _has_variables(model: bytes) -> bool:
-    """Whether the model holds tensors that last from one invoke to the next, as a fused LSTM does."""
+    """Whether the model has tensors that last from one invoke to the next, like a fused LSTM."""
     from ai_edge_litert import schema_py_generated as schema
 
     try:
@@ -427,16 +412,16 @@ def _has_variables(model: bytes) -> bool:
         graphs = [content.Subgraphs(i) for i in range(content.SubgraphsLength())]
         return any(graph.Tensors(i).IsVariable() for graph in graphs for i in range(graph.TensorsLength()))
     except (struct.error, IndexError, ValueError, TypeError, AttributeError):
-        return True  # what cannot be read and is trusted all the same: resetting does no harm
+        return True  # unreadable, but trusted: resetting is harmless
 
 
 def _damage_in_child(model: bytes) -> str:
-    """Runs a model once in a process of its own, because it can kill the process: what became of it, or ""."""
+    """Runs a model once in a child process, which it may crash: what went wrong, or ""."""
     try:
         done = subprocess.run([sys.executable, "-c", CHILD], input=model, capture_output=True, timeout=CHILD_SECONDS)
     except subprocess.TimeoutExpired:
         return f"does not finish within {CHILD_SECONDS} s: damaged"
-    if done.returncode in (0, 1):  # 1 is an exception, which comes again here
+    if done.returncode in (0, 1):  # 1 is an exception, which is raised here again
         return ""
     how = signal.Signals(-done.returncode).name if done.returncode < 0 else hex(done.returncode)
     return f"kills the interpreter ({how}): damaged"
@@ -444,26 +429,22 @@ def _damage_in_child(model: bytes) -> str:
 
 def _line(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 200 else f"{text[:200]}..."  # zipfile quotes the bytes that it did not expect
+    return text if len(text) <= 200 else f"{text[:200]}..."  # zipfile quotes unexpected bytes
 
 
-def _recorded(path: Path) -> dict[str, Any] | None:
-    """What a file's record says of it: its SHA-256 and the labels of its outputs."""
+def _recorded(path: Path) -> tuple[str, list[str]] | None:
+    """A file's SHA-256 and the labels of its outputs, from its record."""
     record = find_record(path)
-    if record is None:
-        return None
     try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-        for file in content["files"].values():
-            if file["file"] == path.name:
-                return {"sha256": str(file["sha256"]), "labels": [str(label) for label in content["data"]["labels"]]}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        pass  # a record.json of another program
-    return None
+        content = json.loads(record.read_text(encoding="utf-8")) if record else {"files": {}}
+        found = [file for file in content["files"].values() if file["file"] == path.name]
+        return (str(found[0]["sha256"]), [str(label) for label in content["data"]["labels"]]) if found else None
+    except (ValueError, KeyError, TypeError, AttributeError):  # a record.json of another program
+        return None
 
 
 def _to_tensor(x: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
-    """Real values as a quantized tensor takes them, q = round(x / scale) + zero_point; others stay as they are."""
+    """Quantizes values for an integer tensor: q = round(x / scale) + zero_point; other tensors keep them."""
     scale, zero_point = detail["quantization"]
     if not scale or not np.issubdtype(detail["dtype"], np.integer):
         return x
@@ -473,13 +454,12 @@ def _to_tensor(x: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
 
 def _to_floats(q: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
     scale, zero_point = detail["quantization"]
-    if not scale or not np.issubdtype(detail["dtype"], np.integer):
-        return q
-    return (q.astype("float32") - zero_point) * scale
+    quantized = scale and np.issubdtype(detail["dtype"], np.integer)
+    return (q.astype("float32") - zero_point) * scale if quantized else q
 
 
 def _rescaled(value: np.ndarray, source: dict[str, Any], target: dict[str, Any]) -> np.ndarray:
-    """What one tensor gave, as another takes it: the two may have scales of their own."""
+    """A value of one tensor for another one, which may have another scale."""
     if source["dtype"] == target["dtype"] and source["quantization"] == target["quantization"]:
         return value
     return _to_tensor(_to_floats(value, source), target)

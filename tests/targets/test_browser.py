@@ -16,9 +16,9 @@ from test_targets import RELEASED
 from zoo.base.errors import CheckFailed
 from zoo.runtime import browser as browser_module
 from zoo.runtime.browser import Browser
-from zoo.runtime.targets import TARGETS, refusal
+from zoo.runtime.targets import TARGETS, incompatibility
 
-REJECTED = [path for path in RELEASED if refusal(path, TARGETS["browser"])]
+REJECTED = [path for path in RELEASED if incompatibility(path, TARGETS["browser"])]
 ACCEPTED = [path for path in RELEASED if path not in REJECTED]
 
 
@@ -51,7 +51,8 @@ def test_a_released_file_gives_its_golden_outputs(path, browser):
 
 @pytest.mark.parametrize("path", REJECTED, ids=named)
 def test_rejected_files_do_not_run(path, browser):
-    reason = "Failed to load model" if "variable tensors" in refusal(path, TARGETS["browser"]) else "INT8 is not supp"
+    variables = "variable tensors" in incompatibility(path, TARGETS["browser"])
+    reason = "Failed to load model" if variables else "INT8 is not supp"
     with pytest.raises(CheckFailed, match=f"does not run in LiteRT.js: .*{reason}"):
         browser.run(path, golden(path)[0])
 
@@ -64,7 +65,7 @@ def test_every_released_family_is_run():
 def test_a_variable_batch_size_is_rejected_and_fails(browser, tmp_path):
     path = tmp_path / "open.tflite"
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).export(path, format="litert", verbose=False)
-    assert "open shape (-1, 4)" in refusal(path, TARGETS["browser"])
+    assert "open shape (-1, 4)" in incompatibility(path, TARGETS["browser"])
     with pytest.raises(CheckFailed, match=r"does not match expected ranked tensor type Float32\[-1, 4\]"):
         browser.run(path, np.ones((1, 4)))
 

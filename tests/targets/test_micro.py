@@ -23,7 +23,7 @@ from zoo.base.files import read_json
 from zoo.exporting.strategies.fused import FusedLSTM
 from zoo.runtime import micro
 from zoo.runtime.micro import arena_bytes, micro_run
-from zoo.runtime.targets import MICRO_OPS, TARGETS, inputs_and_outputs, read_model, refusal
+from zoo.runtime.targets import MICRO_OPS, TARGETS, incompatibility, inputs_and_outputs, read_model
 
 DIGITS = load_digits().images[:50].astype("float32")
 ENDLESS = ("traffic_gru.float32", "watch_gru.float32")  # their loops, which end in LiteRT, do not there
@@ -100,7 +100,7 @@ def test_released_files_answer_as_in_litert(path):
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in RELEASED if refusal(path, TARGETS["micro"]) is None],
+    [path for path in RELEASED if incompatibility(path, TARGETS["micro"]) is None],
     ids=lambda path: path.stem,
 )
 def test_released_files_give_their_golden_answers(path):
@@ -121,8 +121,8 @@ def test_a_loop_without_an_end_is_told(path, monkeypatch):
     with pytest.raises(CheckFailed, match="WHILE may not end"):
         arena_bytes(path)
     monkeypatch.setattr(micro, "refusal", lambda path, target: None)  # rightly so: it does not end
-    monkeypatch.setattr(micro, "PATIENCE", 5)
-    with pytest.raises(CheckFailed, match="gives no answer within"):
+    monkeypatch.setattr(micro, "TIMEOUT", 5)
+    with pytest.raises(CheckFailed, match="an invoke did not end within"):
         arena_bytes(path)
 
 

@@ -1,4 +1,4 @@
-"""ELU that can be quantized: TFLite's own op is left in float, or stops the converter."""
+"""ELU that can be quantized: TFLite's own ELU op stays in float, or makes the converter fail."""
 
 import keras
 from keras import ops
@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 def integer_elu(x, alpha=1.0):
-    """keras.activations.elu of ops that int8 has: x above 0, alpha (exp(x) - 1) below."""
+    """keras.activations.elu made of ops with int8 kernels: x above 0, alpha (exp(x) - 1) below."""
     positive = ops.relu(x)
     return positive + alpha * ops.exp(x - positive) - alpha
 
@@ -18,7 +18,7 @@ class IntegerELU(keras.layers.ELU):
 
 
 def with_integer_activation(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """The layer, computing ELU, where that is its activation, by `integer_elu`."""
+    """The layer, with `integer_elu` if its activation is ELU."""
     if getattr(layer, "activation", None) is keras.activations.elu:
         layer.activation = integer_elu
     return layer

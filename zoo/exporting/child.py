@@ -1,8 +1,8 @@
 """The process that converts: `python -m zoo.exporting.child FOLDER`.
 
-The converter can die without an exception, and names and caches of an earlier conversion change the bytes of a later
-one, so each export runs in a fresh process. FOLDER holds job.json, calibration.npy and model.keras (or, of a model
-whose classes only the caller has, saved_model/); the results are written into it.
+The converter can crash without an exception, and names and caches of an earlier conversion change the bytes of a later
+one. So each export runs in a fresh process. FOLDER holds job.json, calibration.npy and model.keras (or saved_model/, if
+only the caller has the model's classes). The results are written into it.
 """
 
 import csv
@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,16 @@ from zoo.base.files import write_json
 from zoo.deploy import Runner
 from zoo.exporting.inference import inference_model, layers_of
 from zoo.exporting.masking import mask_value, with_every_length
-from zoo.exporting.parts import joined, parted
+from zoo.exporting.parts import joined, split_model
+from zoo.exporting.precision import CalibrationInputs
 from zoo.exporting.precisions import PRECISIONS
+from zoo.exporting.saved_model import output_signature, save_edge, save_model
 from zoo.exporting.strategies import STRATEGIES
 from zoo.exporting.strategies.streaming import StreamingModel
-from zoo.runtime.targets import parts, read_model, type_name
+from zoo.runtime.targets import read_model, split_operators, type_name
 
 Inputs = dict[str, np.ndarray]  # of one invoke, by name
-Samples = Callable[[], Iterator[Inputs]]
-COMPARED = 64  # calibration samples
+COMPARED_SAMPLES = 64  # of the calibration samples
 
 
 def main(folder: Path) -> None:
@@ -43,52 +44,53 @@ def main(folder: Path) -> None:
         keras.backend.clear_session()  # so that layers are counted from one
         output = keras.saving.deserialize_keras_object(job["output"]) if job["output"] else None
         plain = inference_model(trained, output)
-        save(plain, job["output_name"], folder / "saved_model")
+        save_model(plain, job["output_name"], folder / "saved_model")
     x = np.load(folder / "calibration.npy", allow_pickle=False)
     padding = mask_value(layers_of(trained)) if trained else None
     if padding is not None:
         x = with_every_length(x, padding)
     for precision, strategy in job["precisions"].items():
         print(f"converting to {precision}", flush=True)
-        source = _source(trained, output, plain, precision, strategy, x, job, folder)
+        source = _converter_input(trained, output, plain, precision, strategy, x, job, folder)
         if job["compare"]:
             write_json(folder / "layers.json", layer_statistics(source, precision))
             continue
-        found: list[bytes] = []
+        candidates: list[bytes] = []
         for newer in (quantizers := _quantizers(precision, trained)):
             try:
-                found.append(source.whole(_converter(source, precision, newer).convert()))
-            except Exception:  # one of two may not know an op
-                if newer == quantizers[-1] and not found:
+                candidates.append(source.merged(_converter(source, precision, newer).convert()))
+            except Exception:  # one of the two quantizers may not support an op
+                if newer == quantizers[-1] and not candidates:
                     raise
-        if len(found) > 1:
-            found.sort(
-                key=lambda file: (_left_in_float(file, precision, job["values"]), _distance(file, folder, x[:COMPARED]))
+        if len(candidates) > 1:
+            samples = x[:COMPARED_SAMPLES]
+            candidates.sort(
+                key=lambda file: (_left_in_float(file, precision, job["values"]), _distance(file, folder, samples))
             )
-        (folder / f"{precision}.tflite").write_bytes(found[0])
+        (folder / f"{precision}.tflite").write_bytes(candidates[0])
 
 
 @dataclass(frozen=True)
-class Source:
+class ConverterInput:
     """What the converter reads.
 
     Attributes:
         graph: a SavedModel with the signature `edge`.
-        samples: its inputs for calibration, one after the other.
-        start, end: what comes before it and behind it in the file, see zoo/conversion/parts.py.
+        calibration: yields the inputs of the graph for calibration.
+        prefix, suffix: converted float parts before and behind the graph, see zoo/exporting/parts.py.
     """
 
     graph: Path
-    samples: Samples
-    start: bytes | None = None
-    end: bytes | None = None
+    calibration: CalibrationInputs
+    prefix: bytes | None = None
+    suffix: bytes | None = None
 
-    def whole(self, content: bytes) -> bytes:
-        """The file, with what the converter made of the graph."""
-        return functools.reduce(joined, (part for part in (self.start, content, self.end) if part))
+    def merged(self, content: bytes) -> bytes:
+        """The whole file; `content` is the converted graph."""
+        return functools.reduce(joined, (part for part in (self.prefix, content, self.suffix) if part))
 
 
-def _source(
+def _converter_input(
     trained: keras.Model | None,
     output: keras.layers.Layer | None,
     plain: keras.Model | None,
@@ -97,58 +99,53 @@ def _source(
     x: np.ndarray,
     job: Mapping[str, Any],
     folder: Path,
-) -> Source:
-    samples = functools.partial(_each, x, _as_it_is)
+) -> ConverterInput:
+    calibration = functools.partial(_each, x, _unchanged)
     if trained is None:
-        return Source(folder / "saved_model", samples)
+        return ConverterInput(folder / "saved_model", calibration)
     model: Any = STRATEGIES[strategy].convertible(trained, output) if strategy else plain
     streaming = isinstance(model, StreamingModel)
     graph, output_name = folder / "strategies" / (strategy or "none"), job["output_name"]
-    start, middle, end = parted(model.model if streaming else model, PRECISIONS[precision], job["values"])
+    prefix, middle, suffix = split_model(model.model if streaming else model, PRECISIONS[precision], job["values"])
     if middle is model:
-        if strategy in (None, "while"):  # for recurrent layers, the one with loops
-            return Source(folder / "saved_model", samples)
-        save(model, output_name, graph)
-        return Source(graph, samples)
+        if strategy in (None, "while"):  # saved_model/ has loops for recurrent layers already
+            return ConverterInput(folder / "saved_model", calibration)
+        save_model(model, output_name, graph)
+        return ConverterInput(graph, calibration)
 
-    def answer(outputs):
+    def final(outputs):
         return outputs[:, 0] if streaming and len(outputs.shape) == 3 else outputs  # a stream has one step
 
-    def given(outputs):  # by the part in integers
-        return {output_name: answer(outputs)} if end is None else {"features": outputs}
+    def named(outputs):  # of the integer part
+        return {output_name: final(outputs)} if suffix is None else {"features": outputs}
 
     (tensor,) = model.model.inputs if streaming else model.inputs
     signature = {"input": tf.TensorSpec((1, *tensor.shape[2 if streaming else 1 :]), tensor.dtype, name="input")}
-    before, called_with, first, last = _as_it_is, _one_step if streaming else _sample, None, None
-    if start is not None:
-        entry, called_with, path = called_with, _values, folder / "strategies" / "start"
-        before = save_edge(lambda **inputs: _named(start(entry(inputs))), signature, start, path)
-        signature = _signature(before)
-        first = _converter(Source(path, samples), "float32").convert()
+    before, model_input, first, last = _unchanged, _one_step if streaming else _sample, None, None
+    if prefix is not None:
+        prefix_input, model_input, path = model_input, _in_name_order, folder / "strategies" / "start"
+        before = save_edge(lambda **inputs: _numbered(prefix(prefix_input(inputs))), signature, prefix, path)
+        signature = output_signature(before)
+        first = _converter(ConverterInput(path, calibration), "float32").convert()
     if streaming:
         model = StreamingModel(middle)
-        called = save_step(model, signature, called_with, given, graph)
-        reaching = _along_sequences(called, model, x, before)
+        traced = save_step(model, signature, model_input, named, graph)
+        middle_calibration = _along_sequences(traced, model, x, before)
     else:
-        called = save_edge(lambda **inputs: given(middle(called_with(inputs))), signature, middle, graph)
-        reaching = functools.partial(_each, x, before)
-    if end is not None:
-        path, signature = folder / "strategies" / "end", {"features": _signature(called)["features"]}
-        save_edge(lambda features: {output_name: answer(end(features))}, signature, end, path)
-        last = _converter(Source(path, samples), "float32").convert()
-    return Source(graph, reaching, first, last)
-
-
-def _signature(traced: Any) -> dict[str, tf.TensorSpec]:
-    """What a function gives, as inputs of another."""
-    return {name: tf.TensorSpec(x.shape, x.dtype, name=name) for name, x in traced.structured_outputs.items()}
+        traced = save_edge(lambda **inputs: named(middle(model_input(inputs))), signature, middle, graph)
+        middle_calibration = functools.partial(_each, x, before)
+    if suffix is not None:
+        path, signature = folder / "strategies" / "end", {"features": output_signature(traced)["features"]}
+        save_edge(lambda features: {output_name: final(suffix(features))}, signature, suffix, path)
+        last = _converter(ConverterInput(path, calibration), "float32").convert()
+    return ConverterInput(graph, middle_calibration, first, last)
 
 
 def _each(x: np.ndarray, before: Callable[..., Any]) -> Iterator[Inputs]:
     return (_arrays(before(input=sample[np.newaxis])) for sample in x)
 
 
-def _as_it_is(**inputs):
+def _unchanged(**inputs):
     return inputs
 
 
@@ -160,20 +157,20 @@ def _one_step(inputs):
     return inputs["input"][:, None]  # (1, features) -> (1, 1, features)
 
 
-def _named(tensors):
+def _numbered(tensors):
     return {f"part_{i:03}": tensor for i, tensor in enumerate(keras.tree.flatten(tensors))}
 
 
-def _values(inputs):
+def _in_name_order(inputs):
     return [inputs[name] for name in sorted(inputs)]
 
 
 def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
-    """Which of TensorFlow's two quantizers to ask: the newer one or not; where both can, the closer result is taken.
+    """Which of TensorFlow's two quantizers to try, True for the newer; of two files the more exact one is kept.
 
-    The newer one is wrong on some bidirectional models (by .30 on average, where the older one is by .02), and leaves a
-    third of all SPLITs in float by chance. The older one is wrong on attention (by .3 of the spread, where the newer
-    one is by .02), does not know what the masks of real values are made of, and dies of int16.
+    The newer one has large errors on some bidirectional models (.30 on average, the older one .02), and randomly leaves
+    a third of all SPLITs in float. The older one has large errors on attention (.3 of the spread, the newer one .02),
+    does not support the ops of float masks, and crashes on int16.
     """
     if not PRECISIONS[precision].older_quantizer:
         return [True]
@@ -182,25 +179,26 @@ def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
 
 
 def _left_in_float(content: bytes, precision: str, values: bool) -> int:
-    """How many operators compute in float that should not."""
+    """The number of operators that compute in float and should not."""
     kind = PRECISIONS[precision]
-    _, between, _ = parts(read_model(content), kind.real_start, kind.real_end and values)
+    _, between, _ = split_operators(read_model(content), kind.float_prefix, kind.float_suffix and values)
+    allowed: Collection[str] = kind.float_ops or ()
     return sum(
-        name not in (kind.real_ops or ()) and any(type_name(tensor) == "FLOAT32" for tensor in outputs)
+        name not in allowed and any(type_name(tensor) == "FLOAT32" for tensor in outputs)
         for name, _, outputs in between
     )
 
 
-def _converter(source: Source, precision: str, newer: bool = True) -> tf.lite.TFLiteConverter:
+def _converter(source: ConverterInput, precision: str, newer: bool = True) -> tf.lite.TFLiteConverter:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(source.graph), signature_keys=["edge"])
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # Select-TF ops raise an error here
     converter.experimental_new_quantizer = newer
-    PRECISIONS[precision].configure(converter, source.samples)
+    PRECISIONS[precision].configure(converter, source.calibration)
     return converter
 
 
 def _distance(content: bytes, folder: Path, x: np.ndarray) -> float:
-    """How far a file's outputs are from those of saved_model/ on average."""
+    """The mean absolute error of a file's outputs against those of saved_model/."""
     (folder / "candidate.tflite").write_bytes(content)
     loaded = tf.saved_model.load(str(folder / "saved_model"))
     expected = next(iter(loaded.signatures["serve"](input=tf.constant(x)).values())).numpy()
@@ -213,13 +211,13 @@ def _distance(content: bytes, folder: Path, x: np.ndarray) -> float:
     return float(np.abs(outputs - (expected[:, -1] if expected.ndim > outputs.ndim else expected)).mean())
 
 
-def layer_statistics(source: Source, precision: str) -> list[dict[str, str]]:
-    """A row an op: its name, its tensor's name, scale and errors against the float model."""
+def layer_statistics(source: ConverterInput, precision: str) -> list[dict[str, str]]:
+    """One row per op: its name, its tensor's name, scale and errors against the float model."""
 
-    def in_order() -> Iterator[list[np.ndarray]]:  # that of the file's inputs, which is the one of their use
+    def in_order() -> Iterator[list[np.ndarray]]:  # the order of the file's inputs, not of the signature's
         model = read_model(debugger.quant_model)
         names = {entry.tensorIndex: entry.name.decode() for entry in model.signatureDefs[0].inputs}
-        for inputs in itertools.islice(source.samples(), COMPARED):
+        for inputs in itertools.islice(source.calibration(), COMPARED_SAMPLES):
             yield [inputs[names[tensor]] for tensor in model.subgraphs[0].inputs]
 
     debugger: Any = tf.lite.experimental.QuantizationDebugger(
@@ -232,51 +230,24 @@ def layer_statistics(source: Source, precision: str) -> list[dict[str, str]]:
     return list(csv.DictReader(table))
 
 
-def save(model: keras.Model, output_name: str, path: Path) -> None:
-    """One SavedModel with two signatures: `serve` for any batch size, `edge` for one sample."""
-    (tensor,) = model.inputs
-    _save(model, path, lambda x: {output_name: model(x, training=False)}, tensor.shape[1:], tensor.dtype)
-
-
-def _save(
-    model: keras.Model, path: Path, function: Callable[[tf.Tensor], Any], shape: tuple[int | None, ...], dtype: str
-) -> None:
-    def call(input):  # noqa: A002  (the argument's name becomes the signature's input name)
-        return function(input)
-
-    archive = keras.export.ExportArchive()  # without `track`, which saves each variable a second time
-    for signature, batch in (("serve", None), ("edge", 1)):
-        archive.add_endpoint(signature, call, [tf.TensorSpec((batch, *shape), dtype, name="input")])
-    archive.write_out(str(path), verbose=False)
-
-
-def save_edge(function: Callable[..., Any], signature: Mapping[str, tf.TensorSpec], model: keras.Model, path: Path):
-    """A SavedModel whose only signature `edge` is the function, of a model's weights; gives it as it was traced."""
-    traced = tf.function(function, autograph=False).get_concrete_function(**signature)
-    module = tf.Module()  # not the model, whose own call would be saved as well
-    module.weights = [weight.value for weight in model.weights]
-    tf.saved_model.save(module, str(path), signatures={"edge": traced})
-    return traced
-
-
 def save_step(
     model: StreamingModel,
     signature: Mapping[str, tf.TensorSpec],
-    called_with: Callable[[Inputs], Any],
-    given: Callable[[tf.Tensor], dict[str, tf.Tensor]],
+    model_input: Callable[[Inputs], Any],
+    named: Callable[[tf.Tensor], dict[str, tf.Tensor]],
     path: Path,
 ) -> Callable[..., Any]:
-    """A SavedModel whose `edge` signature takes one step; gives the function of it.
+    """A SavedModel whose `edge` signature computes one step; returns the traced function.
 
     Args:
-        signature: the inputs besides the states; `called_with` makes the model's own of them, and `given` outputs by
-            name of its own one.
+        signature: the inputs besides the states.
+        model_input: makes the model's input of them. named: makes named outputs of the model's output.
     """
 
     def step(**inputs):
         states = [inputs.pop(f"state_{i}") for i in range(len(model.state_sizes))]
-        outputs, after = model(called_with(inputs), states)
-        return {**given(outputs), **{f"next_state_{i}": state for i, state in enumerate(after)}}
+        outputs, after = model(model_input(inputs), states)
+        return {**named(outputs), **{f"next_state_{i}": state for i, state in enumerate(after)}}
 
     states = {f"state_{i}": tf.TensorSpec((1, n), name=f"state_{i}") for i, n in enumerate(model.state_sizes)}
     return save_edge(step, {**signature, **states}, model.model, path)
@@ -284,8 +255,8 @@ def save_step(
 
 def _along_sequences(
     step: Callable[..., Any], model: StreamingModel, x: np.ndarray, before: Callable[..., Inputs]
-) -> Samples:
-    """Calibration inputs of every step, with the states that the steps before it lead to."""
+) -> CalibrationInputs:
+    """Calibration inputs of every step, with the states after the steps before it."""
 
     def samples() -> Iterator[Inputs]:
         for sequence in x:

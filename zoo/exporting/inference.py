@@ -1,4 +1,4 @@
-"""A model for inference only: the same weights, without what acts in training alone."""
+"""A copy of a model for inference: the same weights, without layers that act in training only."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-import zoo.models  # noqa: F401  (makes the layers of our builders known to Keras)
+import zoo.models  # noqa: F401  (registers the layers of our builders with Keras)
 from zoo.exporting.activation import IntegerELU, with_integer_activation
 from zoo.exporting.masking import IntegerMasking
 from zoo.exporting.normalization import IntegerLayerNormalization
@@ -42,15 +42,15 @@ def inference_model(
     replace: Replace | None = None,
     input_shape: tuple[int | None, ...] | None = None,
 ) -> keras.Model:
-    """A copy that gives `model(x, training=False)`, with `output` (softmax, say) behind its logits, in float32.
+    """A copy that computes `model(x, training=False)` in float32, with the layer `output` (such as softmax) appended.
 
-    Names that Keras counted up are counted anew, because they end up in the exported file, whose bytes must not depend
-    on what was built before.
+    Names that Keras numbered are numbered again, because they are written to the file, whose bytes must not depend on
+    models built before.
 
     Args:
-        replace: what a strategy puts in a recurrent layer's place, a layer of the same weights; the layer as it is,
-            without dropout, where there is none.
-        input_shape: of the copy, without batch, where it is to be another.
+        replace: makes a strategy's replacement of a recurrent layer, with the same weights; by default the layer itself
+            without dropout.
+        input_shape: of the copy, without batch, if it differs.
     """
     replace = replace or as_loop
 
@@ -69,21 +69,21 @@ def inference_model(
     shape = model.inputs[0].shape[1:] if input_shape is None else input_shape
     inputs = keras.Input(shape, dtype=model.inputs[0].dtype, name="input")
     copy = keras.models.clone_model(model, input_tensors=inputs, clone_function=clone, recursive=True)
-    copy.set_weights(model.get_weights())  # identities have no weights, so both lists match
+    copy.set_weights(model.get_weights())  # Identity has no weights, so both lists match
     for layer in layers_of(copy):
         if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()  # what it computes with is made from its weights, and only by this call
+            layer.finalize_state()  # computes the constants of its call from its weights
     outputs = copy.outputs[0] if output is None else output(copy.outputs[0])
     return keras.Model(copy.inputs[0], outputs, name="model")
 
 
 def as_loop(layer: keras.layers.Layer) -> keras.layers.Layer:
-    """A recurrent layer as it is, without dropout, whose variables the converter cannot freeze."""
+    """The same recurrent layer without dropout, whose variables the converter cannot freeze."""
     return rebuilt(layer, {}, unroll=False)
 
 
 def rebuilt(layer: keras.layers.Layer, kinds: Mapping[type, Any], **changes: Any) -> keras.layers.Layer:
-    """A recurrent layer anew, or both of a bidirectional one: of the class that `kinds` puts in its own one's place."""
+    """A copy of a recurrent layer, or of both layers of a bidirectional one; `kinds` maps classes to replacements."""
     if isinstance(layer, keras.layers.Bidirectional):
         return keras.layers.Bidirectional(
             rebuilt(layer.forward_layer, kinds, **changes),
@@ -95,7 +95,7 @@ def rebuilt(layer: keras.layers.Layer, kinds: Mapping[type, Any], **changes: Any
 
 
 def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    """All layers, those of nested models too."""
+    """All layers, including those of nested models."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from layers_of(layer)
@@ -104,14 +104,14 @@ def layers_of(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def recurrent_layers(model: keras.Model) -> list[keras.layers.Layer]:
-    """The recurrent layers in order; both of a bidirectional one."""
-    found = []
+    """The recurrent layers in order; both layers of a bidirectional one."""
+    layers: list[keras.layers.Layer] = []
     for layer in layers_of(model):
         if _two_recurrent(layer):
-            found += [layer.forward_layer, layer.backward_layer]
+            layers += [layer.forward_layer, layer.backward_layer]
         elif isinstance(layer, RECURRENT):
-            found.append(layer)
-    return found
+            layers.append(layer)
+    return layers
 
 
 def _two_recurrent(layer: keras.layers.Layer) -> bool:
@@ -119,7 +119,7 @@ def _two_recurrent(layer: keras.layers.Layer) -> bool:
 
 
 def in_float32(config: Any) -> Any:
-    """A layer's configuration with the dtype policies of mixed precision, which the converter refuses, as float32."""
+    """A layer's configuration with float32 for the dtype policies of mixed precision, which cannot be converted."""
     if isinstance(config, dict):
         if config.get("class_name") == "DTypePolicy" and "float16" in str(config.get("config", {}).get("name")):
             return {**config, "config": {**config["config"], "name": "float32"}}
@@ -128,7 +128,7 @@ def in_float32(config: Any) -> Any:
 
 
 def _snake_case(name: str) -> str:
-    """As Keras names its layers: Conv2D -> conv2d, BatchNormalization -> batch_normalization."""
+    """Keras' naming rule: Conv2D -> conv2d, BatchNormalization -> batch_normalization."""
     name = re.sub(r"\W+", "", name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

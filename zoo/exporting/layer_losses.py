@@ -1,4 +1,4 @@
-"""Which layers lose most when a model becomes int8, by TensorFlow's own QuantizationDebugger."""
+"""The errors of a model's layers in int8, by TensorFlow's QuantizationDebugger."""
 
 import re
 import shutil
@@ -17,9 +17,9 @@ from zoo.exporting.strategies import Strategy
 
 @dataclass(frozen=True)
 class LayerLoss:
-    """A layer's worst op: root mean square error of its output, in steps of its int8 scale.
+    """The largest error of a layer's ops: root mean square error of an output, in units of its int8 scale.
 
-    Rounding alone gives 1 / sqrt(12) = 0.29; above 0.7 a layer is worth a look.
+    Rounding alone gives 1 / sqrt(12) = 0.29; a layer above 0.7 deserves attention.
     """
 
     layer: str
@@ -27,7 +27,7 @@ class LayerLoss:
     error: float
 
 
-def layer_losses(
+def measured_layer_losses(
     model: keras.Model,
     calibration: np.ndarray,
     *,
@@ -35,17 +35,15 @@ def layer_losses(
     strategy: Strategy,
     values: bool = False,
 ) -> list[LayerLoss]:
-    """The layers of a model in int8, the worst first, on the samples it is calibrated with, (n, *input_shape).
+    """The layers of a model in int8, the largest error first, on the calibration samples (n, *input_shape).
 
-    What stays in float32 is not among them; with `values`, the last one.
+    Layers that stay in float32 are missing: with `values`, the last one.
 
-    Raises ValueError or CheckFailed where the model has no int8 form with this strategy.
+    Raises ValueError or CheckFailed if the model cannot be converted to int8 with this strategy.
     """
     chosen = choose(model, "int8", strategy)
     if chosen == "streaming":
-        raise InvalidValue(
-            "a streaming model has several inputs, which the debugger cannot be given; compare it unrolled"
-        )
+        raise InvalidValue("the debugger does not support the several inputs of a streaming model; compare it unrolled")
     folder = Path(tempfile.mkdtemp())
     try:
         convert(
@@ -61,13 +59,13 @@ def layer_losses(
         rows = read_json(folder / "layers.json")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    found: dict[str, list[tuple[str, float]]] = {}
+    errors: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
         error = float(np.sqrt(float(row["mean_squared_error"]))) / float(row["scale"])
-        found.setdefault(_layer_of(row["tensor_name"]), []).append((row["op_name"], error))
+        errors.setdefault(_layer_of(row["tensor_name"]), []).append((row["op_name"], error))
     losses = [
         LayerLoss(layer, tuple(sorted({op for op, _ in ops})), max(error for _, error in ops))
-        for layer, ops in found.items()
+        for layer, ops in errors.items()
     ]
     return sorted(losses, key=lambda loss: -loss.error)
 

@@ -1,4 +1,4 @@
-"""Sequences of different lengths in int8: a mask that can be quantized, and calibration samples of every length."""
+"""Sequences of different lengths in int8: a quantizable mask, and calibration samples of every length."""
 
 import keras
 import numpy as np
@@ -7,10 +7,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 class IntegerMasking(keras.layers.Masking):
-    """keras.layers.Masking for quantization: looks at the signs of a step, and zeroes it by a product.
+    """keras.layers.Masking for quantization: computes the mask from signs, and zeroes masked steps by a product.
 
-    NOT_EQUAL in int8 aborts the interpreter when a scale is 1, which a constant of 0 has, and SELECT the quantizer does
-    not know. SIGN and SQUARE stay in float, where an int8 zero is exactly 0 again; 1 against 0.5 is safe.
+    NOT_EQUAL in int8 aborts the interpreter if a scale is 1, as for the constant 0, and the quantizer does not support
+    SELECT. SIGN and SQUARE stay in float, where an int8 zero is exactly 0; the threshold 0.5 is far from 0 and 1.
     """
 
     def compute_mask(self, inputs, mask=None):
@@ -22,7 +22,7 @@ class IntegerMasking(keras.layers.Masking):
 
 
 def mask_value(layers) -> float | None:
-    """What a padded step holds; None where no layer makes a mask."""
+    """The value of padded steps; None if no layer creates a mask."""
     for layer in layers:
         if isinstance(layer, keras.layers.Masking):
             return float(layer.mask_value)
@@ -34,8 +34,8 @@ def mask_value(layers) -> float | None:
 def with_every_length(x: np.ndarray, padding: float) -> np.ndarray:
     """The samples (n, T, ...), and further ones cut to each length from 0 to T.
 
-    Each step has a mask of its own, and one that was always the same while calibrating has no range, for which the
-    quantizer gives a scale of 0. Steps that are missing in a sample are filled with those that it has, over again.
+    Each step has its own mask. A mask that is constant in calibration has no range, so the quantizer would give it a
+    scale of 0. Missing steps of a sample are filled by repeating its valid steps.
     """
     steps = x.shape[1]
     more = []

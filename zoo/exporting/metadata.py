@@ -1,7 +1,7 @@
-"""Writes what a .tflite file tells of itself: TFLite's metadata, and behind the model a zip that seals it.
+"""Writes the metadata of a .tflite file: TFLite's own, and behind the model a zip that seals it.
 
-`with_metadata` puts a TFLITE_METADATA buffer in, as Android's code generator and MediaPipe read it. `seal` appends the
-files that the metadata names, with zoo.json, which holds the SHA-256 of the model. `zoo.deploy` reads both.
+`with_metadata` adds a TFLITE_METADATA buffer, which Android's code generator and MediaPipe read. `seal` appends the
+files that the metadata names, and zoo.json with the SHA-256 of the model. zoo/deploy.py reads both.
 
 Source: metadata_schema.fbs 1.1.0 of tensorflow/tflite-support, and schema.fbs 3 of TensorFlow Lite.
 """
@@ -19,15 +19,15 @@ from ai_edge_litert import schema_py_generated as schema
 
 from zoo.base.errors import InvalidValue
 
-# The fields of each table of metadata_schema.fbs, in order: a field's place is its id.
-FILE = ("name", "description", "type", "locale")
+# The fields of each table of metadata_schema.fbs; a field's index is its id.
+ASSOCIATED_FILE = ("name", "description", "type", "locale")
 TENSOR = ("name", "description", "dimension_names", "content", "process_units", "stats", "associated_files")
 SUBGRAPH = ("name", "description", "input_tensor_metadata", "output_tensor_metadata", "associated_files")
 MODEL = (
     "name", "description", "version", "subgraph_metadata", "author", "license", "associated_files",
     "min_parser_version",
 )  # fmt: skip
-DESCRIPTIONS, TENSOR_AXIS_LABELS, VOCABULARY = 1, 2, 5  # of AssociatedFileType
+DESCRIPTIONS, TENSOR_AXIS_LABELS, VOCABULARY_FILE = 1, 2, 5  # of AssociatedFileType
 
 ALIGNMENT = 16  # of the data of a buffer: `force_align: 16` in schema.fbs
 
@@ -47,20 +47,20 @@ def with_metadata(
 ) -> bytes:
     """The model with a TFLITE_METADATA buffer. The same arguments give the same bytes.
 
-    Buffers are aligned as the schema demands, which the converter forgets, and inner tensors lose their names and
-    the ranges that their scales were made of.
+    Buffers are aligned as the schema requires, unlike in the converter's files. Inner tensors lose their names and the
+    calibrated ranges.
 
     Args:
         model: a .tflite file as the converter wrote it.
-        input_names, output_names: of all inputs and outputs; those of the model's signature, where it has one.
-        label_files: names, in the archive that `seal` appends, of the labels of the first of `output_names`.
-        vocabulary_files: the same, of the vocabulary of the first of `input_names`.
+        input_names, output_names: of all inputs and outputs, as in the model's signature if it has one.
+        label_files: in the archive of `seal`, the files with labels of the first of `output_names`.
+        vocabulary_files: the same for the vocabulary of the first of `input_names`.
 
     Raises:
-        ValueError: the names are not those of the model, or it has metadata already.
+        ValueError: the model has other names, or metadata already.
     """
     inputs, outputs = _in_order(model, input_names, output_names)
-    vocabularies = {input_names[0]: _files(vocabulary_files, VOCABULARY)}
+    vocabularies = {input_names[0]: _files(vocabulary_files, VOCABULARY_FILE)}
     labels = {output_names[0]: _files(label_files, TENSOR_AXIS_LABELS)}
     subgraph = {
         "input_tensor_metadata": [
@@ -79,7 +79,7 @@ def with_metadata(
             "subgraph_metadata": [(SUBGRAPH, subgraph)],
             "author": author,
             "license": licence,
-            # Named here, zoo.json is known to be missing where a file was cut off behind its first bytes.
+            # So that a reader notices if the archive was cut off.
             "associated_files": _files(["zoo.json"], DESCRIPTIONS),
             "min_parser_version": "1.0.1" if vocabulary_files else "1.0.0",
         },
@@ -89,12 +89,12 @@ def with_metadata(
 
 
 def seal(model: bytes, description: Mapping[str, Any], files: Mapping[str, str | bytes]) -> bytes:
-    """The model and behind it a zip of `files` and of zoo.json: {"sha256": of the model, **description}.
+    """The model followed by a zip of `files` and zoo.json: {"sha256": of the model, **description}.
 
-    Nothing in it is compressed and its dates are fixed: the same arguments give the same bytes.
+    Nothing is compressed and dates are fixed: the same arguments give the same bytes.
 
     Raises:
-        ValueError: a key or a file of that name is there already, or the description is no JSON.
+        ValueError: the description has a checksum or is no JSON, or `files` has a zoo.json.
     """
     if "sha256" in description or "zoo.json" in files:
         raise InvalidValue("the checksum and zoo.json are written by `seal`")
@@ -109,7 +109,7 @@ def seal(model: bytes, description: Mapping[str, Any], files: Mapping[str, str |
 
 
 def _in_order(model: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> list[list[str]]:
-    """The names in the order of the model's tensors, which is the one that metadata goes by."""
+    """The names in the order of the model's tensors, as metadata requires."""
     content = schema.ModelT.InitFromPackedBuf(model)
     subgraph, signatures = content.subgraphs[0], content.signatureDefs or []
     result = []
@@ -126,11 +126,11 @@ def _in_order(model: bytes, inputs: Sequence[str], outputs: Sequence[str]) -> li
 
 
 def _files(names: Sequence[str], kind: int) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
-    return [(FILE, {"name": name, "type": kind}) for name in names]
+    return [(ASSOCIATED_FILE, {"name": name, "type": kind}) for name in names]
 
 
 def _table(builder: flatbuffers.Builder, fields: tuple[str, ...], values: dict[str, Any]) -> int:
-    """Writes a table: a str as a string, a list of (fields, values) as a vector of tables, an int as a byte."""
+    """Writes a table: str as a string, a list of (fields, values) as a vector of tables, int as a byte."""
     offsets = {}
     for name, value in values.items():
         if isinstance(value, str):
@@ -154,7 +154,7 @@ def _vector(builder: flatbuffers.Builder, offsets: list[int]) -> int:
 
 
 def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:
-    """The model with one more buffer that its metadata names, and without the names of tensors inside of it."""
+    """The model with an additional metadata buffer, and without names and ranges of inner tensors."""
     content = schema.ModelT.InitFromPackedBuf(model)
     content.metadata = content.metadata or []
     if any(entry.name == name for entry in content.metadata):
@@ -167,15 +167,15 @@ def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:
     for number, graph in enumerate(content.subgraphs):
         for i, tensor in enumerate(graph.tensors):
             if number or i not in edges:
-                tensor.name = None  # nobody reads it, and in an unrolled model names are a quarter of the file
-            if tensor.quantization is not None:  # the ranges that scales were made of: in small files a tenth
+                tensor.name = None  # unused; in an unrolled model a quarter of the file
+            if tensor.quantization is not None:  # calibrated ranges: in small files a tenth
                 tensor.quantization.min = tensor.quantization.max = None
     content.buffers.append(buffer)
     return packed(content, len(model))
 
 
 def packed(content: schema.ModelT, size: int = 0) -> bytes:
-    """The file of a `ModelT`, of about this size. The same content gives the same bytes."""
+    """The file of a `ModelT`; `size` is an estimate. The same content gives the same bytes."""
     content.buffers = [_Aligned(buffer) for buffer in content.buffers]
     builder = flatbuffers.Builder(size)
     builder.Finish(content.Pack(builder), file_identifier=b"TFL3")
@@ -183,7 +183,7 @@ def packed(content: schema.ModelT, size: int = 0) -> bytes:
 
 
 class _Aligned:
-    """A buffer whose data lies where schema.fbs wants it: BufferT.Pack, which the converter uses too, forgets that."""
+    """A buffer with data aligned as in schema.fbs; BufferT.Pack, which the converter uses too, does not align it."""
 
     def __init__(self, buffer: schema.BufferT):
         self.data = buffer.data

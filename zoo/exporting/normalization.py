@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 class IntegerLayerNormalization(keras.layers.LayerNormalization):
-    """keras.layers.LayerNormalization without the negation in Keras' own formula, which int8 has no operator for."""
+    """keras.layers.LayerNormalization without the negation of Keras' formula, which has no int8 kernel."""
 
     def call(self, inputs, mask=None):
         x = inputs - ops.mean(inputs, axis=self.axis, keepdims=True)

@@ -17,6 +17,7 @@ import keras
 
 from zoo.base.checks import check_size
 from zoo.base.errors import InvalidValue
+from zoo.base.keras_internals import MATRIX_PRODUCTS, graph_of
 from zoo.base.tables import plain_table
 from zoo.models.sequences import AttentionPooling
 from zoo.models.views import MeanOfViews, Views
@@ -83,9 +84,11 @@ class Summary:
         unknown = [layer for layer in self.layers if layer.macs is None]
         if unknown and any(None in layer.output_shape for layer in self.layers if layer.kind == "InputLayer"):
             names = ", ".join(layer.name for layer in unknown)
-            parts.append(f"MACs of {names} hang on the length of a sample, which is open: give steps.")
+            parts.append(f"MACs of {names} depend on the length of a sample, which is open: give steps.")
         else:
-            parts += [f"MACs of {x.name} are not known: {x.kind} has no formula in zoo/cost.py." for x in unknown]
+            parts += [
+                f"MACs of {x.name} are not known: {x.kind} has no formula in zoo/models/cost.py." for x in unknown
+            ]
         if self.files:
             sizes = [["FILE", "PRECISION", "BYTES", "ARENA"]]
             sizes += [[f.file, f.precision, f"{f.bytes:,}", _number(f.arena_bytes)] for f in self.files]
@@ -103,7 +106,7 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
     Raises:
         ValueError: a model without a graph of layers, or steps of a model whose lengths are fixed.
     """
-    if not hasattr(_graph(model), "_nodes_by_depth"):
+    if graph_of(model) is None:
         raise InvalidValue(
             f"model={model.name!r} ({type(model).__name__}) has no graph of layers to count: it must be Functional, or "
             "a Sequential with an Input"
@@ -137,49 +140,44 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
 
 def _calls(model: keras.Model, inputs: Sequence[Shape], prefix: str = "") -> Iterator[tuple[str, Any, Shape, Any]]:
     """Name, operation, output shape and MACs of each call in a model's graph, those of nested models too."""
-    graph = _graph(model)
+    graph = graph_of(model)
+    assert graph is not None
     tensors = {
         id(tensor): keras.KerasTensor(shape, tensor.dtype) for tensor, shape in zip(graph.inputs, inputs, strict=True)
     }
     views = 1  # of each sample, that go through the layers
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            operation = node.operation
-            name = prefix + operation.name
-            if node.is_input:
-                if not prefix:
-                    yield name, operation, tuple(tensors[id(node.outputs[0])].shape), 0
-                continue
-            read = [tensors[id(tensor)] for tensor in node.arguments.keras_tensors]
-            made = node.outputs
-            if any(a.shape != b.shape for a, b in zip(read, node.arguments.keras_tensors, strict=True)):
-                # The length was open when the model was made, so what Keras knows of it is open too.
-                args, kwargs = node.arguments.fill_in(tensors)
-                made = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
-            tensors |= {id(tensor): known for tensor, known in zip(node.outputs, made, strict=True)}
-            shapes = [tuple(tensor.shape) for tensor in read]
-            output = tuple(made[0].shape)
-            if isinstance(operation, keras.Model) and hasattr(_graph(operation), "_nodes_by_depth"):
-                yield from _calls(operation, shapes, f"{name}/")
-            else:
-                if isinstance(operation, Views):
-                    views = operation.count
-                elif isinstance(operation, MeanOfViews):
-                    views = 1
-                macs = _sum([_macs(operation, shapes, output)] * views)
-                if macs != 0 or isinstance(operation, keras.layers.Layer):  # not what only reshapes, compares, adds
-                    yield name, operation, output, macs
-
-
-def _graph(model: Any) -> Any:
-    """The Functional model that a Sequential one keeps inside, where it has an input."""
-    return getattr(model, "_functional", model)
+    for call in graph.calls:
+        operation = call.operation
+        name = prefix + operation.name
+        if not call.inputs:
+            if not prefix:
+                yield name, operation, tuple(tensors[id(call.outputs[0])].shape), 0
+            continue
+        read = [tensors[id(tensor)] for tensor in call.inputs]
+        made = call.outputs
+        if any(a.shape != b.shape for a, b in zip(read, call.inputs, strict=True)):
+            # The length was open when the model was built, so the shapes that Keras stores are open too.
+            args, kwargs = call.arguments(tensors)
+            made = keras.tree.flatten(operation.compute_output_spec(*args, **kwargs))
+        tensors |= {id(tensor): known for tensor, known in zip(call.outputs, made, strict=True)}
+        shapes = [tuple(tensor.shape) for tensor in read]
+        output = tuple(made[0].shape)
+        if isinstance(operation, keras.Model) and graph_of(operation) is not None:
+            yield from _calls(operation, shapes, f"{name}/")
+        else:
+            if isinstance(operation, Views):
+                views = operation.count
+            elif isinstance(operation, MeanOfViews):
+                views = 1
+            macs = _sum([_macs(operation, shapes, output)] * views)
+            if macs != 0 or isinstance(operation, keras.layers.Layer):  # no operations that only reshape, compare, add
+                yield name, operation, output, macs
 
 
 def _macs(operation: Any, inputs: Sequence[Shape], output: Shape) -> int | None:
     """Of one call, for one sample."""
     if isinstance(operation, keras.Model):
-        if not hasattr(_graph(operation), "_nodes_by_depth"):
+        if graph_of(operation) is None:
             return None
         return _sum(macs for *_, macs in _calls(operation, inputs))
     formula = next((FORMULAS[kind] for kind in type(operation).__mro__ if kind in FORMULAS), None)
@@ -192,7 +190,7 @@ def _macs(operation: Any, inputs: Sequence[Shape], output: Shape) -> int | None:
 def _has_no_products(operation: Any) -> bool:
     """Whether what has no formula needs none: it is Keras' or ours, and neither its kind nor a matrix speaks of one."""
     kind = type(operation)
-    if kind.__module__.split(".")[0] not in ("keras", "zoo") or kind.__name__ in WITHOUT_FORMULA:
+    if kind.__module__.split(".")[0] not in ("keras", "zoo") or kind.__name__ in MATRIX_PRODUCTS:
         return False
     matrices = any(len(weight.shape) > 1 for weight in getattr(operation, "weights", []))
     return not matrices or isinstance(operation, BY_ELEMENT)
@@ -298,10 +296,4 @@ BY_ELEMENT = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
     keras.layers.GroupNormalization,
-)
-# Layers and operations that multiply matrices without a weight of their own that would tell, or any function at all.
-WITHOUT_FORMULA = (
-    *("Dot", "Attention", "AdditiveAttention", "Lambda", "STFTSpectrogram", "MelSpectrogram"),
-    *("Matmul", "Einsum", "Tensordot", "Inner", "Outer", "Vdot", "Conv", "ConvTranspose", "DepthwiseConv"),
-    "SeparableConv",
 )

@@ -24,7 +24,8 @@ from zoo.recipe.task import Task
 from zoo.runs import plots
 from zoo.runs.attempts import tried
 from zoo.runs.baselines import Baselines, baselines
-from zoo.runs.exporting import Export, contents_of, export_files, export_model
+from zoo.runs.contents import contents_of
+from zoo.runs.model_files import Export, export_files, export_model
 from zoo.runs.prepare import prepared
 from zoo.runs.record import data_record, make_record, read_training, recipe_record, write_record
 

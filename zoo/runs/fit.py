@@ -27,8 +27,8 @@ from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import Recipe
 from zoo.runs.baselines import Baselines, baselines
 from zoo.runs.export import export_recipe
-from zoo.runs.exporting import Export
 from zoo.runs.kinds import KINDS, Plan, look
+from zoo.runs.model_files import Export
 from zoo.runs.report import best_baseline, not_won
 from zoo.runs.training import train_recipe
 from zoo.runs.tune import search_recipe

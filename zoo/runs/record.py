@@ -19,7 +19,7 @@ from zoo.recipe.recipe import Recipe
 from zoo.recipe.task import Task
 from zoo.runs.baselines import Baselines
 from zoo.runs.cards import card
-from zoo.runs.verification import FileReport
+from zoo.runs.file_checks import FileReport
 from zoo.training.diagnosis import finite
 from zoo.tuning import Search
 

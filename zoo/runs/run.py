@@ -17,12 +17,12 @@ from zoo.recipe.recipe import Recipe
 from zoo.runs.attempts import tried
 from zoo.runs.baselines import baselines, mean_baselines
 from zoo.runs.export import export_recipe
-from zoo.runs.exporting import Export
+from zoo.runs.file_checks import Check
+from zoo.runs.model_files import Export
 from zoo.runs.prepare import prepared
 from zoo.runs.record import write_record
 from zoo.runs.training import train_recipe
 from zoo.runs.tune import search_recipe
-from zoo.runs.verification import Check
 from zoo.tuning import Search
 
 

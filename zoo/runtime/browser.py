@@ -1,9 +1,9 @@
-"""LiteRT.js in headless Chromium: whether a file runs in a browser, what it answers there, and how fast.
+"""LiteRT.js in headless Chromium: whether a file runs in a browser, its outputs and its latency.
 
 with Browser() as browser:
     outputs = browser.run("digits_cnn.int8.tflite", x)     # (n, *input_shape) -> (n, outputs)
 
-It needs Chromium, Playwright to drive it, and LiteRT.js, each by the command that the error names.
+It needs Chromium, Playwright to control it, and LiteRT.js; errors name the command that installs each.
 """
 
 import importlib.util
@@ -17,9 +17,9 @@ from zoo.base.errors import CheckFailed, MissingPackage
 from zoo.deploy import Runner
 
 LITERT = "@litertjs/core"
-# Nothing of a browser's own business: no updates, no reports, no first visit.
+# No background traffic: no updates, no reports, no first-run page.
 ARGUMENTS = [
-    "--no-sandbox",  # which root may not have
+    "--no-sandbox",  # root cannot use it
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",
@@ -27,7 +27,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-ADDRESS = "https://page.invalid/"  # of no machine: every request is answered here
+ADDRESS = "https://page.invalid/"  # does not exist: `_serve` fulfils every request
 PAGE = f"""<!doctype html><script type="importmap">{{"imports": {{
     "{LITERT}": "/{LITERT}/dist/index.js", "@litertjs/wasm-utils": "/@litertjs/wasm-utils/dist/index.js"
 }}}}</script>"""
@@ -35,11 +35,11 @@ LOAD = """async () => {
     window.litert = await import("@litertjs/core");
     await litert.loadLiteRt("/@litertjs/core/wasm/");
 }"""
-ASK = """async ([samples, shape, seconds]) => {
+RUN = """async ([samples, shape, seconds]) => {
     const model = await litert.loadAndCompile("/model.tflite", {accelerator: "wasm"});
     const [input] = model.getInputDetails();
     const kinds = {float32: Float32Array, int32: Int32Array, uint8: Uint8Array};
-    const answer = async sample => {
+    const predict = async sample => {
         const x = new litert.Tensor(kinds[input.dtype].from(sample), shape);
         const [y] = await model.run([x]);
         const values = Array.from(await y.data());
@@ -47,10 +47,10 @@ ASK = """async ([samples, shape, seconds]) => {
         return values;
     };
     const outputs = [], times = [];
-    for (const sample of samples) outputs.push(await answer(sample));
+    for (const sample of samples) outputs.push(await predict(sample));
     for (const end = performance.now() + seconds * 1e3; performance.now() < end; ) {
         const start = performance.now();
-        await answer(samples[0]);
+        await predict(samples[0]);
         times.push(performance.now() - start);
     }
     model.delete();
@@ -86,31 +86,32 @@ class Browser:
 
         Raises:
             OSError: there is no such file.
-            CheckFailed: LiteRT.js does not run it, with its reason.
+            CheckFailed: LiteRT.js cannot run it, with its error.
         """
-        return np.array(self._ask(path, x, 0)[0], "float32")
+        return np.array(self._evaluate(path, x, 0)[0], "float32")
 
     def latency(self, path: str | Path, seconds: float) -> np.ndarray:
-        """Seconds that each call took, the way from and to JavaScript included. Raises as `run` does."""
+        """Seconds of each call, transfers from and to JavaScript included. Raises as `run` does."""
         zeros = np.zeros((1, *(n or 1 for n in Runner(path).input_shape)))
-        return np.array(self._ask(path, zeros, seconds)[1]) / 1e3
+        return np.array(self._evaluate(path, zeros, seconds)[1]) / 1e3
 
-    def _ask(self, path: str | Path, x: np.ndarray, seconds: float) -> Any:
+    def _evaluate(self, path: str | Path, x: np.ndarray, seconds: float) -> Any:
         self._model = Path(path).read_bytes()
         try:
             if self._page is None:
                 self._page = self._browser.new_page()
-                self._page.route("**/*", self._answer)
+                self._page.route("**/*", self._serve)
                 self._page.goto(ADDRESS)
                 self._page.evaluate(LOAD)
-            return self._page.evaluate(ASK, [x.reshape(len(x), -1).tolist(), [1, *x.shape[1:]], seconds])
-        except Exception as error:  # Playwright has one kind for its own and for whatever LiteRT.js throws
-            self._page.close()
-            self._page = None  # nobody knows what a failure leaves behind
+            return self._page.evaluate(RUN, [x.reshape(len(x), -1).tolist(), [1, *x.shape[1:]], seconds])
+        except Exception as error:  # Playwright raises one class for its own errors and for those of LiteRT.js
+            if self._page is not None:
+                self._page.close()
+            self._page = None  # its state after a failure is unknown
             reason = str(error).split("\n")[0].removeprefix("Page.evaluate: ").removeprefix("Error: ")
             raise CheckFailed(f"{path} does not run in LiteRT.js: {reason}") from None
 
-    def _answer(self, route: Any) -> None:
+    def _serve(self, route: Any) -> None:
         name = route.request.url.removeprefix(ADDRESS)
         if name == "":
             route.fulfill(body=PAGE, content_type="text/html")
@@ -121,7 +122,7 @@ class Browser:
 
 
 def chromium() -> str:
-    """The path of Chromium. Raises ImportError where there is none."""
+    """The path of Chromium. Raises ImportError if it is not installed."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         raise MissingPackage("apt-get install chromium", name="chromium")
@@ -129,7 +130,7 @@ def chromium() -> str:
 
 
 def packages() -> Path:
-    """The folder node_modules with LiteRT.js: here, or beside the page of a checkout. Raises ImportError."""
+    """The folder node_modules with LiteRT.js: in the working directory or a checkout's page/. Raises ImportError."""
     for folder in (Path.cwd(), Path(__file__).resolve().parents[2] / "page"):
         if (folder / "node_modules" / LITERT).is_dir():
             return folder / "node_modules"

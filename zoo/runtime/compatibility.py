@@ -1,4 +1,4 @@
-"""Where a file runs: each target asked by what is in the file, and by running it where the target is installed."""
+"""Where a file runs: checks its ops and types for each target, and runs it on those that are installed."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -9,40 +9,40 @@ import numpy as np
 from zoo.base.errors import CheckFailed, MissingPackage
 from zoo.deploy import Runner
 from zoo.runtime.latency import latency
-from zoo.runtime.targets import TARGETS, Target, refusal
+from zoo.runtime.targets import TARGETS, Target, incompatibility
 
 SECONDS = 0.3
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One target's: whether the file runs there, None where nothing speaks against it and it was not tried, and why."""
+class Compatibility:
+    """Whether a file runs on a target, and why; `runs` is None if its ops are compatible and it was not run here."""
 
     target: str
     runs: bool | None
     detail: str
 
 
-def where(file: str | Path) -> list[Answer]:
-    """Each target's answer to a .tflite file.
+def where(file: str | Path) -> list[Compatibility]:
+    """The compatibility of a .tflite file with each target.
 
     Raises:
         OSError, ValueError: there is no such file, or it is damaged.
     """
-    return [_asked(Path(file), target) for target in TARGETS.values()]
+    return [_compatibility(Path(file), target) for target in TARGETS.values()]
 
 
-def _asked(file: Path, target: Target) -> Answer:
-    reason = refusal(file, target)
+def _compatibility(file: Path, target: Target) -> Compatibility:
+    reason = incompatibility(file, target)
     if reason is not None:
-        return Answer(target.title, False, reason)
+        return Compatibility(target.title, False, reason)
     try:
         measured = {"litert": _litert, "browser": _browser, "micro": _micro}[target.name](file)
     except (CheckFailed, ValueError) as error:
-        return Answer(target.title, False, str(error))
+        return Compatibility(target.title, False, str(error))
     except ImportError as error:
-        return Answer(target.title, None, f"nothing in it speaks against it; not tried: {error}")
-    return Answer(target.title, True, measured)
+        return Compatibility(target.title, None, f"compatible by its ops; not run here: {error}")
+    return Compatibility(target.title, True, measured)
 
 
 def _litert(file: Path) -> str:
@@ -54,7 +54,7 @@ def _browser(file: Path) -> str:
 
     with Browser() as browser:
         seconds = np.median(browser.latency(file, SECONDS))
-    return f"{seconds * 1e6:.0f} us a sample in headless Chromium here, the way from and to JavaScript included"
+    return f"{seconds * 1e6:.0f} us a sample in headless Chromium here, transfers from and to JavaScript included"
 
 
 def _micro(file: Path) -> str:

@@ -12,12 +12,12 @@ import numpy as np
 from zoo.base.errors import InvalidValue
 from zoo.deploy import Runner
 
-OPEN_STEPS = 8  # where a file takes any number of steps
+OPEN_STEPS = 8  # steps of a sample, if a file accepts any number
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One file at one number of threads. Times are of a single invoke with one sample."""
+    """One file at one number of threads. Times are per invoke, with one sample."""
 
     file: str
     bytes: int
@@ -25,25 +25,25 @@ class Benchmark:
     median_us: float
     p90_us: float
     invokes: int
-    peak_memory_kb: int | None  # of a whole process that loads the file and runs it; None where it cannot be told
+    peak_memory_kb: int | None  # of a process that loads and runs the file; None if unknown
 
 
 def benchmark(file: str | Path, threads: Sequence[int] = (1, 2), seconds: float = 0.5) -> list[Benchmark]:
     """Measures a file for `seconds` at each number of threads.
 
-    The peak memory is that of a fresh process, because a process never gives its peak back.
+    The peak memory is measured in a fresh process, because the peak of a process never decreases.
     """
     if not threads or any(n < 1 for n in threads):
-        raise InvalidValue(f"threads={list(threads)} must be whole numbers of at least 1")
+        raise InvalidValue(f"threads={list(threads)} must be integers of at least 1")
     if not seconds > 0:
         raise InvalidValue(f"seconds={seconds} must be more than 0")
     return [_measure(Path(file), n, seconds) for n in threads]
 
 
 def latency(runner: Runner, seconds: float) -> np.ndarray:
-    """Seconds of each invoke, for about `seconds`, after a warm-up of a tenth of it."""
+    """Seconds of each invoke, measured for about `seconds` after a warm-up of a tenth of that."""
     shape = tuple(n or OPEN_STEPS for n in runner.input_shape)
-    sample = np.zeros(shape, "int32")  # tokens, of which 0 is always one
+    sample = np.zeros(shape, "int32")  # 0 is always a valid token
     if np.issubdtype(runner.input_dtype, np.floating):
         sample = np.random.default_rng(0).random(shape, dtype="float32")
     sample = runner.check(sample)[0]
@@ -70,7 +70,7 @@ def _measure(file: Path, threads: int, seconds: float) -> Benchmark:
 
 
 def _peak_memory(file: Path, threads: int) -> int | None:
-    # Not by getrusage, whose peak begins with the memory of the process that started this one.
+    # Not by getrusage, whose peak includes the memory of the parent process.
     program = (
         "import sys, numpy as np\n"
         "from zoo.deploy import Runner\n"
@@ -79,4 +79,4 @@ def _peak_memory(file: Path, threads: int) -> int | None:
         "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])\n"
     )
     child = subprocess.run([sys.executable, "-c", program, str(file), str(threads)], capture_output=True, text=True)
-    return int(child.stdout) if child.returncode == 0 else None  # only Linux tells it
+    return int(child.stdout) if child.returncode == 0 else None  # only Linux has /proc

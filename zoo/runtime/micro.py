@@ -1,10 +1,10 @@
-"""LiteRT for Microcontrollers: whether a file runs there, in how much memory, and the C array that goes into firmware.
+"""LiteRT for Microcontrollers: whether a file runs there, in how much memory, and its C array for firmware.
 
-outputs, arena = micro_run("digits_cnn.int8.tflite", x)     # as a microcontroller computes it
+outputs, arena = micro_run("digits_cnn.int8.tflite", x)     # as computed on a microcontroller
 write_c_array("digits_cnn.int8.tflite", "firmware/", arena=arena)
 
-Running needs the package tflite-micro: pip install 'keras-zoo[micro]'. It can end the process that it runs in (when
-the arena is too small, say), so it runs in one of its own.
+Running needs the package tflite-micro: pip install 'keras-zoo[micro]'. It can end its process, for example when the
+arena is too small, so it runs in a child process.
 """
 
 import importlib.util
@@ -23,32 +23,32 @@ import numpy as np
 from zoo.base.errors import CheckFailed, InvalidValue, MissingPackage
 from zoo.base.files import write_text
 from zoo.deploy import read_archive
-from zoo.runtime.targets import TARGETS, inputs_and_outputs, operators, read_model, refusal, type_name
+from zoo.runtime.targets import TARGETS, incompatibility, inputs_and_outputs, operators, read_model, type_name
 
 ALIGNMENT = 16  # bytes, of the arena's start and size
-LARGEST = 64 * 2**20  # bytes; no microcontroller has more
-PATIENCE = 60  # seconds for one answer; 93 million multiply-accumulates take one, some loops never end
+LARGEST = 64 * 2**20  # bytes; more than microcontrollers have
+TIMEOUT = 60  # seconds per invoke; 93 million multiply-accumulates take one second, some loops never end
 
 
 def arena_bytes(path: str | Path) -> int:
-    """The smallest tensor arena, in bytes, in which a file starts and answers.
+    """The smallest tensor arena, in bytes, in which a file loads and runs.
 
-    Measured with the reference kernels on this machine, whose pointers have 64 bits; with 32 bits less is enough, while
-    optimized kernels (CMSIS-NN) can ask for more. Raises as `micro_run` does.
+    Measured with the reference kernels and this machine's 64-bit pointers. 32-bit pointers need less memory, optimized
+    kernels (CMSIS-NN) may need more. Raises as `micro_run` does.
     """
     inputs, _ = inputs_and_outputs(read_model(path))
     return _run(path, [np.zeros((1, *tensor.shape), _dtype(tensor)) for tensor in inputs])[1]
 
 
 def micro_run(path: str | Path, x: np.ndarray) -> tuple[np.ndarray, int]:
-    """Outputs (n, outputs) for inputs (n, *input_shape), in real numbers, and the smallest arena as of `arena_bytes`.
+    """Float outputs (n, outputs) for float inputs (n, *input_shape), and the smallest arena as of `arena_bytes`.
 
-    State in the file is reset before each sample. An int8 file is asked in int8: q = round(x / scale) + zero_point.
+    State is reset before each sample. Inputs of int8 files are quantized: q = round(x / scale) + zero_point.
 
     Raises:
         ImportError: tflite-micro is not installed.
         OSError, ValueError: no file, a damaged one, more than one input or output; x of another shape or not finite.
-        CheckFailed: LiteRT Micro does not run the file, with the reason.
+        CheckFailed: LiteRT Micro cannot run the file, with the reason.
     """
     inputs, outputs = inputs_and_outputs(read_model(path))
     if len(inputs) != 1 or len(outputs) != 1:
@@ -61,12 +61,12 @@ def micro_run(path: str | Path, x: np.ndarray) -> tuple[np.ndarray, int]:
         raise InvalidValue(f"the input has shape {x.shape}; {path} reads (n, {', '.join(map(str, shape[1:]))})")
     if not np.isfinite(x).all():
         raise InvalidValue("the input has NaN or infinite values")
-    answers, arena = _run(path, [_to_integers(x, inputs[0])[:, np.newaxis]])
-    return _to_floats(answers, outputs[0])[:, 0], arena
+    results, arena = _run(path, [_to_integers(x, inputs[0])[:, np.newaxis]])
+    return _to_floats(results, outputs[0])[:, 0], arena
 
 
 def model_part(path: str | Path) -> bytes:
-    """A file without the archive of labels and the like that may follow the model; microcontrollers do not read it."""
+    """A file's model without the archive (labels and the like) behind it, which microcontrollers do not read."""
     content = Path(path).read_bytes()
     archive = read_archive(content)
     return content[: archive.model_bytes] if archive else content
@@ -87,10 +87,10 @@ def c_array(path: str | Path, name: str | None = None) -> str:
     """C source, for C11 and C++11, of a model as `const unsigned char <name>[]`, with its `<name>_len`.
 
     Args:
-        name: a C identifier; by itself made from the file's name: digits_cnn.int8.tflite -> digits_cnn_int8.
+        name: a C identifier; by default from the file's name: digits_cnn.int8.tflite -> digits_cnn_int8.
 
     Raises:
-        OSError, ValueError: no file, a damaged one, or no name for C.
+        OSError, ValueError: no file, a damaged one, or a name that is no C identifier.
     """
     name = _name(path) if name is None else _checked(name)
     read_model(path)
@@ -112,10 +112,10 @@ const unsigned int {name}_len = {len(content)};
 
 
 def c_header(path: str | Path, name: str | None = None, arena: int | None = None) -> str:
-    """The header to `c_array`: declarations, the ops to register, and scale and zero point of integer in- and outputs.
+    """The header of `c_array`: declarations, the ops to register, scales and zero points of integer inputs and outputs.
 
     Args:
-        arena: bytes, as of `arena_bytes`; left out where it was not measured.
+        arena: bytes, as of `arena_bytes`; omitted if not measured.
     """
     name = _name(path) if name is None else _checked(name)
     model = read_model(path)
@@ -178,7 +178,7 @@ def _dtype(tensor: Any) -> np.dtype:
 
 
 def _quantization(tensor: Any) -> tuple[float, int]:
-    """Scale and zero point; a scale of 0 where the tensor holds its values as they are."""
+    """Scale and zero point; the scale is 0 if the tensor is not quantized."""
     quantization = tensor.quantization
     if quantization is None or quantization.scale is None or not np.issubdtype(_dtype(tensor), np.integer):
         return 0.0, 0
@@ -201,12 +201,12 @@ def _to_floats(q: np.ndarray, tensor: Any) -> np.ndarray:
 
 def _run(path: str | Path, inputs: list[np.ndarray]) -> tuple[np.ndarray, int]:
     """The file's first output (n, *its shape) for inputs (n, *their shapes), and the smallest arena in bytes."""
-    reason = refusal(path, TARGETS["micro"])
+    reason = incompatibility(path, TARGETS["micro"])
     if reason:
         raise CheckFailed(f"{path} does not run on LiteRT Micro: {reason}")
     if importlib.util.find_spec("tflite_micro") is None:
         raise MissingPackage(
-            "running on LiteRT Micro needs tflite-micro, which there is for Linux on x86-64: "
+            "running on LiteRT Micro needs tflite-micro, which exists for Linux on x86-64: "
             "pip install 'keras-zoo[micro]'",
             name="tflite_micro",
         )
@@ -215,23 +215,23 @@ def _run(path: str | Path, inputs: list[np.ndarray]) -> tuple[np.ndarray, int]:
         (folder / "model.tflite").write_bytes(model_part(path))
         np.savez(folder / "inputs.npz", *inputs)
         child = subprocess.run(
-            [sys.executable, "-m", "zoo.runtime.micro", name, str(PATIENCE)],
+            [sys.executable, "-m", "zoo.runtime.micro", name, str(TIMEOUT)],
             capture_output=True,
             text=True,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a process with threads had better not fork
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # threads would make its forks unsafe
         )
         if child.returncode:
             words = [line.strip() for line in child.stderr.splitlines() if line.strip()][:4]
             if child.returncode == -signal.SIGALRM:
-                words = [f"it gives no answer within {PATIENCE} s"]
+                words = [f"an invoke did not end within {TIMEOUT} s"]
             elif child.returncode < 0:
                 words.append(f"its process was ended by {signal.Signals(-child.returncode).name}")
             raise CheckFailed(f"{path} does not run on LiteRT Micro: {'; '.join(words)}")
         return np.load(folder / "outputs.npy"), int(child.stdout)
 
 
-def _main(folder: Path, patience: int) -> None:
-    """The process that runs: `python -m zoo.runtime.micro FOLDER SECONDS`. Prints the smallest arena."""
+def _main(folder: Path, timeout: int) -> None:
+    """The child process: `python -m zoo.runtime.micro FOLDER SECONDS`. Prints the smallest arena."""
     import resource
 
     from tflite_micro.python.tflite_micro import runtime
@@ -241,28 +241,28 @@ def _main(folder: Path, patience: int) -> None:
     with np.load(folder / "inputs.npz") as file:
         samples = list(zip(*(file[f"arr_{i}"] for i in range(len(file.files))), strict=True))
 
-    def ask(samples: list[tuple[np.ndarray, ...]], size: int) -> np.ndarray:
+    def predict(samples: list[tuple[np.ndarray, ...]], size: int) -> np.ndarray:
         interpreter = runtime.Interpreter.from_bytes(content, arena_size=size)
         outputs = []
         for sample in samples:
             interpreter.reset()
             for i, x in enumerate(sample):
                 interpreter.set_input(x, i)
-            signal.alarm(patience)  # ends the process, which Python could not while it is in there
+            signal.alarm(timeout)  # ends the process; Python code cannot while C++ runs
             interpreter.invoke()
             signal.alarm(0)
             outputs.append(interpreter.get_output(0))
         return np.stack(outputs)
 
     try:
-        np.save(folder / "outputs.npy", ask(samples, LARGEST))
-    except Exception as error:  # the package raises RuntimeError, ValueError and what its reading of the file raises
+        np.save(folder / "outputs.npy", predict(samples, LARGEST))
+    except Exception as error:  # the package raises many classes
         sys.exit(str(error) or type(error).__name__)
-    print(_smallest(lambda size: _survives(lambda: ask(samples[:1], size))))
+    print(_smallest(lambda size: _survives(lambda: predict(samples[:1], size))))
 
 
 def _survives(action: Callable[[], object]) -> bool:
-    """Whether it ends without an exception or a crash, tried in a fork of this process."""
+    """Whether an action ends without an exception or a crash; it runs in a fork of this process."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -276,8 +276,8 @@ def _survives(action: Callable[[], object]) -> bool:
 
 
 def _smallest(enough: Callable[[int], bool]) -> int:
-    """The smallest multiple of ALIGNMENT that is enough, LARGEST at most."""
-    low, high = 0, 1024 // ALIGNMENT  # what is too small, and what may be enough, in units of ALIGNMENT
+    """The smallest multiple of ALIGNMENT that is enough, at most LARGEST."""
+    low, high = 0, 1024 // ALIGNMENT  # too small, and maybe enough; in units of ALIGNMENT
     while high * ALIGNMENT < LARGEST and not enough(high * ALIGNMENT):
         low, high = high, 2 * high
     while high - low > 1:

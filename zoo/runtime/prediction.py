@@ -29,7 +29,7 @@ class Prediction:
 
     @property
     def classes(self) -> np.ndarray | None:
-        """Class numbers (n,), or None where the outputs are values."""
+        """Class numbers (n,), or None if the outputs are values or independent labels."""
         if self.output_name == "probabilities":
             return self.outputs.argmax(axis=1)
         if self.output_name == "probability":

@@ -1,7 +1,7 @@
-"""Where a file is meant to run, and what may be in it: TARGETS, and `refusal`, which says why one cannot run there.
+"""TARGETS, the runtimes that a file may be made for, and `incompatibility`, which says why a file cannot run on one.
 
-A file that is not refused has nothing in it that its target is known to lack. Proof is to run it: `zoo.deploy` for
-LiteRT, `zoo.micro` for LiteRT Micro.
+A file without incompatibilities contains nothing that its target is known to lack. Only running it proves more:
+zoo/deploy.py for LiteRT, zoo/runtime/micro.py for LiteRT Micro, zoo/runtime/browser.py for LiteRT.js.
 """
 
 import functools
@@ -12,7 +12,7 @@ from typing import Any
 
 from zoo.base.errors import InvalidValue
 
-# The builtin ops that tflite-micro 0.dev20261023182759 registers. tests/targets asks the package itself, op by op.
+# The builtin ops that tflite-micro 0.dev20261023182759 registers. tests/targets checks each with the package itself.
 MICRO_OPS = frozenset(
     """
     ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE AVERAGE_POOL_2D BATCH_MATMUL BATCH_TO_SPACE_ND BROADCAST_ARGS
@@ -26,7 +26,7 @@ MICRO_OPS = frozenset(
     TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE
     """.split()  # noqa: SIM905  (a list of strings would take a hundred lines)
 )
-# What may be real at the start of an integer file: each output hangs on one feature, or, of a mask, on one step.
+# Ops of a float prefix of integer files: each output depends on one feature, or, of a mask, on one step.
 FEATURE_BY_FEATURE = frozenset(
     """
     ADD CAST CONCATENATION DIV GATHER GREATER LESS MAXIMUM MINIMUM MUL NOT_EQUAL REDUCE_ANY REDUCE_MAX RELU RELU6
@@ -34,24 +34,24 @@ FEATURE_BY_FEATURE = frozenset(
     """.split()  # noqa: SIM905
 )
 PRODUCT = "FULLY_CONNECTED"
-Operator = tuple[str, list[Any], list[Any]]  # its name, its input tensors, its output tensors
+Operator = tuple[str, list[Any], list[Any]]  # name, input tensors, output tensors
 WEIGHTS = {"INT4", "INT8"}  # types of quantized weights
-CONTROL = {"WHILE", "IF", "CALL_ONCE"}  # hand tensors on to other graphs, whatever their types
+CONTROL = {"WHILE", "IF", "CALL_ONCE"}  # pass tensors of any types on to other graphs
 
 
 @dataclass(frozen=True)
 class Target:
-    """A runtime, and what it takes.
+    """A runtime, and what it supports.
 
     Attributes:
-        title: its name for people.
-        ops: the builtin ops that it has, None for all. Custom ops, Flex ones among them, run nowhere.
+        title: the name in messages.
+        ops: the builtin ops that it has, None for all. Custom ops, Flex ops included, are never supported.
         types: of any tensor, None for all.
         edge_types: of inputs and outputs, None for all.
-        hybrid: whether float inputs may meet integer weights in one op, as in dynamic-range files.
+        hybrid: whether one op may combine float inputs with integer weights, as in dynamic-range files.
         variables: whether an op may keep its state from one call to the next, as the fused LSTM does.
-        loops: whether a loop in a file is known to end there.
-        open_shapes: whether a dimension of an input, the batch say, may be left open.
+        loops: whether loops are known to end.
+        open_shapes: whether a dimension of an input, such as the batch, may be open.
     """
 
     name: str
@@ -82,14 +82,14 @@ TARGETS = {
             ops=MICRO_OPS,
             types=frozenset({"FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64", "UINT8", "BOOL", "RESOURCE"}),
             hybrid=False,
-            loops=False,  # small ones end, those of 100 steps and more of traffic_gru and watch_gru do not
+            loops=False,  # the loops of traffic_gru and watch_gru, of 100 steps and more, do not end
         ),
     )
 }
 
 
-def refusal(source: str | Path | bytes, target: Target) -> str | None:
-    """Why the target cannot run a .tflite file, all reasons in one line; None where none is known.
+def incompatibility(source: str | Path | bytes, target: Target) -> str | None:
+    """Why the target cannot run a .tflite file, all reasons in one line; None if no reason is known.
 
     Args:
         source: a path, or the file's bytes.
@@ -98,21 +98,28 @@ def refusal(source: str | Path | bytes, target: Target) -> str | None:
         OSError: the file cannot be read.
         ValueError: it is not a TFLite file, or damaged.
     """
-    return refusals(source, [target])[target.name]
+    return incompatibilities(source, [target])[target.name]
 
 
-def refusals(source: str | Path | bytes, targets: Iterable[Target] = TARGETS.values()) -> dict[str, str | None]:
-    """The same of several targets, by their names: the file is read once, which takes a second where it is unrolled."""
+def incompatibilities(
+    source: str | Path | bytes, targets: Iterable[Target] = TARGETS.values()
+) -> dict[str, str | None]:
+    """The same for several targets, by name; reads the file once, which takes a second for an unrolled model."""
     model = read_model(source)
     try:
         return {target.name: "; ".join(_reasons(model, target)) or None for target in targets}
-    except (AttributeError, IndexError, TypeError, UnicodeDecodeError) as error:  # its tables can be read, not followed
+    except (
+        AttributeError,
+        IndexError,
+        TypeError,
+        UnicodeDecodeError,
+    ) as error:  # wrong references
         name = "this" if isinstance(source, bytes) else str(source)
         raise InvalidValue(f"{name} is damaged: its tensors cannot be read ({type(error).__name__})") from None
 
 
 def read_model(source: str | Path | bytes) -> Any:
-    """A file's `ModelT`, as TFLite's schema has it. Raises OSError or ValueError, as `refusal` does."""
+    """A file's `ModelT` of TFLite's schema. Raises OSError or ValueError, as `incompatibility` does."""
     from ai_edge_litert import schema_py_generated as schema
 
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
@@ -121,19 +128,19 @@ def read_model(source: str | Path | bytes) -> Any:
         raise InvalidValue(f"{name} is not a TFLite file, or it is damaged ({len(content)} bytes)")
     try:
         model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
-        list(operators(model))  # numbers that point nowhere show here
-    except Exception as error:  # flatbuffers reads a damaged file until struct or an index breaks
+        list(operators(model))  # fails on invalid indices
+    except Exception as error:  # flatbuffers has no error class for damaged files
         raise InvalidValue(f"{name} is damaged: its operators cannot be read ({type(error).__name__})") from None
     return model
 
 
 def operators(model: Any) -> Iterator[Operator]:
-    """Of every operator in every graph: its name, its input tensors and its output tensors."""
+    """Every operator of every graph."""
     names = {code: name for name, code in _constants("BuiltinOperator").items()}
     for graph in model.subgraphs:
         for operator in graph.operators or []:
             code = model.operatorCodes[operator.opcodeIndex]
-            number = max(code.builtinCode, code.deprecatedBuiltinCode)  # old files know the small field alone
+            number = max(code.builtinCode, code.deprecatedBuiltinCode)  # old files have only the small field
             name = names.get(number, f"number {number}")
             yield (
                 code.customCode.decode() if name == "CUSTOM" else name,
@@ -142,18 +149,18 @@ def operators(model: Any) -> Iterator[Operator]:
             )
 
 
-def parts(model: Any, start: bool, end: bool) -> tuple[list[Operator], list[Operator], list[Operator]]:
-    """The operators of an integer file in three: its start, what is between, and its end; both ends may be real.
+def split_operators(model: Any, prefix: bool, suffix: bool) -> tuple[list[Operator], list[Operator], list[Operator]]:
+    """The operators of an integer file in three groups: a prefix and a suffix that may be float, and those between.
 
-    The start is what an input goes through, feature by feature, before anything is computed of several features; the
-    end is the last matrix product, and what goes feature by feature behind it. See zoo/conversion/parts.py.
+    The prefix treats each input feature separately. The suffix is the last matrix product and the ops behind it that
+    treat each value separately. See zoo/exporting/parts.py.
 
     Args:
-        start, end: whether the file may have one; otherwise it is empty.
+        prefix, suffix: whether the file may have one; otherwise it is empty.
     """
-    given, read = inputs_and_outputs(model)
-    reached = {id(tensor) for tensor in given if start}
-    wanted = {id(tensor) for tensor in read if end}
+    inputs_of_file, outputs_of_file = inputs_and_outputs(model)
+    reached = {id(tensor) for tensor in inputs_of_file if prefix}
+    wanted = {id(tensor) for tensor in outputs_of_file if suffix}
     first, between, last = [], [], []
     for name, inputs, outputs in operators(model):
         variable = [tensor for tensor in inputs if not _is_constant(model, tensor)]
@@ -171,13 +178,13 @@ def parts(model: Any, start: bool, end: bool) -> tuple[list[Operator], list[Oper
 
 
 def inputs_and_outputs(model: Any) -> tuple[list[Any], list[Any]]:
-    """The tensors that a caller sets, and those that it reads."""
+    """The input and output tensors of a file."""
     graph = model.subgraphs[0]
     return _at(graph.tensors, graph.inputs), _at(graph.tensors, graph.outputs)
 
 
 def type_name(tensor: Any) -> str:
-    """A tensor's type as the schema names it, "FLOAT32" or "INT8" say."""
+    """A tensor's type as the schema names it: "FLOAT32", "INT8"."""
     return next((name for name, code in _constants("TensorType").items() if code == tensor.type), f"type {tensor.type}")
 
 
@@ -199,7 +206,7 @@ def _reasons(model: Any, target: Target) -> Iterator[str]:  # noqa: PLR0912
         if mixed:
             yield (
                 f"{mixed} has float inputs and integer weights (a dynamic-range file), which {target.title} does not "
-                "compute; take int8 or float32"
+                "compute; use int8 or float32"
             )
     if target.types is not None:
         types = {type_name(tensor) for graph in model.subgraphs for tensor in graph.tensors} - target.types
@@ -208,12 +215,12 @@ def _reasons(model: Any, target: Target) -> Iterator[str]:  # noqa: PLR0912
     if not target.variables:
         stateful = _listed(name for name, tensors, _ in found if any(tensor.isVariable for tensor in tensors))
         if stateful:
-            yield f"{stateful} keeps its state in variable tensors, which {target.title} refuses"
+            yield f"{stateful} keeps its state in variable tensors, which {target.title} lacks"
     for role, tensors in (("input", inputs), ("output", outputs)):
         for tensor in tensors:
             if target.edge_types is not None and type_name(tensor) not in target.edge_types:
                 yield (
-                    f"{role} {tensor.name.decode()} is {type_name(tensor)}, and {target.title} takes "
+                    f"{role} {tensor.name.decode()} is {type_name(tensor)}, and {target.title} accepts "
                     f"{_listed(target.edge_types)} there"
                 )
             if not target.open_shapes and tensor.shapeSignature is not None and -1 in tensor.shapeSignature:
@@ -221,9 +228,9 @@ def _reasons(model: Any, target: Target) -> Iterator[str]:  # noqa: PLR0912
                 yield f"{role} {tensor.name.decode()} has the open shape {shape}, and {target.title} needs a fixed one"
 
 
-def _at(tensors: list[Any], places: Iterable[int] | None) -> list[Any]:
-    """The tensors at these places; -1 stands for an optional one that was left out."""
-    return [] if places is None else [tensors[i] for i in places if i >= 0]
+def _at(tensors: list[Any], indices: Iterable[int] | None) -> list[Any]:
+    """The tensors at these indices; -1 stands for an optional tensor that was left out."""
+    return [] if indices is None else [tensors[i] for i in indices if i >= 0]
 
 
 def _is_constant(model: Any, tensor: Any) -> bool:
@@ -242,7 +249,7 @@ def _listed(names: Iterable[str]) -> str:
 
 @functools.cache
 def _constants(enumeration: str) -> dict[str, int]:
-    """What an enumeration of the schema names, e.g. "ADD" -> 0 of BuiltinOperator."""
+    """The values of an enumeration of the schema, by name: "ADD" -> 0 of BuiltinOperator."""
     from ai_edge_litert import schema_py_generated as schema
 
     return {name: code for name, code in vars(getattr(schema, enumeration)).items() if not name.startswith("_")}

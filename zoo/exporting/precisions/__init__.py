@@ -1,15 +1,14 @@
-"""Precisions of exported files, one file each; PRECISIONS is what users choose from."""
+"""Precisions of exported files: each module of this folder defines one, and bears its name."""
 
-from zoo.exporting.precisions import dynamic, float16, float32, int8, int8_io, int16x8
-from zoo.exporting.precisions.precision import Precision
+import importlib
+import pkgutil
 
-PRECISIONS: dict[str, Precision] = {
-    "float32": float32.PRECISION,
-    "float16": float16.PRECISION,
-    "dynamic": dynamic.PRECISION,
-    "int8": int8.PRECISION,
-    "int8_io": int8_io.PRECISION,
-    "int16x8": int16x8.PRECISION,
+from zoo.exporting.precision import Precision
+
+_found = {
+    module.name: importlib.import_module(f"{__name__}.{module.name}").PRECISION
+    for module in pkgutil.iter_modules(__path__)
 }
+PRECISIONS: dict[str, Precision] = dict(sorted(_found.items(), key=lambda item: item[1].rank))
 
 __all__ = ["PRECISIONS", "Precision"]

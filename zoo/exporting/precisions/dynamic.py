@@ -1,16 +1,16 @@
-"""dynamic: weights in int8, activations quantized as they come; needs no calibration, does not run on LiteRT Micro."""
+"""dynamic: int8 weights, activations quantized at run time; needs no calibration, does not run on LiteRT Micro."""
 
-from zoo.exporting.precisions.precision import Precision
+from zoo.exporting.precision import Precision
 
 
-def configure(converter, samples):
+def configure(converter, inputs):
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
 
 
 PRECISION = Precision(
-    "weights in int8, ranges of activations taken while it runs", configure,
+    "weights in int8, ranges of activations taken while it runs", configure, rank=30,
     drop=0.01, difference=0.5, mean_difference=0.01,
     weights="INT8",
 )  # fmt: skip

@@ -1,9 +1,9 @@
-"""float16: weights in half the bytes, computed in float32 (in float16 on GPUs that can)."""
+"""float16: weights in half the bytes; computes in float32, or in float16 on GPUs that support it."""
 
-from zoo.exporting.precisions.precision import Precision
+from zoo.exporting.precision import Precision
 
 
-def configure(converter, samples):
+def configure(converter, inputs):
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -11,7 +11,7 @@ def configure(converter, samples):
 
 
 PRECISION = Precision(
-    "weights in float16, computed in float32", configure,
+    "weights in float16, computed in float32", configure, rank=20,
     drop=0.002, difference=0.05, mean_difference=1e-3,
     weights="FLOAT16",
 )  # fmt: skip

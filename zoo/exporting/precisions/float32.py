@@ -1,10 +1,10 @@
 """float32: as trained."""
 
-from zoo.exporting.precisions.precision import Precision
+from zoo.exporting.precision import Precision
 
 
-def configure(converter, samples):
+def configure(converter, inputs):
     pass
 
 
-PRECISION = Precision("as trained", configure, drop=0.001, difference=1e-4, mean_difference=1e-5)
+PRECISION = Precision("as trained", configure, rank=10, drop=0.001, difference=1e-4, mean_difference=1e-5)

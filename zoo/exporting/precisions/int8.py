@@ -1,26 +1,26 @@
-"""int8: computes in integers, takes and gives float32. The portable one: every LiteRT, browsers too.
+"""int8: computes in integers, with float32 inputs and outputs. It runs on every LiteRT runtime, browsers included.
 
-Float32 too is what treats each feature by itself at the start, where one scale for all would ruin it, and the last
-layer of values, of which integers would tell but 256 apart.
+Two parts may stay in float32: ops at the start that treat each feature separately, where one scale for all features
+would be too coarse, and the last layer of values, because int8 has only 256 output levels.
 """
 
-from zoo.exporting.precisions.precision import Precision
+from zoo.exporting.precision import Precision
 
-EDGES = ("QUANTIZE", "DEQUANTIZE")  # from float32 input to int8 and back
+EDGES = ("QUANTIZE", "DEQUANTIZE")  # float32 input to int8 and back
 MASK = ("CAST", "SIGN", "SQUARE")  # of padded sequences
 
 
-def configure(converter, samples):
+def configure(converter, inputs):
     import tensorflow as tf
 
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = samples
-    # What has no integers, such as the mask of padded sequences, may stay what it is; `real_ops` says what is too much.
+    converter.representative_dataset = inputs
+    # Ops without an int8 kernel, such as the mask of padded sequences, stay in float; `float_ops` limits which.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
 
 
 PRECISION = Precision(
-    "int8, float32 input and output", configure,
+    "int8, float32 input and output", configure, rank=40,
     drop=0.01, difference=0.5, mean_difference=0.01, calibrated=True, older_quantizer=True,
-    real_start=True, real_end=True, real_ops={*EDGES, *MASK},
+    float_prefix=True, float_suffix=True, float_ops={*EDGES, *MASK},
 )  # fmt: skip

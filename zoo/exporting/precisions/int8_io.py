@@ -1,21 +1,21 @@
-"""int8_io: int8 throughout, input and output too: what microcontrollers without a float unit want."""
+"""int8_io: int8 throughout, inputs and outputs included: for microcontrollers without a floating-point unit."""
 
+from zoo.exporting.precision import Precision
 from zoo.exporting.precisions import int8
-from zoo.exporting.precisions.precision import Precision
 
 
-def configure(converter, samples):
+def configure(converter, inputs):
     import tensorflow as tf
 
-    int8.configure(converter, samples)
-    # A file has one setting for all its inputs and outputs; integer ones (tokens) stay what they are.
+    int8.configure(converter, inputs)
+    # One setting for all inputs and outputs; integer ones (tokens) keep their type.
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
 
 
-# DEQUANTIZE before a mask of padded sequences, QUANTIZE behind it; otherwise there is no real number anywhere.
+# Only the mask of padded sequences computes in float, between DEQUANTIZE and QUANTIZE.
 PRECISION = Precision(
-    "int8 throughout, int8 input and output, for microcontrollers", configure,
+    "int8 throughout, int8 input and output, for microcontrollers", configure, rank=50,
     drop=0.01, difference=0.5, mean_difference=0.015, calibrated=True, older_quantizer=True,
-    real_ops={*int8.EDGES, *int8.MASK},
+    float_ops={*int8.EDGES, *int8.MASK},
 )  # fmt: skip

@@ -1,26 +1,36 @@
-"""How recurrent layers become ops that a plain interpreter has: STRATEGIES, and which one is right by itself."""
+"""How recurrent layers become ops of a plain interpreter: each module of this folder is one strategy.
 
+A module has
+- `RANK`: its position in tables and lists, lowest first; `NAME`, where the strategy is not called as the module,
+- `refusal(model, precision)`: why it cannot convert a model, or None,
+- `convertible(model, output)`: the model that the converter reads,
+- `preference(steps, target)`: the default tries strategies with the lowest number first, and never those with None.
+"""
+
+import importlib
+import pkgutil
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 
 from zoo.base.checks import check_choice
 from zoo.base.errors import InvalidValue
+from zoo.base.keras_internals import is_graph
 from zoo.exporting.inference import recurrent_layers
-from zoo.exporting.strategies import fused, streaming, unrolled, while_loop
 
-STRATEGIES = {"unrolled": unrolled, "fused": fused, "while": while_loop, "streaming": streaming}
-
-SHORT = 64  # steps up to which unrolled is the fastest, at a size that nobody minds
-LONG = 512  # steps beyond which the converter takes minutes to unroll
-
-
-Strategy: TypeAlias = str | Mapping[str, str]  # of all precisions, or by precision; "auto" for those left out
+_modules: list[Any] = [
+    importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
+]
+STRATEGIES = {
+    getattr(module, "NAME", module.__name__.rpartition(".")[2]): module
+    for module in sorted(_modules, key=lambda module: module.RANK)
+}
+Strategy: TypeAlias = str | Mapping[str, str]  # for all precisions, or by precision; "auto" for those left out
 
 
 def choose(model: keras.Model, precision: str, strategy: Strategy = "auto", target: str = "litert") -> str | None:
-    """The strategy for a model and a precision; None where the model has no recurrent layer.
+    """The strategy for a model and a precision; None if the model has no recurrent layer.
 
     Raises:
         ValueError: an unknown strategy, or one that is impossible here, with the reason.
@@ -43,34 +53,17 @@ def choose(model: keras.Model, precision: str, strategy: Strategy = "auto", targ
         if reason := STRATEGIES[strategy].refusal(model, precision):
             raise InvalidValue(f"strategy={strategy!r} is impossible in {precision}: {reason}")
         return strategy
+    steps = model.inputs[0].shape[1] or 0
+    preferences = {name: module.preference(steps, target) for name, module in STRATEGIES.items()}
+    automatic = sorted((n for n in preferences if preferences[n] is not None), key=lambda name: preferences[name])
     reasons = {}
-    for name in _in_order(model.inputs[0].shape[1] or 0, target):
-        reason = STRATEGIES[name].refusal(model, precision)
-        if reason is None:
+    for name in automatic:
+        reasons[name] = STRATEGIES[name].refusal(model, precision)
+        if reasons[name] is None:
             return name
-        reasons[name] = reason
+    others = [n for n in STRATEGIES if n not in automatic and STRATEGIES[n].refusal(model, precision) is None]
     raise InvalidValue(
         f"{model.name} cannot become {precision} for {target}: "
         + "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        + (". strategy='streaming' can: one step a call, state in and out" if not _streaming(model, precision) else "")
+        + "".join(f". strategy={name!r} can, see docs/export.md" for name in others)
     )
-
-
-def is_graph(model: keras.Model) -> bool:
-    """Whether its layers can be replaced: Functional or Sequential, not subclassed."""
-    return isinstance(model, keras.Sequential) or (
-        hasattr(model, "operations") and hasattr(model, "input_spec") and type(model).__name__ == "Functional"
-    )
-
-
-def _in_order(steps: int, target: str) -> list[str]:
-    """What to try first; streaming is never chosen by itself, because it is called in another way."""
-    if target == "micro":
-        return ["fused", *(["unrolled"] if steps <= SHORT else []), "while"]
-    if steps <= SHORT:
-        return ["unrolled", "while"]
-    return ["while", *(["fused"] if target == "litert" else []), *(["unrolled"] if steps <= LONG else [])]
-
-
-def _streaming(model: keras.Model, precision: str) -> str | None:
-    return streaming.refusal(model, precision)

@@ -1,9 +1,9 @@
-"""LSTM layers as one op each, UNIDIRECTIONAL_SEQUENCE_LSTM: the smallest int8 files, and what LiteRT Micro runs best.
+"""LSTM layers as one op each, UNIDIRECTIONAL_SEQUENCE_LSTM: the smallest int8 files, and the fastest on LiteRT Micro.
 
-The converter makes that op from a function that Keras 2 marked as its standard LSTM (`prepare-composite-functions` in
-TensorFlow's converter reads the attribute `api_implements`); Keras 3 marks nothing any more, so it is done here. The op
-keeps its state from one invoke to the next: the runner resets it (`reset_all_variables`), and so must your own code.
-LiteRT.js and the C library refuse the op, for its variable tensors.
+The converter creates that op from a function that Keras 2 marked as its standard LSTM (`prepare-composite-functions` in
+TensorFlow's converter reads the attribute `api_implements`). Keras 3 no longer marks it, so this module does. The op
+keeps its state from one invoke to the next: the Runner resets it (`reset_all_variables`), and so must your own code.
+LiteRT.js and the C library do not support the op, because of its variable tensors.
 """
 
 import keras
@@ -11,20 +11,26 @@ import tensorflow as tf
 
 from zoo.exporting.inference import inference_model, rebuilt, recurrent_layers
 
+RANK = 20
+
+
+def preference(steps: int, target: str) -> int | None:
+    return {"micro": 0, "litert": 15}.get(target)
+
 
 def refusal(model: keras.Model, precision: str) -> str | None:
     if model.inputs[0].shape[1] is None:
-        return "the number of steps is open; give the model's Input a fixed one"
+        return "the number of steps is open; give the model's Input a fixed number"
     if precision == "int16x8":
-        return "the op has no int16 activations with this converter"
+        return "the converter has no int16 activations for this op"
     for layer in recurrent_layers(model):
         if not isinstance(layer, keras.layers.LSTM):
-            return f"{layer.name} is a {type(layer).__name__}; TFLite has such an op for LSTM alone"
+            return f"{layer.name} is a {type(layer).__name__}; TFLite has this op for LSTM only"
         activations = (layer.cell.activation.__name__, layer.cell.recurrent_activation.__name__)
         if activations != ("tanh", "sigmoid") or not layer.use_bias:
             return f"{layer.name} has activations {activations}; the op computes tanh and sigmoid, with biases"
         if layer.stateful or layer.return_state:
-            return f"{layer.name} is stateful or returns its state, which the op keeps to itself"
+            return f"{layer.name} is stateful or returns its state, which the op does not output"
     return None
 
 
@@ -34,7 +40,7 @@ def convertible(model: keras.Model, output: keras.layers.Layer | None) -> keras.
 
 @keras.saving.register_keras_serializable("zoo")
 class FusedLSTM(keras.layers.LSTM):
-    """An LSTM whose graph the converter turns into the op. Masks must cover the end of a sequence alone."""
+    """An LSTM whose graph the converter turns into the op. A mask may only cover the end of a sequence."""
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         lengths = None if mask is None else tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)  # (B,)
@@ -42,17 +48,17 @@ class FusedLSTM(keras.layers.LSTM):
         def backwards(x):
             if lengths is None:
                 return tf.reverse(x, [1])
-            # Each from its own end on, padding left behind it; the op for that, REVERSE_SEQUENCE, has no int8.
+            # Reverses the valid steps of each sequence; padding stays at the end. REVERSE_SEQUENCE has no int8 kernel.
             steps, length = tf.range(tf.shape(x)[1]), lengths[:, None]
             return tf.gather(x, tf.where(steps < length, length - 1 - steps, steps), axis=1, batch_dims=1)
 
         outputs = self._marked(backwards(sequences) if self.go_backwards else sequences)  # (B, T, units)
-        if self.return_sequences:  # of a backward layer in Keras' order, which begins with the padding
+        if self.return_sequences:  # a backward layer's outputs start with the padding, as in Keras
             return tf.reverse(backwards(outputs), [1]) if self.go_backwards and lengths is not None else outputs
         if lengths is None:
             return outputs[:, -1]
-        # The last valid step; step 0 is the state before the first. Picking it by a product with a one-hot vector
-        # instead costs 19 points of accuracy in int8.
+        # The last valid step; index 0 is the initial state. Selecting it by a product with a one-hot vector instead
+        # costs 19 points of accuracy in int8.
         outputs = tf.concat([tf.zeros_like(outputs[:, :1]), outputs], axis=1)
         return tf.gather(outputs, lengths, axis=1, batch_dims=1)
 
@@ -75,7 +81,7 @@ class FusedLSTM(keras.layers.LSTM):
 
 
 def _standard_lstm(sequences, h, c, kernel, recurrent_kernel, bias):
-    """Inputs and the five outputs are those of Keras 2's function; the converter puts the op in place of the second."""
+    """Has the inputs and the five outputs of Keras 2's function; the converter replaces the second output by the op."""
     steps = []
     for x in tf.unstack(sequences, axis=1):  # a scan would not convert
         i, f, g, o = tf.split(tf.matmul(x, kernel) + tf.matmul(h, recurrent_kernel) + bias, 4, axis=1)

@@ -1,7 +1,7 @@
 """One step of a recurrent model, with its state as further inputs and outputs: any length at a constant size.
 
-The file takes `input` (1, features), and `state_0`, `state_1`, ... (1, units), and gives the output after this step
-and `next_state_0`, ... to hand in with the next one. A sequence starts from states of zeros. `zoo.Runner` does that.
+The file reads `input` (1, features) and `state_0`, `state_1`, ... (1, units). It returns the output after this step
+and `next_state_0`, ..., the states for the next call. A sequence starts from zero states. `zoo.Runner` does this.
 """
 
 import keras
@@ -9,7 +9,8 @@ import keras
 from zoo.exporting.inference import RECURRENT, as_loop, inference_model, layers_of, recurrent_layers
 from zoo.exporting.steps import projected, state_sizes, step
 
-# What works on each step by itself. Everything before the last recurrent layer must, because no other step is there.
+RANK = 40
+# Layers that treat each step separately. All layers before the last recurrent one must, because only one step is there.
 PER_STEP = (
     keras.layers.InputLayer,
     keras.layers.Dense,
@@ -31,16 +32,20 @@ PER_STEP = (
 )
 
 
+def preference(steps: int, target: str) -> int | None:
+    return None  # never chosen automatically, because such a file is called differently
+
+
 def refusal(model: keras.Model, precision: str) -> str | None:
     if any(isinstance(layer, keras.layers.Bidirectional) for layer in layers_of(model)):
-        return "a bidirectional layer reads the sequence from its end, which a stream has not"
+        return "a bidirectional layer reads the sequence from its end, which a stream does not have"
     for layer in recurrent_layers(model):
         if layer.go_backwards or layer.return_state or layer.stateful:
-            return f"{layer.name} goes backwards, or hands its state out"
+            return f"{layer.name} goes backwards, is stateful or returns its state"
     for layer in layers_of(inference_model(model)):
         in_time = len(layer.output.shape) > 2 or any(len(x.shape) > 2 for x in keras.tree.flatten(layer.input))
         if in_time and not isinstance(layer, (*PER_STEP, *RECURRENT)):
-            return f"{layer.name} ({type(layer).__name__}) looks at several steps at once"
+            return f"{layer.name} ({type(layer).__name__}) reads several steps at once"
     return None
 
 
@@ -53,7 +58,7 @@ class StreamingModel:
 
     def __init__(self, model: keras.Model):
         self.model = model
-        self.layers = [layer for layer in layers_of(model) if isinstance(layer, Step)]
+        self.layers = [layer for layer in layers_of(model) if isinstance(layer, SingleStep)]
         self.state_sizes = [size for layer in self.layers for size in layer.sizes]
 
     def __call__(self, x, states):
@@ -64,12 +69,12 @@ class StreamingModel:
         return self.model(x, training=False), [state for layer in self.layers for state in layer.state]
 
 
-def _step(layer: keras.layers.Layer) -> "Step":
-    return Step(as_loop(layer))
+def _step(layer: keras.layers.Layer) -> "SingleStep":
+    return SingleStep(as_loop(layer))
 
 
-class Step(keras.layers.Layer):
-    """A recurrent layer that takes a single step from `state` and leaves the next one there."""
+class SingleStep(keras.layers.Layer):
+    """A recurrent layer that computes a single step from `state` and stores the next state there."""
 
     def __init__(self, layer: keras.layers.Layer):
         super().__init__(name=layer.name)

@@ -1,7 +1,6 @@
-"""Recurrent layers, every step written out: builtin ops only, any batch size, static int8. The file grows with steps.
+"""Recurrent layers with every step written out: builtin ops, any batch size, static int8. Files grow with the steps.
 
-Left as a loop, a recurrent layer becomes a WHILE over tensor lists, which the converter cannot quantize with
-calibration data (it crashes).
+A loop would become a WHILE over tensor lists, which the converter cannot quantize with calibration data (it crashes).
 """
 
 import keras
@@ -10,10 +9,20 @@ from keras import ops
 from zoo.exporting.inference import inference_model, rebuilt, recurrent_layers
 from zoo.exporting.steps import projected, step
 
+RANK = 10
+SHORT = 64  # steps; up to here it is the fastest strategy, and the file stays small
+LONG = 512  # steps; beyond, the converter needs minutes
+
+
+def preference(steps: int, target: str) -> int | None:
+    if steps <= SHORT:
+        return 5
+    return 20 if steps <= LONG and target != "micro" else None
+
 
 def refusal(model: keras.Model, precision: str) -> str | None:
     if model.inputs[0].shape[1] is None:
-        return "the number of steps is open, and each of them is written out; give the model's Input a fixed one"
+        return "the number of steps is open, and each of them is written out; give the model's Input a fixed number"
     for layer in recurrent_layers(model):
         if layer.return_state or layer.stateful:
             return f"{layer.name} is stateful or returns its state"
@@ -25,7 +34,7 @@ def convertible(model: keras.Model, output: keras.layers.Layer | None) -> keras.
 
 
 class _Unrolled:
-    """Takes the place of the loop in a recurrent layer."""
+    """Replaces the loop of a recurrent layer."""
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         order = range(sequences.shape[1])
