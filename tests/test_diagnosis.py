@@ -10,6 +10,7 @@ import pytest
 import zoo
 from zoo.base.files import read_json
 from zoo.runs import cards, plots
+from zoo.runs.record import write_training
 from zoo.training.diagnosis import batch_of, diagnose
 from zoo.training.loop import evaluate, fit
 
@@ -100,6 +101,15 @@ def test_a_loss_of_nan():
     assert result.verdict == "diverged" and "learning_rate" in result.knobs[0]
     assert result.as_dict()["train"]["loss"] is None
     json.dumps(result.as_dict(), allow_nan=False)
+
+
+def test_a_training_that_diverges_after_its_best_epoch_is_recorded(tmp_path):
+    data = dataset(lambda x: (x[:, 0] > 0).astype(int))
+    (tmp_path / "model.keras").write_bytes(b"weights of the best epoch")
+    history = {"loss": [1.0, math.nan], "val_loss": [0.5, math.nan]}
+    write_training(tmp_path, recipe(zoo.Multiclass(2), data), None, history, 1.0, fit={}, gradients={})
+    training = read_json(tmp_path / "training.json")
+    assert training["history"]["loss"] == [1.0, None] and training["final"]["val_loss"] is None
 
 
 @pytest.mark.parametrize("task", [zoo.Multiclass(2), zoo.Regression()], ids=["classes", "values"])

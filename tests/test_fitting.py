@@ -56,7 +56,7 @@ def test_what_was_cut_short_goes_on(fitted):
     first, *told = fitted[2]
     assert first.startswith("trial  1/")
     told = "\n".join(told)
-    assert "resumes the interrupted search" in told and "1 trials are there already" in told
+    assert "resumes the interrupted search" in told and "1 trials are in the history" in told
     assert "trial  1/" not in told and "trial  2/" in told
 
 

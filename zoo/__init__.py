@@ -1,4 +1,4 @@
-"""Keras Zoo: small neural networks, from data to a proven .tflite.
+"""Keras Zoo: small neural networks, from data to a tested .tflite file.
 
 Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`, `show`, `load`,
 `load_tflite`, `new`, `fit`, `summary`, `find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`,

@@ -29,9 +29,11 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
             raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(sources))}")
         source, attribute = sources[name]
         try:
-            value = getattr(importlib.import_module(source), attribute, None) if source != package else None
-            if value is None:  # a module
+            holder = importlib.import_module(source)
+            if source == package or not hasattr(holder, attribute):  # a module that nothing has imported yet
                 value = importlib.import_module(f"{source}.{attribute}")
+            else:
+                value = getattr(holder, attribute)
         except ModuleNotFoundError as error:
             if error.name not in TRAIN_EXTRA:
                 raise

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.base.errors import InvalidValue
 from zoo.base.files import locked, writing
 from zoo.base.progress import Report, Stage
-from zoo.base.randomness import random_state_kept
+from zoo.base.seeds import random_state_kept
 from zoo.data import Dataset
 from zoo.data.arrays import chosen
 from zoo.data.arrays import samples as split_samples

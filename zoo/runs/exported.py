@@ -21,7 +21,7 @@ from zoo.data.arrays import samples as split_samples
 from zoo.deploy import find_record
 from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
 from zoo.base.progress import Stage
-from zoo.base.randomness import random_state_kept
+from zoo.base.seeds import random_state_kept
 from zoo.base.records import read_record
 from zoo.exporting.layer_losses import LayerLoss
 from zoo.exporting.layer_losses import layer_losses as losses

@@ -18,7 +18,7 @@ from zoo.base.checks import check_choice, check_number
 from zoo.base.errors import InvalidValue
 from zoo.base.files import locked, write_text, writing_folder
 from zoo.base.progress import Report
-from zoo.base.randomness import random_state_kept
+from zoo.base.seeds import random_state_kept
 from zoo.base.tables import figure
 from zoo.data import Dataset
 from zoo.deploy import Runner

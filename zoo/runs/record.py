@@ -20,6 +20,7 @@ from zoo.recipe.task import Task
 from zoo.runs.baselines import Baselines
 from zoo.runs.cards import card
 from zoo.runs.verification import FileReport
+from zoo.training.diagnosis import finite
 from zoo.tuning import Search
 
 
@@ -58,8 +59,8 @@ def write_training(
         "model_sha256": sha256(out / "model.keras"),
         "recipe": recipe.describe(),
         "search": summary,
-        "final": {name: values[-1] for name, values in history.items()},
-        "history": history,
+        "final": finite({name: values[-1] for name, values in history.items()}),
+        "history": finite(history),  # a loss that diverges late is NaN, which JSON does not have
         "seconds": seconds,
         "fit": dict(fit),
         "gradients": {when: dict(norms) for when, norms in gradients.items()},

@@ -15,7 +15,7 @@ from zoo.base.checks import check_size, is_whole
 from zoo.base.errors import InvalidValue
 from zoo.base.files import locked
 from zoo.base.progress import Report
-from zoo.base.randomness import random_state_kept
+from zoo.base.seeds import random_state_kept
 from zoo.base.tables import figure
 from zoo.recipe.collection import load_recipe, released
 from zoo.recipe.recipe import NOT_TRAINED, Recipe

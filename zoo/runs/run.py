@@ -11,7 +11,7 @@ import numpy as np
 from zoo.base.checks import check_size
 from zoo.base.files import locked
 from zoo.base.progress import Report
-from zoo.base.randomness import random_state_kept
+from zoo.base.seeds import random_state_kept
 from zoo.data import Dataset
 from zoo.recipe.recipe import Recipe
 from zoo.runs.attempts import tried

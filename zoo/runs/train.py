@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from zoo.base.progress import Report
-from zoo.base.randomness import random_state_kept
+from zoo.base.seeds import random_state_kept
 from zoo.recipe.recipe import Recipe
 from zoo.runs.prepare import prepared
 from zoo.runs.training import Training, train_recipe

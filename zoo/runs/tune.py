@@ -5,7 +5,7 @@ from typing import Any
 
 from zoo.base.files import locked, writing
 from zoo.base.progress import Report
-from zoo.base.randomness import random_state_kept
+from zoo.base.seeds import random_state_kept
 from zoo.base.versions import versions_key
 from zoo.data import Dataset
 from zoo.recipe.building import in_new_session
