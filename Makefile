@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo data test lint test-targets page release release-fashion readme trust docs benchmark clean
+.PHONY: help demo data test test-python test-lowest test-newest lint test-targets page release release-fashion readme trust docs benchmark clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
@@ -23,6 +23,27 @@ data: .venv/.installed  ## install the packages that contain data sets, without 
 
 test: .venv/.installed  ## run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# One environment a target: .venv-3.12, .venv-lowest, .venv-newest. A Python that is not installed ends the target.
+PYTHONS ?= 3.11 3.12 3.13
+test-python:  ## the tests on each Python of PYTHONS, from constraints.txt
+	for version in $(PYTHONS); do \
+		python$$version -m venv .venv-$$version && \
+		.venv-$$version/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+			--editable '.[dev]' && \
+		.venv-$$version/bin/python -m pytest --numprocesses 2 --dist worksteal || exit 1; \
+	done
+
+test-lowest:  ## the tests with the lowest versions that pyproject.toml allows
+	python3.11 -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[dev]'
+	.venv-lowest/bin/python -m pytest --numprocesses 2 --dist worksteal
+
+test-newest:  ## the tests with the newest releases, without constraints.txt
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/pip install --quiet --disable-pip-version-check --upgrade --editable '.[dev]'
+	.venv-newest/bin/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: .venv/.installed  ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
@@ -73,4 +94,4 @@ benchmark: .venv/.installed  ## compare speed with other tools
 	$(BIN)/python -m benchmarks.tuning_scale
 
 clean:
-	rm -rf .venv runs site build dist page/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-* runs site build dist page/node_modules .pytest_cache .mypy_cache .ruff_cache

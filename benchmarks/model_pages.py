@@ -23,74 +23,11 @@ COST = re.compile(r"(?<=<!-- cost -->\n).*?(?=<!-- end of cost -->)", re.DOTALL)
 PRECISIONS = ("float32", "int8")
 Row = dict[str, Any]
 
-# Page -> what it reads, what it is for, and calls with the strategy of their files; the first call is the smallest one.
-FAMILIES: dict[str, tuple[str, str, list[tuple[str, str]]]] = {
-    "fnn": (
-        "a vector, or a table with categories",
-        "tables, sensor features, anything already condensed",
-        [
-            ("zoo.fnn((13,), 1, units=(16,))", ""),
-            ("zoo.fnn((64,), 10)", ""),
-            ("zoo.fnn((28, 28, 1), 10, units=(128, 64))", ""),
-        ],
-    ),
-    "cnn": (
-        "a picture or a series",
-        "pictures up to about 64x64; the first thing to try",
-        [
-            ("zoo.cnn((8, 8, 1), 10, filters=(8, 16), convolutions=1)", ""),
-            ("zoo.cnn((28, 28, 1), 10)", ""),
-            ("zoo.cnn((128, 3), 6, filters=(16, 32, 64))", ""),
-        ],
-    ),
-    "resnet": (
-        "a picture or a series",
-        "pictures where a deeper net than `cnn` pays",
-        [
-            ("zoo.resnet((32, 32, 3), 10, filters=(8, 16, 32))", ""),
-            ("zoo.resnet((32, 32, 3), 10)", ""),
-            ("zoo.resnet((32, 32, 3), 10, blocks=3)", ""),
-        ],
-    ),
-    "ds_cnn": (
-        "a picture, a spectrogram or a series",
-        "microcontrollers: keywords in sound, small pictures",
-        [
-            ("zoo.ds_cnn((49, 10, 1), 12, width_multiplier=0.5)", ""),
-            ("zoo.ds_cnn((49, 10, 1), 12)", ""),
-            ("zoo.ds_cnn((96, 96, 3), 2, filters=(8, 16, 32, 64), strides=(2, 1, 2, 2), first_kernel_size=3)", ""),
-        ],
-    ),
-    "fcn": (
-        "a series of fixed or of any length",
-        "series where a pattern counts wherever it stands",
-        [
-            ("zoo.fcn((100, 3), 5, filters=(16, 32, 16))", ""),
-            ("zoo.fcn((100, 3), 5, filters=(64, 128, 64))", ""),
-            ("zoo.fcn((100, 3), 5)", ""),
-        ],
-    ),
-    "rnn": (
-        "a series, or tokens",
-        "short series, text, streams: order counts",
-        [
-            ("zoo.rnn((28, 28), 10, units=(32,))", "unrolled"),
-            ("zoo.gru((28, 28), 10)", "unrolled"),
-            ("zoo.lstm((28, 28), 10)", "unrolled"),
-            ("zoo.lstm((28, 28), 10)", "fused"),
-            ("zoo.lstm((50,), 2, vocabulary_size=1000, units=(32,))", "unrolled"),
-        ],
-    ),
-    "crnn": (
-        "a series of fixed or of any length, a spectrogram",
-        "long series and sound: patterns, then their order",
-        [
-            ("zoo.crnn((100, 6), 7, filters=(16, 32), units=(16,))", "unrolled"),
-            ("zoo.crnn((100, 6), 7)", "unrolled"),
-            ("zoo.crnn((49, 40, 1), 12, filters=(16, 32), units=(32,))", "unrolled"),
-        ],
-    ),
-}
+sys.path.insert(0, str(FOLDER.parents[1] / "tests"))
+from families import families  # noqa: E402
+
+# Page -> its input, its use, and calls with the strategy of their files; the first call is the smallest one.
+FAMILIES = {name: (family.reads, family.purpose, family.calls) for name, family in families().items()}
 
 
 def built(call: str) -> Any:

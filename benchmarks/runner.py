@@ -2,6 +2,7 @@
 
 `python -m benchmarks.runner [FILE ...]`: 100,000 inputs, one thread, both sides in one run, alternating, medians over
 rounds. The memory is that of a process for each number of inputs, without inputs and outputs. The last line is JSON.
+Exit code 1 where the outputs of the two differ.
 """
 
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks.equality import require_equal
 from zoo.base.tables import plain_table
 from zoo.deploy import Runner
 from zoo.recipe.collection import folder
@@ -36,8 +38,8 @@ print(int(peak) - outputs.nbytes / 1024)
 """
 
 
-def bare_loop(file: Path, x: np.ndarray) -> float:
-    """Seconds of set_tensor, invoke and get_tensor for each sample; the outputs are not even kept."""
+def bare_loop(file: Path, x: np.ndarray) -> tuple[float, np.ndarray]:
+    """Seconds of set_tensor, invoke and get_tensor for each sample, and the last output; the others are not kept."""
     interpreter = Interpreter(str(file), num_threads=1)
     interpreter.allocate_tensors()
     (read,), (written,) = interpreter.get_input_details(), interpreter.get_output_details()
@@ -46,15 +48,15 @@ def bare_loop(file: Path, x: np.ndarray) -> float:
     for i in range(len(x)):
         interpreter.set_tensor(index, x[i : i + 1])
         interpreter.invoke()
-        interpreter.get_tensor(output)
-    return time.perf_counter() - start
+        last = interpreter.get_tensor(output)
+    return time.perf_counter() - start, last
 
 
-def ours(file: Path, x: np.ndarray) -> float:
+def ours(file: Path, x: np.ndarray) -> tuple[float, np.ndarray]:
     runner = Runner(file)
     start = time.perf_counter()
-    runner.predict(x)
-    return time.perf_counter() - start
+    outputs = runner.predict(x)
+    return time.perf_counter() - start, outputs[-1:]
 
 
 def peak_memory(file: Path, inputs: int) -> float:
@@ -72,14 +74,23 @@ def main(files: list[Path]) -> None:
     rows, results = [["FILE", "BARE LOOP", "RUNNER", "RATIO", "GROWTH OF PEAK MEMORY"]], {}
     for file in files:
         x = np.random.default_rng(0).random((INPUTS, *Runner(file).input_shape), dtype="float32")
-        seconds = [(bare_loop(file, x), ours(file, x)) for _ in range(ROUNDS)]
+        rounds = [(bare_loop(file, x), ours(file, x)) for _ in range(ROUNDS)]
+        seconds = [(bare[0], runner[0]) for bare, runner in rounds]
+        error = max(float(np.abs(bare[1] - runner[1]).max()) for bare, runner in rounds)
         bare, runner = (statistics.median(side) for side in zip(*seconds, strict=True))
         ratio = statistics.median(b / a for a, b in seconds)  # of neighbours in time: what else runs here slows both
         growth = peak_memory(file, INPUTS) - peak_memory(file, FEWER)
-        results[file.name] = {"bare_s": bare, "runner_s": runner, "ratio": ratio, "growth_kb": growth}
+        results[file.name] = {
+            "bare_s": bare,
+            "runner_s": runner,
+            "ratio": ratio,
+            "growth_kb": growth,
+            "max_abs_error": error,
+        }
         rows.append([file.name, f"{bare:.3f} s", f"{runner:.3f} s", f"{ratio:.2f}", f"{growth:.0f} kB"])
     print(plain_table(rows))
     print(json.dumps(results))
+    require_equal({name: result["max_abs_error"] for name, result in results.items()}, 0)
 
 
 if __name__ == "__main__":

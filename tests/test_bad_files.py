@@ -1,7 +1,4 @@
-"""Files as people have them: each is read as its owner would want, and the notes tell it, or refused with the reason.
-
-One row a mishap; those of a single sound, image or table that have tests of their own stand beside their readers.
-"""
+"""Imperfect files: each is read as expected, with a note, or is an error with the reason. One row a kind of file."""
 
 import os
 import struct
@@ -149,38 +146,41 @@ READ = {
     "a byte-order mark": (lambda p: lines(p, encoding="utf-8-sig"), ["target is 'label', by its name"]),
     "mixed encodings": (mixed_encodings, ["1 characters are not UTF-8 and were read as Windows-1252"]),
     "a ragged row": (lambda p: changed(p, 9, "1,r"), ["1 lines are left out, the first one line 9: 2 cells"]),
-    "infinities": (lambda p: changed(p, 9, "inf,r,1"), ["'size': 1 cells are no finite number and count as missing"]),
+    "infinities": (lambda p: changed(p, 9, "inf,r,1"), ["'size': 1 cells are not finite numbers and count as missing"]),
     "a target that is missing": (lambda p: changed(p, 9, "1.5,r,"), ["1 rows are left out: their target is missing"]),
     "names that are doubled": (lambda p: lines(p, head="size,size,label"), ["target is 'label'"]),
-    "identifiers that leak": (identifiers, ["column 'patient' alone tells the target (1.000 on validation)"]),
+    "identifiers that leak": (identifiers, ["column 'patient' alone predicts the target (1.000 on validation)"]),
     "a truncated image": (with_image(cut_jpeg, "cut.jpg"), ["1 of 25 images are left out", "cut.jpg", "truncated"]),
     "an empty image": (with_image(b""), ["1 of 25 images are left out", "odd.png"]),
     "a bomb": (with_image(bomb(60_000)), ["1 of 25 images are left out", "odd.png", "3600000000 pixels"]),
     "a small bomb": (with_image(bomb(10_000)), ["1 of 25 images are left out", "10000 x 10000 pixels, more than"]),
-    "links in a circle, a pipe": (round_in_a_circle, ["2 of 26 images are left out", "pipe.png: they are no images"]),
+    "links in a circle, a pipe": (round_in_a_circle, ["2 of 26 images are left out", "pipe.png: they are not images"]),
     "classes that are links": (classes_elsewhere, []),
     "an empty sound": (one_bad_sound, ["1 of 25 WAV files are left out", "silent.wav"]),
-    "one odd series": (one_odd_series, ["1 of 60 CSV files are left out", "0.csv, line 2: 'oops' is no finite number"]),
+    "one odd series": (
+        one_odd_series,
+        ["1 of 60 CSV files are left out", "0.csv, line 2: 'oops' is not a finite number"],
+    ),
     "series with a clock": (lambda p: moves(p, "time,x,y", stamp=True), ["10 groups by the folders", "'person 0'"]),
 }
 REFUSED = {
     "a delimiter that is none": (lambda p: lines(p, [r.replace(",", ":") for r in ROWS], "size:colour:label"),
                                  r"a\.csv has one column only, 'size:colour:label'; .* one of , ; tab \| between them"),
     "a quote left open": (lambda p: changed(p, 9, '"1.5,r,1'), r"a\.csv, line 9: a quote opens there"),
-    "classes that are sides": (already_split, "has the folders test, train, which are no classes"),
-    "one class": (one_class, "has images in 1 folder; two classes at least are needed"),
-    "no images at all": (no_images, r"none of the first 18 files can be read as an image, .*0\.png for one"),
+    "classes that are sides": (already_split, "has the folders test, train, which are not classes"),
+    "one class": (one_class, "has images in 1 folder; at least two classes are needed"),
+    "no images at all": (no_images, r"none of the first 18 files can be read as an image, such as .*0\.png"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("mishap", READ)
-def test_it_is_read_as_its_owner_would_want_and_told(tmp_path, mishap, recwarn):
-    make, told = READ[mishap]
+def test_it_is_read_as_expected_and_noted(tmp_path, mishap, recwarn):
+    make, notes = READ[mishap]
     dataset = look(make(tmp_path), None, None, None).dataset
-    for words in told:
+    for words in notes:
         assert words in "\n".join(dataset.notes)
     assert len(dataset.labels) == 2 and all(np.isfinite(part.x).all() for part in dataset.parts.values())
-    assert not [w for w in recwarn if "Bomb" in w.category.__name__], "told once, in our words"
+    assert not [w for w in recwarn if "Bomb" in w.category.__name__], "one message is enough"
 
 
 @pytest.mark.parametrize("mishap", REFUSED)
@@ -198,7 +198,7 @@ def test_one_bad_file_among_thousands_is_counted_and_named(tmp_path):
     (tmp_path / "set" / "a" / "1000.pgm").write_bytes(b"P5 8 8 255\n")
     dataset = zoo.data.images(tmp_path / "set")
     (note,) = dataset.notes
-    assert note.startswith("1 of 2,000 images are left out; the first one: ") and "1000.pgm" in note
+    assert note.startswith("1 of 2,000 images are left out; first: ") and "1000.pgm" in note
     assert sum(len(part.x) for part in dataset.parts.values()) == 1999
 
 
@@ -223,5 +223,5 @@ def test_what_is_known_ahead_is_seen_ahead(tmp_path):
     with pytest.raises(ValueError, match="known='holidy' is not known; did you mean 'holiday'"):
         zoo.data.forecast(file, known=["holidy"])
     (tmp_path / "reviews.csv").write_text("words,label\n" + "".join(f'"{t}",{label}\n' for t, label in reviews()))
-    with pytest.raises(ValueError, match="known ahead go with task='Forecasting'"):
+    with pytest.raises(ValueError, match="known future values need task='Forecasting'"):
         look(tmp_path / "reviews.csv", None, None, None, ["words"])

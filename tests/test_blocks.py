@@ -131,7 +131,7 @@ CASES = {
     ),
     "by_time": lambda x: Dataset.by_time("a", x, Y, np.arange(400)[::-1]),
     "reshaped": lambda x: Dataset.split("a", x, Y).reshaped((2, 2)),
-    "thinned": lambda x: Dataset.split("a", x, Y).thinned(77, seed=3),
+    "subsampled": lambda x: Dataset.split("a", x, Y).subsampled(77, seed=3),
 }
 
 

@@ -201,7 +201,7 @@ def test_interrupt_gives_one_line_and_the_same_command_goes_on(tmp_path, moment,
     assert not list((tmp_path / "out").rglob("*.tflite"))
     assert (tmp_path / "out" / "search.db").exists()
     done = zoo_command("tune", recipe, "--out", tmp_path / "out", check=0)
-    assert "trials are there already" in done.stderr
+    assert "trials are in the history" in done.stderr
 
 
 STUCK = '''

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from conftest import converted_here
+from families import families
 
 import zoo
 from zoo.deploy import Runner
@@ -16,22 +17,7 @@ from zoo.runs.verification import operators, real_parts
 
 pytestmark = pytest.mark.usefixtures("converter_process")
 
-NOISE = [keras.layers.GaussianNoise(0.5), keras.layers.RandomTranslation(0.3, 0.3)]
-MODELS = {
-    "fnn": lambda: zoo.fnn((6,), 3, units=(8,), normalization="batch", dropout=0.3, augmentation=NOISE[:1]),
-    "cnn": lambda: zoo.cnn((8, 8, 1), 3, filters=(4, 6), dropout=0.3, augmentation=NOISE),
-    "cnn1d": lambda: zoo.cnn((12, 3), 3, filters=(4, 6), head="flatten", units=(5,)),
-    "rnn": lambda: zoo.rnn((4, 3), 3, units=(4,), recurrent_dropout=0.2),
-    "lstm": lambda: zoo.lstm((4, 3), 3, units=(6, 4), dropout=0.3, recurrent_dropout=0.2),
-    "gru": lambda: zoo.gru((4, 3), 3, units=(4,), recurrent_dropout=0.2),
-    "bidirectional": lambda: zoo.lstm((3, 3), 3, units=(4, 3), bidirectional=True),
-    "resnet": lambda: zoo.resnet((8, 8, 2), 3, filters=(4, 6), activation="prelu"),
-    "ds_cnn": lambda: zoo.ds_cnn((10, 6, 1), 3, filters=(4, 6), strides=(2, 1), spatial_dropout=0.2),
-    "fcn": lambda: zoo.fcn((6, 3), 3, filters=(4, 6), kernel_size=(5, 3), mask_value=0.0, noise=0.1),
-    "crnn": lambda: zoo.crnn((8, 6, 1), 3, filters=(4,), units=(4,), normalization="layer"),
-    "tokens": lambda: zoo.gru((4,), 3, units=(4,), vocabulary_size=20, embedding_dim=6, head="attention"),
-    "table": lambda: zoo.fnn((5,), 3, units=(8,), categories={1: 4, 3: 10}, residual=True, max_norm=2.0),
-}
+MODELS = {name: model for family in families().values() for name, model in family.exports.items()}
 
 
 def samples(name, model, n=200):

@@ -259,5 +259,5 @@ def test_folds_keep_groups_whole():
 def test_folds_are_not_for_data_on_disk(tmp_path):
     np.save(tmp_path / "x.npy", np.random.default_rng(2).normal(size=(60, 2)).astype("float32"))
     dataset = Dataset.split("large", zoo.data.stored(tmp_path / "x.npy"), np.arange(60) % 2)
-    with pytest.raises(ValueError, match="'large' is on disk; folds are for what is small"):
+    with pytest.raises(ValueError, match="'large' is on disk; folds need it in memory"):
         next(dataset.folds(3))

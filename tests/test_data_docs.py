@@ -6,6 +6,7 @@ import shlex
 import pytest
 from conftest import ROOT
 
+from tools.data_page import page
 from zoo.data import SOURCES, Stored
 
 PAGE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
@@ -38,4 +39,5 @@ def test_commands(zoo_command):
 
 
 def test_every_source_is_on_the_page():
-    assert not [name for name in SOURCES if f"`{name}`" not in PAGE]
+    assert page(PAGE) == PAGE, "run: python -m tools.data_page"
+    assert all(f"| `{name}` |" in PAGE for name in SOURCES)

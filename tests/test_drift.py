@@ -1,4 +1,4 @@
-"""Whether new rows look like those of train: the index against its formula, chance against draws, the command."""
+"""Drift of new rows: the index against its formula, chance against draws, the command."""
 
 import json
 import math
@@ -53,11 +53,11 @@ def test_rows_like_those_of_train_seldom_move(count):
 
 def test_what_is_missing_has_a_bin_of_its_own():
     x = np.array([[1, 0], [2, 0], [7, 1], [3, 0]], "float32")
-    told = json.loads(drift.profile([AREA], x))["columns"][0]
-    assert sum(told["counts"]) == 4 and told["counts"][-1] == 1
+    profile = json.loads(drift.profile([AREA], x))["columns"][0]
+    assert sum(profile["counts"]) == 4 and profile["counts"][-1] == 1
 
 
-def test_what_moved_is_said_and_the_exit_code_is_1(file, tmp_path, zoo_command):
+def test_a_shift_is_reported_and_the_exit_code_is_1(file, tmp_path, zoo_command):
     same = write(tmp_path / "same.csv", HEAD, flats(400, seed=1))
     done = zoo_command("verify", file, "--data", same)
     assert done.returncode == 0 and done.stdout == "all 3 columns look like those of train\n", done.stderr
@@ -79,8 +79,8 @@ def test_gaps_where_train_had_none_are_seen(file, tmp_path):
     assert [(shift.column, shift.bin) for shift in shifts if shift.moved] == [("built", "missing values")]
 
 
-def test_mistakes_are_told(file, tmp_path):
-    with pytest.raises(ValueError, match=r"keeps no profile\.json of its training data: it is of no table"):
+def test_mistakes_are_errors(file, tmp_path):
+    with pytest.raises(ValueError, match=r"has no profile\.json of its training data: it is not of a table"):
         drift.drift("tflite/digits_cnn/digits_cnn.int8.tflite", tmp_path / "a.csv")
     with pytest.raises(ValueError, match="there is no column 'built'"):
         drift.drift(file, write(tmp_path / "short.csv", HEAD[:3], [row[:3] for row in flats(20)]))

@@ -104,7 +104,7 @@ def recipe_with(path, space=None, before="", **replaced):
 
 
 DATA = 'def data():\n    return {"x": 1}["y"]\n'
-BUILDER = 'def build(input_shape, num_outputs, **arguments):\n    raise RuntimeError("no such layer")\n'
+BUILDER = 'def build(input_shape, num_outputs, *, units=(), **more):\n    raise RuntimeError("no such layer")\n'
 OWN_CODE = {
     "a NameError in space": ({"space": "rate = lerning_rate"}, "lerning_rate", "NameError"),
     "a KeyError in data": ({"before": DATA, "data": "data"}, '{"x": 1}["y"]', "KeyError"),
@@ -113,12 +113,17 @@ OWN_CODE = {
 }
 
 
-@pytest.mark.parametrize("mistake", OWN_CODE)
-@pytest.mark.parametrize("verb", ["tune", "run"])
-def test_a_mistake_in_a_recipes_own_code_shows_its_own_lines(zoo_command, tmp_path, mistake, verb):
+@pytest.mark.parametrize(
+    ("mistake", "verb", "code"),
+    [
+        ("a NameError in space", "tune", 2), ("a KeyError in data", "run", 2), ("an import that fails", "train", 2),
+        ("a builder that raises", "train", 2), ("a builder that raises", "tune", 1),  # 1: every trial failed
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_recipes_own_code_shows_its_own_lines(zoo_command, tmp_path, mistake, verb, code):
     changes, words, kind = OWN_CODE[mistake]
     recipe = recipe_with(tmp_path / "mine.py", **changes)
-    done = zoo_command(verb, recipe, "--out", tmp_path / "out", check=2)
+    done = zoo_command(verb, recipe, "--out", tmp_path / "out", check=code)
     (line,) = lines_of(done)
     message = done.stderr[done.stderr.index(line) :]
     assert kind in message and words in message and "mine.py" in message

@@ -1,4 +1,4 @@
-"""Folders of images, texts and series of one's own: what is read, what is passed by and told, what is refused."""
+"""Folders of images, texts and series: what is read, what is ignored and noted, what is an error."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def pictures(folder, n=12, size=(10, 14)):
     return folder
 
 
-def test_images_are_read_and_what_is_none_is_told(tmp_path):
+def test_images_are_read_and_other_files_are_noted(tmp_path):
     folder = pictures(tmp_path / "pictures")
     (folder / "dark" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     (folder / "dark" / "notes.txt").write_text("not a picture")
@@ -67,7 +67,7 @@ def test_folders_that_are_no_classes_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         zoo.data.images(tmp_path / "nowhere")
     (tmp_path / "one").mkdir()
-    with pytest.raises(ValueError, match="has images in 0 folders; two classes at least"):
+    with pytest.raises(ValueError, match="has images in 0 folders; at least two classes"):
         zoo.data.images(tmp_path)
     folder = pictures(tmp_path / "few", n=3)
     with pytest.raises(ValueError, match="two classes with 8 samples each are needed; there are dark 3, light 3"):
@@ -169,14 +169,19 @@ def test_what_is_no_series_to_forecast(tmp_path):
         zoo.data.forecast(write_hours(tmp_path / "a.csv", [[i, i] for i in range(100)]))
     with pytest.raises(ValueError, match="windows of 168 with 24 to forecast need 1,536: give less"):
         zoo.data.forecast(write_hours(tmp_path / "b.csv", hours(500)), window=168, horizon=24)
-    with pytest.raises(ValueError, match="1,800 rows of 600 different times: several series stand under one another"):
+    with pytest.raises(ValueError, match="1,800 rows of 600 different times: the file holds several series"):
         zoo.data.forecast(write_hours(tmp_path / "c.csv", hours() * 3))
 
 
 @pytest.mark.parametrize(
     ("times", "window", "horizon", "told"),
     [
-        (np.arange("2010-01", "2060-01", dtype="datetime64[M]"), 24, 12, "a row every month; 24 rows tell the next 12"),
+        (
+            np.arange("2010-01", "2060-01", dtype="datetime64[M]"),
+            24,
+            12,
+            "a row every month; 24 rows predict the next 12",
+        ),
         (np.arange("2010-01", "2160-01", 3, dtype="datetime64[M]"), 28, 4, "a row every 3 months"),
         (np.arange("2020-01-01", "2024-01-01", dtype="datetime64[D]"), 49, 7, "a row every day"),
         (np.arange("2020-01-01T00", "2020-02-01T00", 15, dtype="datetime64[m]"), 93, 93, "a row every 15 minutes"),
@@ -202,5 +207,5 @@ def test_texts_are_asked_by_the_vocabulary_of_the_file(tmp_path):
     asked = {row.tobytes() for row in x}
     assert len(x) == len(texts) and all(row.tobytes() in asked for part in dataset.parts.values() for row in part.x)
     (tmp_path / "empty.txt").write_text("\n")
-    with pytest.raises(ValueError, match="has no text in it; a line is a text"):
+    with pytest.raises(ValueError, match="has no text; each line is one text"):
         read_texts(tmp_path / "empty.txt", "a", 3)

@@ -341,7 +341,7 @@ def test_limits_are_numbers_of_at_least_zero():
 
 def test_moving_averages_of_a_short_training_are_those_of_the_data():
     """After 100 steps Keras' own momentum keeps a third of the initial statistics: wrong in inference."""
-    dataset = zoo.data.digits().thinned(200)
+    dataset = zoo.data.digits().subsampled(200)
     recipe = zoo.Recipe(
         data=lambda: dataset, builder=zoo.fnn, arguments={"units": (16,), "normalization": "batch"},
         task=zoo.Multiclass(10), epochs=20, batch_size=40, bounds=zoo.Bounds(), learning_rate=1e-4,

@@ -1,4 +1,4 @@
-"""Sounds of one's own: WAV files of every kind, the log-mel picture by NumPy's transform, a file that hears them."""
+"""Sounds: WAV files of every kind, the log-mel spectrogram against NumPy, an exported file that reads them."""
 
 import io
 import json
@@ -12,7 +12,7 @@ from scipy.io import wavfile
 from test_own_files import pictures
 
 import zoo
-from zoo.data.sound_files import FILE, rate_of, read_sound
+from zoo.data.sound_files import SOUND_FILE, rate_of, read_sound
 from zoo.models import LogMel
 from zoo.runs.baselines import baselines
 from zoo.runs.kinds import kind_of, look
@@ -96,7 +96,7 @@ def test_a_long_file_is_read_to_where_it_is_cut(tmp_path):
 )
 def test_what_is_no_sound_is_refused_with_its_name(tmp_path, content):
     (tmp_path / "a.wav").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.wav (is no WAV that can be read|has 0 samples|has \d+ samples at 0 Hz)"):
+    with pytest.raises(ValueError, match=r"a\.wav (is not a readable WAV|has 0 samples|has \d+ samples at 0 Hz)"):
         read_sound(tmp_path / "a.wav", RATE)
 
 
@@ -128,8 +128,8 @@ def test_a_folder_of_sounds_is_read_and_what_is_none_is_told(tmp_path):
     assert dataset.labels == ("high", "low") and dataset.input_shape[1:] == (1,)
     assert 0.3 * RATE < dataset.input_shape[0] <= 0.42 * RATE
     told = "\n".join(dataset.notes)
-    assert "1 of 25 WAV files are left out; the first one" in told and "broken.wav" in told and "notes.txt" in told
-    assert rate_of(dataset.files[FILE]) == RATE, "as most files have it"
+    assert "1 of 25 WAV files are left out; first: " in told and "broken.wav" in told and "notes.txt" in told
+    assert rate_of(dataset.files[SOUND_FILE]) == RATE, "as most files have it"
     longer = zoo.data.sounds(folder, RATE, 0.5)
     assert longer.input_shape == (4000, 1) and not longer.train.x[:, 3400:].any()
     assert "0 are cut, 24 padded" in "\n".join(longer.notes)
@@ -149,7 +149,7 @@ def test_a_csv_may_name_the_files(tmp_path):
     assert kind_of(tmp_path / "pictures.csv", None) == "images"
     plan = look(tmp_path / "pictures.csv", "light", None, None)
     assert plan.dataset.labels == ("dark", "light") and "target='light'" in plan.data
-    with pytest.raises(ValueError, match="has no column of paths of images beside a class"):
+    with pytest.raises(ValueError, match="has no column of paths of images and one of classes"):
         zoo.data.images(tmp_path / "list.csv")
 
 

@@ -1,4 +1,4 @@
-"""Each known data set: whole, the same bytes for everybody, split without leaks; what is told where it is absent."""
+"""Each named data set: complete, the same bytes everywhere, split without leaks; messages where it is absent."""
 
 import csv
 import dataclasses
@@ -7,7 +7,10 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -20,17 +23,18 @@ import zoo
 from zoo.data import SOURCES, lengths
 from zoo.data.carriers import Package, SourceArchive, home
 
-SAMPLES = {  # of train, validation and test, and the start of the content hash
-    "breast_cancer": (369, 85, 115, "9fb5e4df89e6"),
-    "diabetes": (287, 66, 89, "47e8d34ab2e0"),
-    "diamonds": (34951, 8066, 10755, "2af9cab437bc"),
-    "digits": (1164, 269, 364, "94d394a7e36c"),
-    "hourly_traffic": (11868, 1819, 2009, "d5393354017d"),
-    "iris": (96, 24, 30, "6b301a6789e2"),
-    "japanese_vowels": (225, 45, 370, "e02e0e6cad60"),
-    "movie_sentences": (6863, 1582, 2115, "bd6603e60d00"),
-    "watch_activity": (1328, 508, 533, "25da730af777"),
-    "wine": (115, 26, 37, "b89f6aa549b0"),
+SAMPLES = {  # of train, validation and test
+    "breast_cancer": (369, 85, 115),
+    "diabetes": (287, 66, 89),
+    "diamonds": (34951, 8066, 10755),
+    "digits": (1164, 269, 364),
+    "fashion_mnist": (51_000, 9_000, 10_000),
+    "hourly_traffic": (11868, 1819, 2009),
+    "iris": (96, 24, 30),
+    "japanese_vowels": (225, 45, 370),
+    "movie_sentences": (6863, 1582, 2115),
+    "watch_activity": (1328, 508, 533),
+    "wine": (115, 26, 37),
 }
 SKLEARN = ("breast_cancer", "diabetes", "digits", "iris", "wine")
 
@@ -62,13 +66,13 @@ def rows_of(x):
     return [np.ascontiguousarray(row + 0).tobytes() for row in x]
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_every_source_is_whole_named_and_without_leaks(loaded, name):
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_is_complete_named_and_without_leaks(loaded, name):
     dataset, source = loaded(name), SOURCES[name]
-    *counts, start = SAMPLES[name]
-    assert [len(part.x) for part in dataset.parts.values()] == counts
-    assert dataset.sha256.startswith(start), dataset.sha256
-    assert dataset.input_shape == source.shape and dataset.name == name
+    counts = tuple(len(part.x) for part in dataset.parts.values())
+    assert counts == SAMPLES.get(name, counts)
+    assert dataset.sha256 == source.sha256, "the sha256 of SOURCE is that of the data set"
+    assert source.name == name and dataset.input_shape == source.shape and dataset.name == name
     assert dataset.licence == source.licence and dataset.citation == source.citation
     assert dataset.train.x.dtype in (np.float32, np.int32) and dataset.train.y.dtype in (np.float32, np.int32)
     assert getattr(zoo.data, name).__doc__
@@ -195,6 +199,40 @@ def test_carriers_are_those_that_make_data_installs():
     assert not [name for name in SOURCES if not hasattr(zoo.data, name)]
 
 
+def test_a_data_set_is_one_file(tmp_path):
+    """A file in a copy of the package, as CONTRIBUTING says, is listed and loaded."""
+    shutil.copytree(ROOT / "zoo", tmp_path / "zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("\n## A data set\n")[1]
+    code = text.split("```python\n")[1].split("```")[0]
+    (tmp_path / "zoo" / "data" / "sets" / "coin.py").write_text(code)
+    (tmp_path / "try.py").write_text(
+        "import json, sys\n"
+        "from zoo.data import SOURCES\n"
+        "assert not {'numpy', 'tensorflow'} & set(sys.modules)\n"
+        "import zoo.data\n"
+        "both = zoo.data.coin(), zoo.data.load('coin')\n"
+        "print(json.dumps([zoo.data.__file__, list(SOURCES), *(data.sha256 for data in both)]))\n"
+    )
+    options = {
+        "capture_output": True,
+        "text": True,
+        "cwd": tmp_path,
+        "env": {**os.environ, "PYTHONPATH": str(tmp_path)},
+    }
+    done = subprocess.run([sys.executable, "try.py"], **options)
+    assert done.returncode == 0, done.stderr
+    file, names, *hashes = json.loads(done.stdout)
+    assert file.startswith(str(tmp_path)) and {*names} == {*SOURCES, "coin"}
+    assert hashes[0] == hashes[1] and f'sha256="{hashes[0]}"' in code
+    listed = subprocess.run([sys.executable, "-m", "zoo", "data", "list"], **options)
+    assert "coin" in listed.stdout and listed.returncode == 0, listed.stderr
+    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "data.md", tmp_path / "docs")
+    subprocess.run([sys.executable, "-m", "tools.data_page"], check=True, **options)
+    assert "| `coin` | 2 classes, tabular | 100 |" in (tmp_path / "docs" / "data.md").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def carried(tmp_path, monkeypatch):
     """A package that carries a file, and what is known of it."""
@@ -252,7 +290,7 @@ def test_an_unknown_name(name, message):
 
 
 def test_an_unknown_grade_is_no_zero_vector():
-    from zoo.data.packages import _one_hot
+    from zoo.data.sets.diamonds import _one_hot
 
     with pytest.raises(ValueError, match="diamonds, cut: 'Perfect' is none of Good, Ideal"):
         _one_hot(["Good", "Perfect"], ("Good", "Ideal"), "diamonds, cut")
@@ -291,7 +329,7 @@ def test_a_recipe_trains_on_what_is_variable_in_length(loaded):
     np.testing.assert_allclose(np.ravel(layer.variance), np.var(steps, axis=0), atol=1e-4)
 
 
-def test_what_sktime_carries_serves_as_well(tmp_path, monkeypatch, loaded):
+def test_the_files_of_sktime_are_read_too(tmp_path, monkeypatch, loaded):
     loaded("japanese_vowels")
     carrier = SOURCES["japanese_vowels"].carrier
     for path in carrier.files:
@@ -299,7 +337,8 @@ def test_what_sktime_carries_serves_as_well(tmp_path, monkeypatch, loaded):
         (tmp_path / "sktime" / path).write_bytes(raw("japanese_vowels", path))
     monkeypatch.syspath_prepend(tmp_path)
     other = dataclasses.replace(carrier, modules=("no_such_carrier", "sktime"))
-    monkeypatch.setitem(SOURCES, "japanese_vowels", dataclasses.replace(SOURCES["japanese_vowels"], carrier=other))
+    changed = dataclasses.replace(SOURCES["japanese_vowels"], carrier=other)
+    monkeypatch.setattr("zoo.data.sets.japanese_vowels.SOURCE", changed)
     assert zoo.data.japanese_vowels().sha256 == loaded("japanese_vowels").sha256
     shutil.rmtree(tmp_path / "sktime")
     with pytest.raises(LookupError, match="pip install --no-deps aeon==1.6.0"):

@@ -1,7 +1,10 @@
-"""A stranger's CSV: what is found out of it, what is left out and told, and that nothing leaks from test."""
+"""Any CSV: what is detected, what is left out and noted, and that nothing leaks from test."""
 
+import codecs
 import csv
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -53,7 +56,7 @@ def test_columns_are_what_they_look_like_and_the_rest_is_told(file):
 
 def test_raw_rows_are_read_by_the_archive_as_training_read_them(file):
     dataset = zoo.data.table(file)
-    columns = rows.from_json(dataset.files[rows.FILE])
+    columns = rows.from_json(dataset.files[rows.TABLE_FILE])
     read = {row.tobytes() for row in rows.read_rows(file, columns)}
     assert all(row.tobytes() in read for part in dataset.parts.values() for row in part.x)
 
@@ -66,7 +69,7 @@ def test_medians_and_categories_are_those_of_train(tmp_path):
         if line[1] and np.float32(line[1]) in tested:
             line[1] = f"{float(line[1]) + 1e6:.1f}"
     after = zoo.data.table(write(tmp_path / "b.csv", HEAD, lines))
-    table = json.loads(after.files[rows.FILE])["columns"]
+    table = json.loads(after.files[rows.TABLE_FILE])["columns"]
     values = after.train.x[after.train.x[:, 1] == 0, 0]
     assert table[0]["fill"] == pytest.approx(np.median(values)), "of the rows that train has"
     counted = [after.train.x[:, 2].tolist().count(code) for code in (1, 2, 3)]
@@ -93,9 +96,9 @@ def test_features_are_normalized_numbers_and_one_hot_categories():
 @pytest.mark.parametrize(
     ("delimiter", "encoding"), [(";", "utf-8"), ("\t", "utf-8-sig"), ("|", "utf-16"), (",", "cp1252")]
 )
-def test_delimiter_and_encoding_are_found_out(tmp_path, delimiter, encoding):
+def test_delimiter_and_encoding_are_detected(tmp_path, delimiter, encoding):
     dataset = zoo.data.table(write(tmp_path / "flats.csv", HEAD, flats(), delimiter, encoding))
-    table = json.loads(dataset.files[rows.FILE])["columns"]
+    table = json.loads(dataset.files[rows.TABLE_FILE])["columns"]
     assert set(table[1]["categories"]) == set(CITIES)
     assert any("Windows-1252" in note for note in dataset.notes) == (encoding == "cp1252")
 
@@ -111,7 +114,7 @@ def test_dates_in_two_forms(tmp_path):
     lines = [[f"2026-01-{1 + i % 28:02d}" if i % 2 else f"{1 + i % 28}.1.2026", i, i % 3] for i in range(200)]
     dataset = zoo.data.table(write(tmp_path / "a.csv", ["day", "b", "label"], lines))
     assert dataset.features[:4] == tuple(f"day: {part}" for part in rows.DATE_PARTS)
-    assert any("dates in several forms" in note for note in dataset.notes)
+    assert any("dates in several formats" in note for note in dataset.notes)
     assert set(np.unique(dataset.train.x[:, 1])) == {1.0}, "all are of January"
 
 
@@ -121,7 +124,7 @@ def test_ragged_lines_odd_cells_and_rows_without_target(tmp_path):
     dataset = zoo.data.table(write(tmp_path / "a.csv", ["x", "z", "label"], lines))
     told = "\n".join(dataset.notes)
     assert "1 lines are left out, the first one line 22: 2 cells, the other lines have 3" in told
-    assert "'z': 1 cells are no finite number and count as missing, the first one 'oops' in line 9" in told
+    assert "'z': 1 cells are not finite numbers and count as missing, the first one 'oops' in line 9" in told
     assert "1 rows are left out: their target is missing" in told
     assert sum(len(part.x) for part in dataset.parts.values()) == 98
 
@@ -132,7 +135,7 @@ def test_a_column_that_gives_the_target_away_is_named(tmp_path):
         [random.normal(), random.normal(), 100 + 7 * (i % 2) + random.normal() / 9, "ab"[i % 2]] for i in range(400)
     ]
     dataset = zoo.data.table(write(tmp_path / "a.csv", ["u", "v", "invoice", "label"], lines))
-    assert next(note for note in dataset.notes if "alone tells the target" in note).startswith("column 'invoice'")
+    assert next(note for note in dataset.notes if "alone predicts the target" in note).startswith("column 'invoice'")
 
 
 def test_without_a_header_columns_are_numbered(tmp_path):
@@ -150,7 +153,7 @@ def test_without_a_header_columns_are_numbered(tmp_path):
         ("only\n1\n2\n", {}, "has one column only, 'only'"),
         ("a,b\n" + "1,5\n" * 50, {}, "the target 'b' is '5' in every row; there is nothing to learn"),
         ("a,b\n" + "1,\n2,\n" * 50, {}, "the target 'b' is empty in every row"),
-        ("a,b\n" + "".join(f"1,{i}\n" for i in range(50)), {"task": "Regression"}, "no column is left to tell 'b' by"),
+        ("a,b\n" + "".join(f"1,{i}\n" for i in range(50)), {"task": "Regression"}, "no column is left to predict 'b'"),
         ("a,b\n" + "".join(f"{i},w{i}x\n" for i in range(300)), {}, "300 different values; at most 100 classes"),
         ("a,b\n" + "".join(f"{i},{'uv'[i % 2]}\n" for i in range(50)), {"task": "Regression"}, "line 2: .* is 'u'"),
         ("a,b\n1,2\n", {"target": "c"}, "target='c' is not known; .*'a', 'b'"),
@@ -174,7 +177,7 @@ def test_parquet_reads_like_csv(file, tmp_path):
     parquet.write_table(pyarrow.table(columns), tmp_path / "flats.parquet")
     one, other = zoo.data.table(file), zoo.data.table(tmp_path / "flats.parquet")
     assert one.sha256 == other.sha256
-    columns = rows.from_json(one.files[rows.FILE])
+    columns = rows.from_json(one.files[rows.TABLE_FILE])
     np.testing.assert_array_equal(rows.read_rows(tmp_path / "flats.parquet", columns), rows.read_rows(file, columns))
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(ValueError, match="cannot be read as Parquet"):
@@ -185,3 +188,49 @@ def test_a_damaged_description_is_refused():
     for text in ("{", '{"version": 2}', '{"version": 1, "columns": [{"name": "a", "kind": "code"}]}', "[]"):
         with pytest.raises(ValueError, match=r"table\.json is damaged"):
             rows.from_json(text)
+
+
+def old_lines(path):
+    """Lines and the count of foreign bytes, read by a codec error handler; one reader at a time."""
+    foreign = 0
+
+    def as_windows(error):
+        nonlocal foreign
+        foreign += 1
+        return error.object[error.start : error.start + 1].decode("cp1252", "replace"), error.start + 1
+
+    codecs.register_error("test-windows", as_windows)
+    with open(path, encoding="utf-8-sig", errors="test-windows", newline="") as file:
+        return list(file), foreign
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1 << 20])
+def test_bytes_that_are_not_utf_8_are_read_as_windows_1252(tmp_path, monkeypatch, size):
+    """In chunks of any size, with any line end, as Python's own decoder with an error handler reads them."""
+    monkeypatch.setattr(rows, "CHUNK_BYTES", size)
+    random = np.random.default_rng(0)
+    parts = [*map(str.encode, 'aö€𝄞,"\r\n'), b"\xf6", b"\xe2\x82", b"\xff", b"\r\n"]
+    for case in range(40):
+        content = b"".join(parts[i] for i in random.integers(0, len(parts), 60))
+        (tmp_path / "a.csv").write_bytes((codecs.BOM_UTF8 if case % 2 else b"") + b"x,y\n" + content)
+        table = Csv(tmp_path / "a.csv")
+        assert (list(table._lines()), table.foreign) == old_lines(tmp_path / "a.csv")
+
+
+def test_two_readers_at_once_share_nothing(tmp_path):
+    """Each counts its own bytes, and the process keeps its codec error handlers."""
+    count = 5000
+    for name in "ab":
+        (tmp_path / f"{name}.csv").write_bytes(b"x,y\n" + b"\xf6,1\n" * count)
+    tables = [Csv(tmp_path / f"{name}.csv") for name in "ab"]
+    together = threading.Barrier(2)
+
+    def read(table):
+        together.wait()
+        return sum(row == ["ö", "1"] for _, row in table.rows())
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(read, tables)) == [count] * 2
+    assert [table.foreign for table in tables] == [count] * 2
+    with pytest.raises(LookupError):
+        codecs.lookup_error("zoo-windows")

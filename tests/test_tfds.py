@@ -1,6 +1,7 @@
 """TensorFlow Datasets: builders run, read and cached; no waiting without a network; nothing half-prepared is used."""
 
 import contextlib
+import dataclasses
 import errno
 import hashlib
 import json
@@ -297,7 +298,7 @@ def debian(tmp_path):
     """A copy of Debian's files, to damage."""
     folder = tmp_path / "debian"
     shutil.copytree(FASHION.files.folder, folder)
-    return Prepared("fashion_mnist", type(FASHION.files)(folder)), folder
+    return Prepared("fashion_mnist", dataclasses.replace(FASHION.files, folder=folder)), folder
 
 
 @DEBIAN

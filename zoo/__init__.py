@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from zoo.training.diagnosis import gradient_norms as gradient_norms
     from zoo.tuning import Tuner as Tuner
 
-__getattr__, __dir__, __all__ = lazy_names(__name__)
+__getattr__, __dir__, __all__ = lazy_names(__name__, room="models")  # the names above are for editors
 
 # Import paths that recipes of earlier releases use, and where the modules are now.
 _MOVED = {

@@ -1,1 +1,4 @@
-"""Argument checks, errors, atomic files, tables and plots that every room uses. It must not import any other room."""
+"""Argument checks, errors, atomic files, tables, plots and progress that every room uses.
+
+It must not import any other room.
+"""

@@ -18,9 +18,10 @@ def flatten_layers(layer: keras.Layer) -> list[keras.Layer]:
 def _inside(layer: keras.Layer, found: dict[int, keras.Layer]) -> dict[int, keras.Layer]:
     found[id(layer)] = layer
     values = layer.layers if isinstance(layer, keras.Model) else list(vars(layer).values())
-    for value in [v for value in values for v in (value if isinstance(value, list | tuple) else [value])]:
-        if isinstance(value, keras.Layer) and id(value) not in found:
-            _inside(value, found)
+    for value in values:
+        for part in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(part, keras.Layer) and id(part) not in found:
+                _inside(part, found)
     return found
 
 

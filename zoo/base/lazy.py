@@ -13,21 +13,29 @@ from zoo.base.errors import MissingPackage
 TRAIN_EXTRA = ("tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "optuna")  # packages of keras-zoo[train]
 
 
-def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+def lazy_names(
+    package: str, found: Callable[[str], tuple[str, str] | None] = lambda name: None, room: str = ""
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """The `__getattr__`, `__dir__` and `__all__` of a package, read from its `if TYPE_CHECKING:` block.
 
     Editors and type checkers read the same block, so every public name is declared once.
 
     Args:
         package: its `__name__`; its `__init__.py` imports each name as `from package.module import name as name`.
+        found: (module, attribute) of a name that is not in the block, None where there is none.
+        room: a folder of it; each module there with a function of the module's name makes that a public name too.
     """
     module = sys.modules[package]
     sources = _declared(Path(str(module.__file__)))
+    for path in sorted(Path(str(module.__file__)).parent.glob(f"{room}/*.py") if room else ()):
+        if f"\ndef {path.stem}(\n" in path.read_text(encoding="utf-8"):
+            sources.setdefault(path.stem, (f"{package}.{room}", path.stem))
 
     def load(name: str) -> Any:
-        if name not in sources:
+        target = sources.get(name) or found(name)
+        if target is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(sources))}")
-        source, attribute = sources[name]
+        source, attribute = target
         try:
             holder = importlib.import_module(source)
             if source == package or not hasattr(holder, attribute):  # a module that nothing has imported yet

@@ -86,7 +86,7 @@ def prepare_data(name: str, wait: bool, as_json: bool) -> None:
 
     NAME is one of `zoo data list`, or tfds: and any builder of TensorFlow Datasets, such as tfds:cifar10.
     """
-    from zoo.data.loading import prepare
+    from zoo.data.sources import prepare
 
     dataset = prepare(name, wait=wait, report=console())
     samples = {part: len(x) for part, (x, _) in dataset.parts.items()}

@@ -1,4 +1,4 @@
-"""Arrays of the user's own, from a file, to calibrate an export with and to measure it on."""
+"""Arrays from a user's file, to calibrate an export and to measure it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ NAMES = "x (and y), or x_train, x_test (and y_test)"
 
 @dataclass(frozen=True)
 class Samples:
-    """What an export needs of data: x, y (or None) to measure on, and calibration with its indices into `part`."""
+    """Data of an export: x and y (or None) to measure on, and calibration samples with their indices in `part`."""
 
     x: np.ndarray
     y: np.ndarray | None
@@ -23,13 +23,13 @@ class Samples:
 
 
 def read_arrays(path: str | Path) -> tuple[np.ndarray | None, tuple[np.ndarray, np.ndarray | None]]:
-    """Calibration samples, or None, and (x, y) to measure on; what `zoo.export` takes as `calibration` and `test`.
+    """Calibration samples, or None, and (x, y) to measure on: `calibration` and `test` of `zoo.export`.
 
     Args:
         path: of a .npz with the arrays x (and y), or x_train, x_test (and y_test), or of a .npy that is x.
 
     Raises:
-        FileNotFoundError, ValueError: no such file, or not such arrays.
+        FileNotFoundError, ValueError: no such file, or no such arrays in it.
     """
     path = Path(path)
     if not path.is_file():
@@ -37,7 +37,7 @@ def read_arrays(path: str | Path) -> tuple[np.ndarray | None, tuple[np.ndarray, 
     try:
         loaded = np.load(path, allow_pickle=False)
         arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except Exception as error:  # zip, npy and pickle each raise their own
+    except Exception as error:  # zip, npy and pickle raise different ones
         raise InvalidValue(f"{path} cannot be read as .npz or .npy: {str(error).splitlines()[0]}") from None
     if "x_test" in arrays and "x_train" in arrays:
         return arrays["x_train"], (arrays["x_test"], arrays.get("y_test"))
@@ -47,14 +47,14 @@ def read_arrays(path: str | Path) -> tuple[np.ndarray | None, tuple[np.ndarray, 
 
 
 def samples(calibration: np.ndarray | None, test: tuple[np.ndarray, np.ndarray | None]) -> Samples:
-    """What `calibration` and `test` give: 256 samples at most calibrate.
+    """The data of an export from `calibration` and `test`; at most 256 samples calibrate.
 
-    Without a calibration set of its own, half of the samples calibrate, 256 at most, and the others measure.
+    Without `calibration`, half of the test samples, at most 256, calibrate, and the others measure.
     """
     x, y = (None if array is None else _usable(array, name) for array, name in zip(test, ("x", "y"), strict=True))
     assert x is not None
     if y is not None and len(y) != len(x):
-        raise InvalidValue(f"x has {len(x)} samples and y {len(y)}; they must be as many")
+        raise InvalidValue(f"x has {len(x)} samples and y {len(y)}; they must be equally many")
     if calibration is not None:
         calibration = _usable(calibration, "calibration")
         if calibration.shape[1:] != x.shape[1:]:
@@ -71,7 +71,7 @@ def samples(calibration: np.ndarray | None, test: tuple[np.ndarray, np.ndarray |
 
 
 def chosen(count: int, seed: int, at_most: int = CALIBRATION_SAMPLES) -> np.ndarray:
-    """Which of `count` samples to calibrate on, in order."""
+    """Indices of the calibration samples among `count`, in order."""
     size = min(CALIBRATION_SAMPLES, at_most, count)
     return np.sort(np.random.default_rng(seed).choice(count, size, replace=False))
 

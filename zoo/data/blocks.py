@@ -1,4 +1,4 @@
-"""An array on disk that is read in pieces, for data sets that are larger than memory."""
+"""Arrays on disk, read when indexed, for data sets larger than memory."""
 
 import dataclasses
 import itertools
@@ -15,34 +15,34 @@ import numpy as np
 
 from zoo.base.errors import InvalidValue
 
-GAP_BYTES = 1 << 15  # what lies between two samples is read along up to here, which costs less than another call
+GAP_BYTES = 1 << 15  # a smaller gap between two samples is read along, which costs less than another call
 SPAN_BYTES = 1 << 23  # of one call
 ALIGNMENT = 64  # bytes
-SLICE_BYTES = 1 << 24  # of the pieces in which a whole array goes by
+SLICE_BYTES = 1 << 24  # of the slices in which a whole array is read
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """An array in a .npy file, made by `stored`: what is asked for is read when it is asked for, from the first axis.
+    """An array in a .npy file, made by `stored`; indexing its first axis reads samples.
 
-    `x[2:5]`, `x[[7, 3]]` and `x[mask]` are NumPy arrays, and so is all of it, `np.asarray(x)`. It is no memory map: the
-    pages of a map count as memory of the process that has read them.
+    `x[2:5]`, `x[[7, 3]]`, `x[mask]` and `np.asarray(x)` are NumPy arrays. It is not a memory map, because the pages of
+    a map count as memory of the process that has read them.
 
     Attributes:
         path: of the file. dtype: of its values. offset: bytes before the first sample.
-        sample_shape: of one sample; it may be another than in the file, of as many values.
-        places: where in the file each sample is, (n,), in samples.
+        sample_shape: of one sample; may differ from the shape in the file, with as many values.
+        indices: of each sample in the file, (n,).
     """
 
     path: Path
     dtype: np.dtype
     offset: int
     sample_shape: tuple[int, ...]
-    places: np.ndarray
+    indices: np.ndarray
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (len(self.places), *self.sample_shape)
+        return (len(self.indices), *self.sample_shape)
 
     @property
     def ndim(self) -> int:
@@ -57,12 +57,12 @@ class Stored:
         return len(self) * self.sample_bytes
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.indices)
 
     def __getitem__(self, index: Any) -> np.ndarray:
         if isinstance(index, numbers.Integral):
-            return self._read(self.places[int(index)][None])[0]
-        return self._read(self._at(index))
+            return self._read(self.indices[int(index)][None])[0]
+        return self._read(self._in_file(index))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)
@@ -75,28 +75,28 @@ class Stored:
 
     @cached_property
     def not_finite(self) -> np.ndarray:
-        """Which samples hold NaN or infinite values; all are read for it, once, unless they are whole numbers."""
+        """Indices of samples with NaN or infinite values; reads floats once, integers never."""
         if self.dtype.kind != "f":
             return np.zeros(0, int)
-        return np.concatenate([start + _not_finite(values) for start, values in _pieces(self)])
+        return np.concatenate([start + _not_finite(values) for start, values in _slices(self)])
 
-    def _at(self, index: Any) -> np.ndarray:
-        """Places of the samples that a slice, indices or a mask name."""
+    def _in_file(self, index: Any) -> np.ndarray:
+        """Indices in the file of the samples that a slice, indices or a mask name."""
         if not isinstance(index, slice):
             index = np.asarray(index)
             if index.ndim != 1 or (index.size and index.dtype.kind not in "biu"):
-                raise IndexError(f"{self.path}: samples on disk are named by a slice, by integers or by a mask, (n,)")
+                raise IndexError(f"{self.path}: samples on disk are indexed by a slice, by integers or by a mask, (n,)")
             index = index if index.size else index.astype(int)
-        return self.places[index]
+        return self.indices[index]
 
-    def _read(self, places: np.ndarray) -> np.ndarray:
-        values = self._empty(len(places))
-        rising = bool((np.diff(places) > 0).all())  # else each span is read, and put where it belongs
-        order = np.argsort(places, kind="stable")
-        places, size = places[order], self.sample_bytes
-        spans = self._spans(places)
+    def _read(self, indices: np.ndarray) -> np.ndarray:
+        values = self._empty(len(indices))
+        rising = bool((np.diff(indices) > 0).all())  # otherwise each span is read into a buffer and reordered
+        order = np.argsort(indices, kind="stable")
+        indices, size = indices[order], self.sample_bytes
+        spans = self._spans(indices)
         with open(self.path, "rb", buffering=0) as file:
-            if hasattr(os, "posix_fadvise"):  # all are asked for at once, so that the disk does not wait between calls
+            if hasattr(os, "posix_fadvise"):  # so that the disk reads ahead
                 for _, _, start, count in spans:
                     at = self.offset + start * size
                     os.posix_fadvise(file.fileno(), at, count * size, os.POSIX_FADV_WILLNEED)
@@ -107,24 +107,24 @@ class Stored:
                 if file.readinto(span.reshape(-1).view("uint8")) < span.nbytes:  # type: ignore[arg-type]
                     raise InvalidValue(f"{self.path} has become shorter while it was in use; write it anew")
                 if not direct:
-                    values[order[first:end]] = span[places[first:end] - start]
+                    values[order[first:end]] = span[indices[first:end] - start]
         return values
 
-    def _spans(self, places: np.ndarray) -> list[tuple[int, int, int, int]]:
-        """What one call reads each, of rising places: which of them, first and end, and where and how many samples."""
+    def _spans(self, indices: np.ndarray) -> list[tuple[int, int, int, int]]:
+        """For each read of rising indices: first and end among them, first sample in the file, number of samples."""
         size = self.sample_bytes
-        far = ((np.diff(places) - 1) * size > GAP_BYTES) | (np.diff(places * size // SPAN_BYTES) > 0)
-        borders = [0, *(np.flatnonzero(far) + 1), len(places)] if len(places) else []
+        far = ((np.diff(indices) - 1) * size > GAP_BYTES) | (np.diff(indices * size // SPAN_BYTES) > 0)
+        borders = [0, *(np.flatnonzero(far) + 1), len(indices)] if len(indices) else []
         return [
-            (first, end, int(places[first]), int(places[end - 1] - places[first]) + 1)
+            (first, end, int(indices[first]), int(indices[end - 1] - indices[first]) + 1)
             for first, end in itertools.pairwise(borders)
         ]
 
     def _empty(self, count: int) -> np.ndarray:
-        """Room for samples that begins where TensorFlow wants it, which takes it over then without a copy."""
-        room = np.empty(count * self.sample_bytes + ALIGNMENT, "uint8")
-        start = -room.ctypes.data % ALIGNMENT
-        return room[start : start + count * self.sample_bytes].view(self.dtype).reshape(count, *self.sample_shape)
+        """An aligned buffer for samples, which TensorFlow takes over without a copy."""
+        buffer = np.empty(count * self.sample_bytes + ALIGNMENT, "uint8")
+        start = -buffer.ctypes.data % ALIGNMENT
+        return buffer[start : start + count * self.sample_bytes].view(self.dtype).reshape(count, *self.sample_shape)
 
 
 Array = np.ndarray | Stored
@@ -136,8 +136,8 @@ def stored(path: str | Path) -> Stored:
     Write such a file piece by piece with `np.lib.format.open_memmap(path, "w+", dtype, shape)`.
 
     Raises:
-        FileNotFoundError: no such file. ValueError: it is no .npy file, or is damaged or cut, or holds no numbers, or
-            holds them in Fortran order, in which a sample is in many places, or in the byte order of other machines.
+        FileNotFoundError: no such file.
+        ValueError: it is not a .npy file of numbers, damaged, in Fortran order or in the byte order of other machines.
     """
     path = Path(path).absolute()
     if not path.is_file():
@@ -145,7 +145,7 @@ def stored(path: str | Path) -> Stored:
     try:
         with open(path, "rb") as file:
             np.lib.format.read_magic(file)
-        array = np.lib.format.open_memmap(path, mode="r")  # for its header, whose values are checked against the file
+        array = np.lib.format.open_memmap(path, mode="r")  # for its header, which is checked against the file
     except (ValueError, OSError, EOFError) as error:
         raise InvalidValue(f"{path} cannot be read as an array on disk: {error}") from None
     assert isinstance(array, np.memmap)
@@ -162,22 +162,22 @@ def stored(path: str | Path) -> Stored:
 
 
 def subset(x: Array, which: np.ndarray) -> Array:
-    """The samples that indices or a mask name; of an array on disk without reading them."""
-    return dataclasses.replace(x, places=x._at(which)) if isinstance(x, Stored) else x[which]
+    """The samples of indices or a mask; an array on disk is not read."""
+    return dataclasses.replace(x, indices=x._in_file(which)) if isinstance(x, Stored) else x[which]
 
 
 def slices(x: Array) -> Iterator[np.ndarray]:
-    """The whole array in consecutive pieces that go into memory: in one where it is there already."""
-    return (values for _, values in _pieces(x))
+    """The whole array in consecutive slices that fit into memory; in one if it is in memory."""
+    return (values for _, values in _slices(x))
 
 
 def not_finite(x: Array) -> np.ndarray:
-    """Which samples hold NaN or infinite values."""
+    """Indices of samples with NaN or infinite values."""
     return x.not_finite if isinstance(x, Stored) else _not_finite(x)
 
 
-def _pieces(x: Array) -> Iterator[tuple[int, np.ndarray]]:
-    """Each piece with the number of its first sample."""
+def _slices(x: Array) -> Iterator[tuple[int, np.ndarray]]:
+    """Each slice with the index of its first sample."""
     if not isinstance(x, Stored):
         yield 0, x
         return

@@ -1,4 +1,4 @@
-"""Data split once, without leaks, with a hash that tells whether two runs saw the same data."""
+"""A data set: split once, without leaks, and hashed, so that two runs can be compared."""
 
 import dataclasses
 import hashlib
@@ -18,9 +18,9 @@ from zoo.data.splitting import (
     VALIDATION,
     apart,
     content_keys,
-    grouped_places,
+    grouped_ranks,
     grouped_sides,
-    places,
+    ranks,
     salted,
     sides,
     sides_by_time,
@@ -36,25 +36,24 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """`train` to fit and to calibrate, `validation` to choose, `test` to be read once.
+    """`train` to fit and to calibrate, `validation` to choose, `test` to measure once.
 
-    `split`, `with_test` and `by_time` make the parts without leaks. Inputs are arrays in memory, or, where they are
-    larger than it, on disk: `zoo.data.stored`.
+    `split`, `with_test` and `by_time` make the parts without leaks. Inputs are arrays in memory, or on disk:
+    `zoo.data.stored`.
 
     Attributes:
-        labels: names of the classes; integer targets count from 0 in their order.
+        labels: names of the classes, in the order of the integer targets.
         features, units: name and unit of each value of an input's last axis, "" where it has no unit.
-        target, target_unit: what y is.
-        vocabulary: what each token stands for, of inputs that are tokens.
-        groups: of the samples of train, validation and test, an array each, where groups must not be torn apart.
-        categories: for each value of an input's last axis, how many codes it takes, 0 for a number.
-        files: what goes into the exported file's archive, by name, so that it reads raw input.
-        notes: what was found out and left out where a user's own file was read, a sentence each.
+        target, target_unit: name and unit of y.
+        vocabulary: the word of each token, where inputs are tokens.
+        groups: of the samples of train, validation and test, an array each, where the split keeps groups whole.
+        categories: for each value of an input's last axis, its number of codes, 0 for a number.
+        files: contents for the exported file's archive, by name, with which it reads raw input.
+        notes: sentences on what was detected and left out in a user's own file.
 
     Raises:
         ValueError: values that are missing (NaN), infinite or not numbers, an empty part, shapes that disagree, a
-            target that is the same in all of train, a class that validation or test has and train has not, names that
-            are not as many as what they name.
+            target that is constant in train, a class that train lacks, a wrong number of names.
     """
 
     name: str
@@ -126,7 +125,7 @@ class Dataset:
 
     @cached_property
     def sha256(self) -> str:
-        """Hash of every array: its dtype, its shape and its bytes, in order."""
+        """Hash of the dtype, shape and bytes of every array."""
         digest = hashlib.sha256()
         for part in self.parts.values():
             for values in part:
@@ -136,49 +135,48 @@ class Dataset:
         return digest.hexdigest()
 
     def reshaped(self, shape: Sequence[int]) -> "Dataset":
-        """The same samples with inputs of another shape: an image (28, 28, 1) as steps of its rows, (28, 28), say."""
+        """The same samples with inputs of another shape, such as images (28, 28, 1) as sequences of rows, (28, 28)."""
         shape = tuple(shape)
         if int(np.prod(shape)) != int(np.prod(self.input_shape)) or min(shape, default=0) < 1:
             raise InvalidValue(
                 f"{self.name}: shape={shape} does not hold the {int(np.prod(self.input_shape))} values of an input; "
                 f"{self.input_shape} does"
             )
-        same_axis = shape[-1] == self.input_shape[-1]  # otherwise its names would name something else
+        same_axis = shape[-1] == self.input_shape[-1]  # otherwise the names no longer fit
         train, validation, test = (Part(x.reshape(len(x), *shape), y) for x, y in self.parts.values())
         return dataclasses.replace(
             self, train=train, validation=validation, test=test,
             features=self.features if same_axis else (), units=self.units if same_axis else (),
         )  # fmt: skip
 
-    def thinned(self, samples: int, seed: int = 0) -> "Dataset":
-        """With as many samples of train at most, drawn by `seed`, in their order; validation and test stay whole."""
+    def subsampled(self, samples: int, seed: int = 0) -> "Dataset":
+        """With at most this many samples of train, drawn by `seed`, in their order; validation and test unchanged."""
         x, y = self.train
         kept = np.sort(np.random.default_rng(seed).permutation(len(x))[:samples])
         groups = (self.groups[0][kept], *self.groups[1:]) if self.groups else ()
         return dataclasses.replace(self, train=Part(subset(x, kept), y[kept]), groups=groups)
 
-    def folds(self, count: int, seed: int = 0) -> Iterator["Dataset"]:
-        """Cross-validation: data sets of these samples, each of which tests on another part, so that all are tested.
+    thinned = subsampled  # its former name
 
-        Stratified by class, or by whole groups where the data set has groups; equal inputs never stand on two sides.
+    def folds(self, count: int, seed: int = 0) -> Iterator["Dataset"]:
+        """Cross-validation: `count` data sets, of which each tests another part of all samples.
+
+        Stratified by class, or by whole groups where the data set has groups; equal inputs stay in one part.
 
         Args:
-            count: how many parts, and so data sets. seed: deals the samples anew.
+            seed: another seed makes other folds.
 
         Raises:
-            ValueError: too few samples of a class, or too few groups; or samples on disk, where one split of so many
-                tells enough.
+            ValueError: too few samples of a class, or too few groups; or samples on disk.
         """
         check_size("count", count, minimum=2)
         if any(isinstance(part.x, Stored) for part in self.parts.values()):
-            raise InvalidValue(
-                f"data set {self.name!r} is on disk; folds are for what is small: train on its one split"
-            )
+            raise InvalidValue(f"data set {self.name!r} is on disk; folds need it in memory: train on its single split")
         x, y = (np.concatenate([part[i] for part in self.parts.values()]) for i in (0, 1))
         keys = salted(content_keys(x), seed)
         groups = np.concatenate(self.groups) if self.groups else None
-        before = places(keys, _strata(y)) if groups is None else grouped_places(keys, groups)
-        fold = np.floor(before * count).astype(int)
+        rank = ranks(keys, _strata(y)) if groups is None else grouped_ranks(keys, groups)
+        fold = np.floor(rank * count).astype(int)
         held_out = len(self.validation.x) / (len(self.train.x) + len(self.validation.x))
         for i in range(count):
             where, rest = f"data set {self.name!r}, fold {i} of {count}", fold != i
@@ -210,19 +208,18 @@ class Dataset:
     ) -> "Dataset":
         """Splits by content, stratified by class where `y` holds integers, or by whole groups.
 
-        Samples are put in the order of the SHA-256 of their input, class by class, and cut there. So the split does
-        not depend on the order of the file, on a seed or on a library's version, and equal inputs, which have equal
-        hashes, never stand on two sides.
+        Samples of each class are sorted by the SHA-256 of their input and cut into parts. So the split does not depend
+        on the order of the file, a seed or the version of a library, and equal inputs are in the same part.
 
         Args:
             x, y: all samples, (n, *input_shape) and (n,) or (n, outputs).
-            test, validation: fractions of all samples; what is left trains.
-            groups: of each sample, (n,): who wore the sensor, which page the line is from. A group is never on two
-                sides, so that test asks about groups that training has not seen. Classes are then not balanced.
+            test, validation: fractions of all samples; the others are train.
+            groups: of each sample, (n,), such as the person or the page it is from. All samples of a group are in one
+                part, so that test measures new groups. Classes are then not balanced.
 
         Raises:
-            ValueError: fractions outside (0, 1) or that leave nothing to train on; too few samples of a class, or
-                too few groups.
+            ValueError: fractions outside (0, 1) or that leave nothing for train; too few samples of a class, or too few
+                groups.
         """
         x, y, where = as_array(x), np.asarray(y), f"data set {name!r}"
         if y.dtype == bool:
@@ -254,12 +251,12 @@ class Dataset:
         licence: str = "",
         citation: str = "",
     ) -> "Dataset":
-        """A set whose source names the test samples: all of these stay, in their order, so that scores compare.
+        """A data set with the test samples of its source, all of them in their order, so that scores are comparable.
 
-        Samples that test holds too are left out of the others, and those of validation out of train.
+        Samples that test holds too are removed from train and validation, and those of validation from train.
 
         Args:
-            validation: the samples, or which fraction of `train` to take, by content and stratified as in `split`.
+            validation: samples, or a fraction of `train`, taken by content and stratified as in `split`.
         """
         where = f"data set {name!r}"
         (x, y), (x_test, y_test) = ((as_array(x), np.asarray(y)) for x, y in (train, test))
@@ -267,7 +264,7 @@ class Dataset:
         _check_pairs(f"{where}, test", x_test, y_test)
         tested, keys = content_keys(x_test), content_keys(x)
         kept = apart(keys, tested)
-        if not kept.all():  # most sets have none, and need no copy
+        if not kept.all():  # a copy only where needed
             x, y, keys = subset(x, kept), y[kept], keys[kept]
         if isinstance(validation, tuple):
             x_held, y_held = as_array(validation[0]), np.asarray(validation[1])
@@ -298,14 +295,14 @@ class Dataset:
         licence: str = "",
         citation: str = "",
     ) -> "Dataset":
-        """Splits by time: what came first trains, what came last is tested.
+        """Splits by time: the first samples are train, the last ones test.
 
-        Samples that reach over a border are left out, and so are earlier samples whose input comes again later.
+        Samples across a border are left out, and earlier samples whose input comes again in a later part.
 
         Args:
             x, y: all samples, in any order; windows may overlap.
-            times: when each begins, (n,).
-            span: how long a sample lasts, its target included, in the unit of `times`.
+            times: start of each sample, (n,).
+            span: duration of a sample, its target included, in the unit of `times`.
             test, validation: fractions of all samples.
         """
         x, y, times, where = as_array(x), np.asarray(y), np.asarray(times), f"data set {name!r}"
@@ -322,7 +319,7 @@ class Dataset:
 
 
 def parted(x: Array, y: np.ndarray, sides: np.ndarray) -> tuple[Part, Part, Part]:
-    """Train, validation and test of samples whose sides are known; those of another side are left out."""
+    """Train, validation and test of samples, by their side; those with another side are left out."""
     train, validation, test = (Part(subset(x, sides == side), y[sides == side]) for side in (TRAIN, VALIDATION, TEST))
     return train, validation, test
 

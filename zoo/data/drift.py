@@ -1,9 +1,9 @@
-"""Whether new rows of a table still look like those of train, column by column: the population stability index.
+"""Drift of new rows of a table against train, column by column: the population stability index.
 
-PSI = Σ (q - p) ln(q / p) over bins, p their share of train's m rows and q that of n new ones. The usual thresholds are
-.1 for a column that moved and .25 for one that moved much (N. Siddiqi, Credit Risk Scorecards, 2006). Where nothing
-moved, PSI is about (1/m + 1/n) χ² with one degree of freedom less than there are bins (B. Yurdakul and J. Naranjo,
-2020), so that few rows must differ more to tell anything.
+PSI = Σ (q - p) ln(q / p) over bins, where p is a bin's share of train's m rows and q its share of n new rows. The usual
+thresholds are .1 for a shift and .25 for a large one (N. Siddiqi, Credit Risk Scorecards, 2006). Without a shift, PSI
+is about (1/m + 1/n) χ² with one degree of freedom less than bins (B. Yurdakul and J. Naranjo, 2020), so the threshold
+is higher for few rows.
 """
 
 import json
@@ -16,18 +16,18 @@ import numpy as np
 
 from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.data import rows
-from zoo.data.rows import Column
+from zoo.data.rows import TABLE_FILE, Column
 
-FILE = "profile.json"  # in the archive of a file
+PROFILE_FILE = "profile.json"  # in the archive of an exported file
 MOVED, MUCH = 0.1, 0.25
-CHANCE = 0.01  # that any column of rows like those of train is said to have moved
+CHANCE = 0.01  # of reporting any column of rows that are distributed as train
 DECILES = np.linspace(0, 1, 11)[1:-1]
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @dataclass(frozen=True)
 class Shift:
-    """How far a column of new rows lies from train: its PSI, what chance explains, and the bin that moved most."""
+    """The shift of a column: its PSI, the PSI that chance explains, and the bin that changed most."""
 
     column: str
     psi: float
@@ -49,52 +49,50 @@ class Shift:
 
 
 def profile(columns: Sequence[Column], x: np.ndarray) -> str:
-    """What is kept of train's inputs (n, values): of each column how many rows lie in which bin, as JSON."""
-    kept, place = [], 0
+    """The number of train's inputs (n, values) in each bin of each column, as JSON."""
+    profiles, start = [], 0
     for column in columns:
-        values = x[:, place : place + len(column.values)]
-        place += len(column.values)
+        values = x[:, start : start + len(column.values)]
+        start += len(column.values)
         known = values[values[:, -1] == 0, 0] if column.gaps else values[:, 0]
         numbers = column.kind == "number" and len(known) > 0
         edges = np.unique(np.quantile(known, DECILES).astype("float32")) if numbers else np.zeros(0)
-        kept.append({"edges": edges.tolist(), "counts": _counts(column, edges.tolist(), values).tolist()})
-    return json.dumps({"version": 1, "columns": kept})
+        profiles.append({"edges": edges.tolist(), "counts": _counts(column, edges.tolist(), values).tolist()})
+    return json.dumps({"version": 1, "columns": profiles})
 
 
 def drift(file: str | Path, data: str | Path) -> list[Shift]:
-    """Each column of the rows of a CSV, beside those that a table's .tflite file was trained on; a piece at a time.
+    """The shift of each column between the rows of a CSV and the training data of a table's .tflite file.
 
     Raises:
-        FileNotFoundError, ValueError: no such file; a file that is of no table or knows nothing of its train; a column
-            that is not there.
+        FileNotFoundError, ValueError: no such file; a file without a profile of its training data; a missing column.
     """
     from zoo.deploy import Runner
 
     files = Runner(file).files
-    if FILE not in files or rows.FILE not in files:
+    if PROFILE_FILE not in files or TABLE_FILE not in files:
         raise InvalidValue(
-            f"{file} keeps no {FILE} of its training data: it is of no table, or older; `zoo fit` writes it"
+            f"{file} has no {PROFILE_FILE} of its training data: it is not of a table, or older; `zoo fit` writes it"
         )
-    columns, kept = rows.from_json(files[rows.FILE]), _read(files[FILE])
-    if len(columns) != len(kept):
-        raise InvalidValue(f"{file}: {FILE} is of {len(kept)} columns, {rows.FILE} of {len(columns)}")
-    asked = [c if c.kind == "category" else replace(c, gaps=True) for c in columns]
-    counts = [np.zeros(len(told["counts"]), int) for told in kept]
-    for x in rows.read_pieces(Path(data), asked):
-        place = 0
-        for i, (column, told) in enumerate(zip(asked, kept, strict=True)):
-            counts[i] += _counts(column, told["edges"], x[:, place : place + len(column.values)])
-            place += len(column.values)
+    columns, profiles = rows.from_json(files[TABLE_FILE]), _read(files[PROFILE_FILE])
+    if len(columns) != len(profiles):
+        raise InvalidValue(f"{file}: {PROFILE_FILE} has {len(profiles)} columns, {TABLE_FILE} {len(columns)}")
+    columns = tuple(c if c.kind == "category" else replace(c, gaps=True) for c in columns)
+    ends = np.cumsum([len(column.values) for column in columns])[:-1]
+    counts = [np.zeros(len(train["counts"]), int) for train in profiles]
+    for x in rows.read_chunks(Path(data), columns):
+        for i, (column, values) in enumerate(zip(columns, np.split(x, ends, axis=1), strict=True)):
+            counts[i] += _counts(column, profiles[i]["edges"], values)
     return [
-        _shift(column, told["edges"], np.array(told["counts"]), count, CHANCE / len(columns))
-        for column, told, count in zip(asked, kept, counts, strict=True)
+        _shift(column, train["edges"], np.array(train["counts"]), count, CHANCE / len(columns))
+        for column, train, count in zip(columns, profiles, counts, strict=True)
     ]
 
 
 def _counts(column: Column, edges: Sequence[float], values: np.ndarray) -> np.ndarray:
-    """Rows of each bin; the last one is of those that are missing. Of categories the first is of all that are rare.
+    """Rows per bin. The last bin is that of missing values; of categories the first one is that of all rare ones.
 
-    Dates are told apart by their weekday: new ones are always later.
+    The bins of dates are weekdays, because new dates are always later.
     """
     if column.kind == "category":
         return np.bincount(values[:, 0].astype(int), minlength=len(column.categories) + 1)
@@ -109,7 +107,7 @@ def _shift(column: Column, edges: Sequence[float], before: np.ndarray, now: np.n
     try:
         from scipy.stats import chi2
     except ModuleNotFoundError:
-        raise MissingPackage("comparing rows with those of train needs SciPy: pip install scipy") from None
+        raise MissingPackage("comparing rows with train needs SciPy: pip install scipy") from None
 
     m, n, size = before.sum(), now.sum(), len(before)
     p, q = (before + 0.5) / (m + 0.5 * size), (now + 0.5) / (n + 0.5 * size)  # a bin may be empty
@@ -122,26 +120,23 @@ def _shift(column: Column, edges: Sequence[float], before: np.ndarray, now: np.n
     )
 
 
-def _named(column: Column, edges: Sequence[float], place: int) -> str:
+def _named(column: Column, edges: Sequence[float], i: int) -> str:
     if column.kind == "category":
-        return repr(column.categories[place - 1]) if place else "rare, new and missing categories"
-    if place == (len(WEEKDAYS) if column.kind == "date" else len(edges) + 1):
+        return repr(column.categories[i - 1]) if i else "rare, new and missing categories"
+    if i == (len(WEEKDAYS) if column.kind == "date" else len(edges) + 1):
         return "missing values"
     if column.kind == "date":
-        return f"{WEEKDAYS[place]}s"
-    low = f"from {edges[place - 1]:.6g}" if place else ""
-    high = f"below {edges[place]:.6g}" if place < len(edges) else ""
+        return f"{WEEKDAYS[i]}s"
+    low = f"from {edges[i - 1]:.6g}" if i else ""
+    high = f"below {edges[i]:.6g}" if i < len(edges) else ""
     return f"values {' '.join(filter(None, [low, high])) or 'that are known'}"
 
 
 def _read(text: bytes) -> list[dict[str, Any]]:
-    try:
-        told = json.loads(text)
-        if told["version"] != 1:
-            raise InvalidValue(f"version {told['version']} is not known")
+    def profiles(description: Any) -> list[dict[str, Any]]:
         return [
             {"edges": [float(edge) for edge in c["edges"]], "counts": [int(count) for count in c["counts"]]}
-            for c in told["columns"]
+            for c in description["columns"]
         ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidValue(f"{FILE} is damaged: {error}") from None
+
+    return rows.parsed(text, PROFILE_FILE, profiles)

@@ -1,4 +1,4 @@
-"""Images, in one folder a class or named in a CSV, as a data set; and one image as an input of a model."""
+"""Images of one folder a class, or named in a CSV, as a data set; one image as an input of a model."""
 
 import warnings
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ import numpy as np
 from zoo.base.checks import check_size
 from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.data.dataset import Dataset
-from zoo.data.folders import enough, files_of, left_out, noted
+from zoo.data.folders import labelled_files
 
 if TYPE_CHECKING:
     from PIL import Image
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-LARGEST = 64  # pixels of a side, where no size is given
-MOST_PIXELS = 64_000_000  # of a file; a few hundred bytes can claim gigabytes
+DEFAULT_SIDE = 64  # pixels, at most, where no size is given
+MAX_PIXELS = 64_000_000  # a file of some hundred bytes can decode to gigabytes
 
 
 def images(
@@ -31,51 +31,39 @@ def images(
 ) -> Dataset:
     """Images of any size and mode, in one folder a class: `zoo.data.images("flowers/")`; or a CSV of paths and classes.
 
-    They are turned as their EXIF data say and scaled to one size; transparency is laid on white. Files that are no
-    image are left out and told in the data set's notes. Hidden files and links are passed by.
+    Images are rotated by their EXIF data and scaled to one size; transparency becomes white. Unreadable files are left
+    out and noted. Hidden files are ignored.
 
     Args:
-        size: height and width of an input, or one number for both; by default the median of what is there, at most 64.
+        size: height and width of an input, or one number for both; by default the median of the files, at most 64.
         channels: 1 for grey or 3 for colour; by default 3 where any of the first images has a colour.
-        target: the column of classes, of a CSV; by default one that is called so, or the last one. Its paths begin
-            where the CSV is.
-        test, validation: fractions, split by content and stratified by class; equal pictures stay together.
+        target: the column of classes of a CSV; by default detected by its name, or the last. Paths are relative to the
+            CSV.
+        test, validation: fractions, split by content and stratified by class; equal images stay in one part.
 
     Returns:
-        inputs (n, height, width, channels) of 0 to 255.
+        inputs (n, height, width, channels) from 0 to 255.
 
     Raises:
         FileNotFoundError, ValueError: no such folder, fewer than two classes, or no image that can be read.
     """
     path = Path(path)
-    files, labels, notes = files_of(path, IMAGES, "images", target)
-    looked_at = [file for i, (file, _) in enumerate(files) if i % max(1, len(files) // 200) == 0]
+    files = labelled_files(path, IMAGES, "images", target)
     if size is None or channels is None:
-        size, channels = _shape(looked_at, size, channels)
+        size, channels = _shape(files.items[:: max(1, len(files.items) // 200)], size, channels)
     height, width = (size, size) if isinstance(size, int) else size
     check_size("height", height)
     check_size("width", width)
     if channels not in (1, 3):
         raise InvalidValue(f"channels={channels} must be 1 for grey or 3 for colour")
-    xs, ys, bad = [], [], []
-    for file, label in files:
-        try:
-            xs.append(read_image(file, height, width, channels).astype("uint8"))
-            ys.append(label)
-        except (ValueError, OSError) as error:
-            bad.append(f"{file}: {error}" if str(file) not in str(error) else str(error))
-    notes += left_out(bad, len(files), "images")
-    x, y, labels, notes = enough(np.array(xs), np.array(ys, "int32"), labels, notes, path)
-    dataset = Dataset.split(
-        path.resolve().stem, x.astype("float32"), y, labels=labels, test=test, validation=validation
-    )
-    return noted(dataset, notes)
+    files.read(lambda file: read_image(file, height, width, channels).astype("uint8"), "images")
+    return files.split(np.array(files.items).astype("float32"), path, test, validation)
 
 
 def read_image(path: str | Path, height: int, width: int, channels: int) -> np.ndarray:
-    """(height, width, channels) of 0 to 255, float32.
+    """(height, width, channels) from 0 to 255, float32.
 
-    Raises ValueError where the file is no image, damaged, or of more than 64 million pixels.
+    Raises ValueError where the file is not an image, damaged, or has more than 64 million pixels.
     """
     try:
         from PIL import Image, ImageOps
@@ -83,29 +71,29 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
         raise MissingPackage("reading images needs Pillow: pip install pillow") from None
     try:
         with _opened(path) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise InvalidValue(f"{image.width} x {image.height} pixels, more than {MOST_PIXELS:,}")
-            image.draft(None, (2 * width, 2 * height))  # a JPEG need not be decoded in full size
-            turned = ImageOps.exif_transpose(image)
-            if turned.mode.startswith("I") or turned.mode == "F":  # 16 bits and more
-                values = np.asarray(turned, "float64")
+            if image.width * image.height > MAX_PIXELS:
+                raise InvalidValue(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,}")
+            image.draft(None, (2 * width, 2 * height))  # decodes a JPEG in a smaller size
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I") or upright.mode == "F":  # 16 bits and more
+                values = np.asarray(upright, "float64")
                 top = 65535 if values.max() > 255 else 255
-                turned = Image.fromarray((values.clip(0, top) / top * 255).astype("uint8"))
-            if "A" in turned.getbands() or "transparency" in turned.info:
-                white = Image.new("RGBA", turned.size, "white")
-                turned = Image.alpha_composite(white, turned.convert("RGBA"))
-            scaled = turned.convert("RGB" if channels == 3 else "L").resize(
-                (width, height), Image.Resampling.BOX if turned.width >= 2 * width else Image.Resampling.BILINEAR
+                upright = Image.fromarray((values.clip(0, top) / top * 255).astype("uint8"))
+            if "A" in upright.getbands() or "transparency" in upright.info:
+                white = Image.new("RGBA", upright.size, "white")
+                upright = Image.alpha_composite(white, upright.convert("RGBA"))
+            scaled = upright.convert("RGB" if channels == 3 else "L").resize(
+                (width, height), Image.Resampling.BOX if upright.width >= 2 * width else Image.Resampling.BILINEAR
             )
             return np.asarray(scaled, "float32").reshape(height, width, channels)
     except ValueError:
         raise
     except (OSError, SyntaxError, Image.DecompressionBombError, MemoryError, EOFError) as error:
-        raise InvalidValue(f"{path} is no image that can be read: {str(error).splitlines()[0]}") from None
+        raise InvalidValue(f"{path} is not a readable image: {str(error).splitlines()[0]}") from None
 
 
 def _opened(path: str | Path) -> "Image.Image":
-    """As Pillow opens it, which reads the head alone; our own limit of pixels makes its warning one too many."""
+    """Opens an image, of which Pillow reads the header only. Its warning is silenced because MAX_PIXELS is lower."""
     from PIL import Image
 
     with warnings.catch_warnings():
@@ -129,10 +117,11 @@ def _shape(
         except (ValueError, OSError, SyntaxError, Image.DecompressionBombError):
             continue
     if not sizes:
-        raise InvalidValue(f"none of the first {len(files)} files can be read as an image, {files[0]} for one")
+        raise InvalidValue(f"none of the first {len(files)} files can be read as an image, such as {files[0]}")
     height, width = np.median(sizes, axis=0)
-    scale = min(1.0, LARGEST / max(height, width))
-    found = (max(8, round(height * scale)), max(8, round(width * scale)))
-    if size is not None:
-        found = (size, size) if isinstance(size, int) else (size[0], size[1])
-    return found, channels or (3 if colour else 1)
+    scale = min(1.0, DEFAULT_SIDE / max(height, width))
+    if size is None:
+        size = max(8, round(height * scale)), max(8, round(width * scale))
+    elif isinstance(size, int):
+        size = size, size
+    return (size[0], size[1]), channels or (3 if colour else 1)

@@ -1,4 +1,4 @@
-"""What TensorFlow Datasets has prepared on this machine, and where it downloads from: read without importing it."""
+"""What TensorFlow Datasets has prepared on this machine, and what it downloads; without importing it."""
 
 import importlib.util
 import json
@@ -16,15 +16,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zoo.base.errors import InvalidValue, NotFound
-from zoo.data.carriers import Carrier
-from zoo.data.debian import FashionMnist
+from zoo.data.carriers import Carrier, DebianPackage
 
-SECONDS = 1.0  # so long may a host take to answer; the whole check must be done in 2 s
+SECONDS = 1.0  # that a host may take to answer; the whole check must take less than 2 s
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 def data_dir() -> Path:
-    """Folder in which TensorFlow Datasets prepares: `$TFDS_DATA_DIR`, or its default."""
+    """The folder of TensorFlow Datasets: `$TFDS_DATA_DIR`, or its default."""
     return Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
@@ -34,11 +33,11 @@ class Prepared(Carrier):
 
     Attributes:
         builder: its name, with configuration and version where wanted: "emnist/letters:3.1.0".
-        files: a package that brings what would be downloaded.
+        files: a package with the files that the builder would download.
     """
 
     builder: str
-    files: FashionMnist | None = None
+    files: DebianPackage | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z]\w*(/[\w.\-]+)?(:\d+\.\d+\.\d+)?", self.builder):
@@ -69,21 +68,21 @@ class Prepared(Carrier):
 
     @property
     def folder(self) -> Path | None:
-        """Where it is prepared, in the newest version if none is asked for; None where it is not.
+        """Folder of the prepared data set, in the newest version if none is named; None if it is not prepared.
 
-        TensorFlow Datasets fills a folder of another name and renames it when all is done, so what is here is whole.
+        TensorFlow Datasets renames the folder when all is written, so a folder of this name is complete.
 
         Raises:
-            ValueError: several configurations are here and none is named.
+            ValueError: several configurations are prepared and none is named.
         """
         path, _, version = self.builder.partition(":")
-        place = data_dir() / path
-        found = _versions(place, version)
+        root = data_dir() / path
+        found = _versions(root, version)
         if not found and "/" not in path:
-            configurations = [c for c in sorted(place.glob("*/")) if _versions(c, version)]
+            configurations = [c for c in sorted(root.glob("*/")) if _versions(c, version)]
             if len(configurations) > 1:
                 names = ", ".join(f"{self.name}/{c.name}" for c in configurations)
-                raise InvalidValue(f"{place} holds several configurations; name one of {names}")
+                raise InvalidValue(f"{root} holds several configurations; name one of {names}")
             found = _versions(configurations[0], version) if configurations else []
         return found[-1] if found else None
 
@@ -94,13 +93,13 @@ class Prepared(Carrier):
             records = [int(n) for n in split.get("shardLengths", ())]
             least = int(split.get("numBytes", 0))
             if not pattern.endswith("{FILEFORMAT}-{SHARD_X_OF_Y}") or "tfrecord" not in _format(folder):
-                continue  # another layout: its reader will tell
+                continue  # another layout: its reader checks it
             name = pattern.format(
                 DATASET=self.name, SPLIT=split["name"], FILEFORMAT="tfrecord", SHARD_X_OF_Y="{0:05d}-of-{1:05d}"
             )
             files = [folder / name.format(i, len(records)) for i in range(len(records))]
             missing = [file for file in files if not file.is_file()]
-            # Each record has 16 bytes beside its own: its length and two checksums.
+            # Each record has 16 bytes more: its length and two checksums.
             if missing or sum(file.stat().st_size for file in files) != least + 16 * sum(records):
                 raise InvalidValue(
                     f"{missing[0] if missing else files[0]} is {'missing' if missing else 'cut or damaged'}; "
@@ -108,7 +107,7 @@ class Prepared(Carrier):
                 )
 
     def downloads(self) -> dict[str, dict[str, Any]]:
-        """Bytes, SHA-256 and file name of all that the builder downloads, by address, as TensorFlow Datasets has them.
+        """Bytes, SHA-256 and file name of each download of the builder, by address, as TensorFlow Datasets lists them.
 
         Empty where it lists none. Raises LookupError where TensorFlow Datasets is not installed.
         """
@@ -126,14 +125,14 @@ class Prepared(Carrier):
 
 
 def check_network(addresses: list[str], seconds: float = SECONDS) -> str | None:
-    """None if one of the hosts answers, else why the first of them does not, after `seconds` at most."""
+    """None if one of the hosts answers, else the error of the first one, after at most `seconds`."""
     by_host = {urlsplit(address).netloc: address for address in reversed(addresses) if address.startswith("http")}
     if not by_host:
-        return None  # nothing to ask: TensorFlow Datasets will tell
+        return None  # unknown addresses: TensorFlow Datasets reports its own errors
     answers: queue.Queue[str | None] = queue.Queue()
     for address in by_host.values():
-        # A daemon, as looking up a name takes as long as it takes: no timeout covers it.
-        threading.Thread(target=lambda a=address: answers.put(_refusal(a, seconds)), daemon=True).start()
+        # A daemon thread, because no timeout covers looking up a name.
+        threading.Thread(target=lambda a=address: answers.put(_error_of(a, seconds)), daemon=True).start()
     end, reason = time.monotonic() + seconds, None
     for _ in by_host:
         try:
@@ -146,23 +145,23 @@ def check_network(addresses: list[str], seconds: float = SECONDS) -> str | None:
     return f"{next(iter(by_host))}: {reason}"
 
 
-def _refusal(address: str, seconds: float) -> str | None:
+def _error_of(address: str, seconds: float) -> str | None:
     try:
         with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=seconds):
             return None
     except urllib.error.HTTPError as error:
-        through = urlsplit(address).scheme in urllib.request.getproxies()
-        refused = error.code in (407, 502, 503, 504) or (through and error.code == 403)  # it was a proxy that answered
-        return f"{error.code} {error.reason}" if refused else None
+        proxied = urlsplit(address).scheme in urllib.request.getproxies()
+        failed = error.code in (407, 502, 503, 504) or (proxied and error.code == 403)  # a proxy answered
+        return f"{error.code} {error.reason}" if failed else None
     except urllib.error.URLError as error:
-        return None if isinstance(error.reason, ssl.SSLError) else str(error.reason)  # a host that answers is there
+        return None if isinstance(error.reason, ssl.SSLError) else str(error.reason)  # the host answered
     except OSError as error:
         return str(error)
 
 
-def _versions(place: Path, version: str) -> list[Path]:
-    """Prepared versions in a folder, the newest one last."""
-    found = [path.parent for path in place.glob("*/dataset_info.json") if _VERSION.fullmatch(path.parent.name)]
+def _versions(folder: Path, version: str) -> list[Path]:
+    """Folders of the prepared versions, the newest last."""
+    found = [path.parent for path in folder.glob("*/dataset_info.json") if _VERSION.fullmatch(path.parent.name)]
     found = [path for path in found if version in ("", path.name) and (path / "features.json").is_file()]
     return sorted(found, key=lambda path: tuple(map(int, path.name.split("."))))
 

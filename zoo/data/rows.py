@@ -1,8 +1,8 @@
-"""Rows of a table as numbers: one description, by which training and the deployed file read raw rows alike.
+"""Rows of a table as numbers, by a description that training and the exported file share.
 
-Each column gives one value or more of the model's input: a number itself, a category its code, a date what people
-tell of it; where training saw gaps, one value more says whether it was missing. The description is made by
-`zoo.data.table` from the training rows and travels in the file's archive as `table.json`.
+Each column becomes one or more values of the model's input: a number itself, a category its code, a date its parts. A
+column with gaps in train has one more value, 1 where it is missing. `zoo.data.table` makes the description from the
+training rows; the exported file's archive holds it as `table.json`.
 """
 
 import codecs
@@ -11,17 +11,17 @@ import io
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from zoo.base.errors import InvalidValue, MissingPackage
 
-FILE = "table.json"
+TABLE_FILE = "table.json"  # in the archive of an exported file
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?", "-"})  # in lower case
 DATES = (
     "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y/%m/%d", "%Y/%m/%d %H:%M", "%d.%m.%Y", "%d.%m.%Y %H:%M",
@@ -30,11 +30,14 @@ DATES = (
 )  # fmt: skip
 DATE_PARTS = ("days since 2000", "month", "weekday", "hour")
 EPOCH = datetime(2000, 1, 1)
-PIECE = 20_000  # rows in memory as text at a time
+CHUNK_ROWS = 20_000  # rows in memory as text at a time
+CHUNK_BYTES = 1 << 20
 PARQUET = (".parquet", ".pq")
-TABLES = (".csv", ".tsv", ".txt", ".data", *PARQUET)  # suffixes of what is read as a table
+TABLES = (".csv", ".tsv", ".txt", ".data", *PARQUET)  # suffixes of tables
 DELIMITERS = ",;\t|"
-SWALLOWED = 20  # lines that a cell in quotes may span; more in a row that does not fit is a quote left open
+QUOTED_LINES = 20  # a row of another length that spans more lines has an unclosed quote
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,11 @@ class Column:
 
     Attributes:
         kind: "number", "category" or "date".
-        fill: of a number, what stands for a missing one: the median of train. Of a date, its days since 2000.
-        gaps: whether a value more says that it was missing.
-        categories: code i + 1 stands for the i-th; 0 for any other, and for a missing one.
-        formats: of dates, as `strptime` has them, tried in this order.
-        comma: whether the decimal sign of numbers is a comma.
+        fill: replaces missing cells: the median of train, of dates in days since 2000.
+        gaps: whether one more value says that the cell is missing.
+        categories: code i + 1 is the i-th of these; 0 is any other, or missing.
+        formats: of dates, for `strptime`, tried in this order.
+        comma: whether numbers have a decimal comma.
     """
 
     name: str
@@ -64,13 +67,13 @@ class Column:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Names of the values that it gives."""
+        """Names of the values it becomes."""
         own = tuple(f"{self.name}: {part}" for part in DATE_PARTS) if self.kind == "date" else (self.name,)
         return (*own, f"{self.name}: missing") if self.gaps else own
 
     @property
     def codes(self) -> tuple[int, ...]:
-        """For each of its values, how many codes it takes, 0 for a number."""
+        """For each of its values, the number of codes, 0 for a number."""
         return (len(self.categories) + 1,) if self.kind == "category" else (0,) * len(self.values)
 
     def read(self, cells: Sequence[str]) -> np.ndarray:
@@ -89,8 +92,8 @@ class Column:
         if self.kind == "number":
             value = number(cell, self.comma)
             return math.nan if value is None or not math.isfinite(value) else value
-        found = date(cell, self.formats)
-        return (math.nan,) * len(DATE_PARTS) if found is None else date_parts((found - EPOCH).total_seconds() / 86400)
+        moment = date(cell, self.formats)
+        return date_parts((moment - EPOCH).total_seconds() / 86400) if moment else (math.nan,) * len(DATE_PARTS)
 
 
 def is_missing(cell: str) -> bool:
@@ -98,7 +101,7 @@ def is_missing(cell: str) -> bool:
 
 
 def number(cell: str, comma: bool = False) -> float | None:
-    """None where the cell holds no number."""
+    """None where the cell is not a number."""
     if comma:
         cell = cell.replace(".", "").replace(",", ".")
     try:
@@ -128,21 +131,30 @@ def to_json(columns: Sequence[Column]) -> str:
 
 
 def from_json(text: str | bytes) -> tuple[Column, ...]:
-    """Raises ValueError where the description is not one."""
+    """Raises ValueError where the description is damaged."""
+
+    def column(fields: Any) -> Column:
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+        return Column(**values)
+
+    return parsed(text, TABLE_FILE, lambda description: tuple(map(column, description["columns"])))
+
+
+def parsed(text: str | bytes, file: str, read: Callable[[Any], T]) -> T:
+    """`read` of the JSON of a file in an archive. Raises ValueError where it is damaged or of another version."""
     try:
-        told = json.loads(text)
-        if told["version"] != 1:
-            raise InvalidValue(f"version {told['version']} is not known")
-        columns: Any = [{k: tuple(v) if isinstance(v, list) else v for k, v in c.items()} for c in told["columns"]]
-        return tuple(Column(**column) for column in columns)
+        description = json.loads(text)
+        if description["version"] != 1:
+            raise InvalidValue(f"version {description['version']} is not known")
+        return read(description)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidValue(f"{FILE} is damaged: {error}") from None
+        raise InvalidValue(f"{file} is damaged: {error}") from None
 
 
 def vectors(columns: Sequence[Column], cells: Mapping[str, Sequence[str]]) -> np.ndarray:
-    """Inputs (n, values) of columns of cells, which may stand in any order, with others among them.
+    """Inputs (n, values) of cells by column, in any order; other columns are ignored.
 
-    Raises ValueError for a column that is not there.
+    Raises ValueError for a missing column.
     """
     missing = [column.name for column in columns if column.name not in cells]
     if missing:
@@ -151,41 +163,41 @@ def vectors(columns: Sequence[Column], cells: Mapping[str, Sequence[str]]) -> np
 
 
 def read_rows(path: Path, columns: Sequence[Column]) -> np.ndarray:
-    """Inputs (n, values) of a CSV file of raw rows, with a header, or of a Parquet file; the target may be missing."""
-    return np.concatenate(list(read_pieces(path, columns)))
+    """Inputs (n, values) of a CSV file with a header, or of a Parquet file; the target may be missing."""
+    return np.concatenate(list(read_chunks(path, columns)))
 
 
-def read_pieces(path: Path, columns: Sequence[Column]) -> Iterator[np.ndarray]:
-    """Likewise, some thousand rows at a time. Raises FileNotFoundError, or ValueError with the line."""
-    table, found = source_of(path), False
+def read_chunks(path: Path, columns: Sequence[Column]) -> Iterator[np.ndarray]:
+    """The same in chunks of some thousand rows. Raises FileNotFoundError, or ValueError with the line."""
+    table, empty = reader_of(path), True
     if not table.header:
         raise InvalidValue(f"{path} has no header: its first line must name the columns")
-    for piece in pieces(table.rows()):
+    for chunk in chunks(table.rows()):
         if table.bad:
             break
-        found = True
-        yield vectors(columns, dict(zip(table.names, zip(*piece, strict=True), strict=True)))
+        empty = False
+        yield vectors(columns, dict(zip(table.names, zip(*chunk, strict=True), strict=True)))
     if table.bad:
         raise InvalidValue(f"{path}, line {table.bad[0][0]}: {table.bad[0][1]}")
-    if not found:
+    if empty:
         raise InvalidValue(f"{path} has a header and no rows")
 
 
-def pieces(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[list[str]]]:
-    """Some thousand rows at a time: cells as text take ten times the memory of what is made of them."""
+def chunks(rows: Iterable[tuple[int, list[str]]]) -> Iterator[list[list[str]]]:
+    """Rows in chunks, because cells as text take ten times the memory of their numbers."""
     rows = iter(rows)
-    while piece := [row for _, row in itertools.islice(rows, PIECE)]:
-        yield piece
+    while chunk := [row for _, row in itertools.islice(rows, CHUNK_ROWS)]:
+        yield chunk
 
 
 class Csv:
-    """A CSV file whose delimiter, encoding and header are found out; it is read as a stream.
+    """A CSV file, read as a stream; delimiter, encoding and header are detected.
 
     Attributes:
-        names: of the columns; "column 1" and so on where there is no header, a number added where two are alike.
-        header: whether the first line names them.
-        bad: lines that have another number of cells, with what is wrong; filled while rows are read.
-        foreign: how many characters are not UTF-8 and were read as Windows-1252.
+        names: of the columns: "column 1" and so on without a header; equal names are numbered.
+        header: whether the first line names the columns.
+        bad: line and error of rows with another number of cells; filled while rows are read.
+        foreign: number of bytes that are not UTF-8 and were read as Windows-1252; counted while rows are read.
     """
 
     def __init__(self, path: str | Path):
@@ -195,14 +207,13 @@ class Csv:
         start = self._start(4)
         if not start.strip():
             raise InvalidValue(f"{path} is empty")
-        utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        self._encoding = "utf-16" if utf16 else "utf-8-sig"
+        self._utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         self.bad: list[tuple[int, str]] = []
         self.foreign = 0
         sample = self._start(1 << 16)
-        text = sample.decode(self._encoding, errors="ignore")
+        text = sample.decode("utf-16" if self._utf16 else "utf-8-sig", errors="ignore")
         if "\0" in text:
-            raise InvalidValue(f"{path} is no text: it has zero bytes in it")
+            raise InvalidValue(f"{path} is not text: it has zero bytes in it")
         self.delimiter = _delimiter(text)
         first = next(csv.reader(io.StringIO(text), delimiter=self.delimiter), [])
         first = [cell.strip() for cell in first]
@@ -218,38 +229,65 @@ class Csv:
             return file.read(size)
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
-        """Line and cells of each row."""
+        """Line number and cells of each row."""
         self.bad, self.foreign = [], 0
-
-        def as_windows(error: UnicodeError) -> tuple[str, int]:
-            assert isinstance(error, UnicodeDecodeError)
-            self.foreign += 1
-            return error.object[error.start : error.start + 1].decode("cp1252", "replace"), error.start + 1
-
-        codecs.register_error("zoo-windows", as_windows)
-        with open(self.path, encoding=self._encoding, errors="zoo-windows", newline="") as file:
-            rows = csv.reader(file, delimiter=self.delimiter)
-            try:
-                line = 0
-                for place, row in enumerate(rows):
-                    before, line = line, rows.line_num
-                    if (place == 0 and self.header) or not any(cell.strip() for cell in row):
-                        continue
-                    if len(row) != len(self.names):
-                        if line - before > SWALLOWED:
-                            raise InvalidValue(
-                                f"{self.path}, line {before + 1}: a quote opens there and is closed {line - before:,} "
-                                "lines on, or never: close it, or take it out"
-                            )
-                        self.bad.append((line, f"{len(row)} cells, the other lines have {len(self.names)}"))
-                        continue
+        rows = csv.reader(self._lines(), delimiter=self.delimiter)
+        line = 0
+        try:
+            for i, row in enumerate(rows):
+                before, line = line, rows.line_num
+                if (i == 0 and self.header) or not any(cell.strip() for cell in row):
+                    continue
+                if len(row) == len(self.names):
                     yield line, row
-            except csv.Error as error:  # a cell of more than 131,072 characters: a quote left open, too
-                raise InvalidValue(f"{self.path}, line {line + 1}: {error}; is a quote left open?") from None
+                    continue
+                if line - before > QUOTED_LINES:
+                    raise InvalidValue(
+                        f"{self.path}, line {before + 1}: a quote opens there and is closed {line - before:,} lines "
+                        "later, or never: close or remove it"
+                    )
+                self.bad.append((line, f"{len(row)} cells, the other lines have {len(self.names)}"))
+        except csv.Error as error:  # a cell of more than 131,072 characters: also an unclosed quote
+            raise InvalidValue(f"{self.path}, line {line + 1}: {error}; is a quote left open?") from None
+
+    def _lines(self) -> Iterator[str]:
+        """Lines with their ends, which may be \\n, \\r or \\r\\n."""
+        if self._utf16:
+            with open(self.path, encoding="utf-16", errors="replace", newline="") as opened:
+                yield from opened
+            return
+        line, end = "", False  # `line` is the last one, of which the next chunk may hold more
+        with open(self.path, "rb") as file:
+            data = file.read(len(codecs.BOM_UTF8)).removeprefix(codecs.BOM_UTF8)
+            while not end:
+                chunk = file.read(CHUNK_BYTES)
+                end = not chunk
+                text, data = self._decoded(data + chunk, end)
+                *lines, line = io.StringIO(line + text, newline="") if line + text else [""]
+                yield from lines
+        if line:
+            yield line
+
+    def _decoded(self, data: bytes, final: bool) -> tuple[str, bytes]:
+        """Text of UTF-8, where bytes that are not are read as Windows-1252; and the bytes of an unfinished character.
+
+        A codec error handler would be one for the whole process, so that readers in two threads would share it.
+        """
+        parts: list[str] = []
+        view = memoryview(data)
+        while True:
+            try:
+                text, used = codecs.utf_8_decode(view, "strict", final)
+                return "".join([*parts, text]), bytes(view[used:])
+            except UnicodeDecodeError as error:
+                self.foreign += 1
+                valid, foreign = view[: error.start], view[error.start : error.start + 1]
+                parts += [str(valid, "utf-8"), str(foreign, "cp1252", "replace")]
+                view = view[error.start + 1 :]
 
 
 class Parquet:
-    """A Parquet file as rows of text, like `Csv`, a piece of it in memory at a time."""
+    """A Parquet file as rows of text, like `Csv`, read in chunks."""
 
     header = True
     bad: tuple[tuple[int, str], ...] = ()
@@ -271,35 +309,35 @@ class Parquet:
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         line = 0
-        for batch in self._file.iter_batches(PIECE):
+        for batch in self._file.iter_batches(CHUNK_ROWS):
             columns = [["" if v is None else str(v) for v in column.to_pylist()] for column in batch.columns]
             for row in zip(*columns, strict=True):
                 line += 1
                 yield line, list(row)
 
 
-Source = Csv | Parquet
+Reader = Csv | Parquet
 
 
-def source_of(path: str | Path) -> Source:
-    """The reader of a table's file, by its name. Raises FileNotFoundError, or ValueError for what is no table."""
+def reader_of(path: str | Path) -> Reader:
+    """The reader of a table, by its suffix. Raises FileNotFoundError, or ValueError where it is not a table."""
     return Parquet(path) if Path(path).suffix in PARQUET else Csv(path)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The same names, a number added where two are alike."""
-    found: dict[str, None] = {}
+    """The same names, with a number where a name comes again."""
+    distinct: dict[str, None] = {}
     for name in names:
-        again, new = 1, name
-        while new in found:
-            again += 1
-            new = f"{name} ({again})"
-        found[new] = None
-    return list(found)
+        count, new = 1, name
+        while new in distinct:
+            count += 1
+            new = f"{name} ({count})"
+        distinct[new] = None
+    return list(distinct)
 
 
 def _delimiter(text: str) -> str:
-    """Which cuts the first lines into most cells, as many in most of them."""
+    """The delimiter that gives most of the first lines the same, largest number of cells."""
     lines = [line for line in text.splitlines()[:50] if line.strip()]
     best, cells = ",", 1.0
     for delimiter in DELIMITERS:

@@ -1,4 +1,4 @@
-"""Sequences of different lengths as one array: zeros behind the end of the shorter ones."""
+"""Sequences of different lengths as one array, padded with zeros at the end."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from zoo.base.errors import InvalidValue
 
 
 def pad(sequences: Sequence[np.ndarray], steps: int | None = None) -> np.ndarray:
-    """Sequences of (T,) tokens or (T, C) values as one array, (n, steps) or (n, steps, C): zeros behind their ends.
+    """Sequences of (T,) tokens or (T, C) values as one array, (n, steps) or (n, steps, C), with zeros at the end.
 
     Args:
-        steps: length of the array; by default that of the longest. Longer sequences are refused.
+        steps: length of the array; by default that of the longest sequence.
 
     Raises:
-        ValueError: no sequences, one without steps, different C, one longer than `steps`, or one with a step of
-            zeros: it could not be told from padding, neither here nor by a model's mask.
+        ValueError: no sequences, one without steps, different C, one longer than `steps`, or a step of zeros, which a
+            model's mask treats as padding.
     """
     sequences = [np.asarray(sequence) for sequence in sequences]
     if not sequences:
@@ -35,7 +35,7 @@ def pad(sequences: Sequence[np.ndarray], steps: int | None = None) -> np.ndarray
         silent = np.flatnonzero(~_any_value(sequence[None])[0])
         if silent.size:
             raise InvalidValue(
-                f"sequence {i} has a step of zeros, step {silent[0]}, which is what padding looks like; "
+                f"sequence {i} has a step of zeros, step {silent[0]}, which looks like padding; "
                 "shift or scale the values so that no real step is all zeros"
             )
         padded[i, : len(sequence)] = sequence
@@ -43,13 +43,13 @@ def pad(sequences: Sequence[np.ndarray], steps: int | None = None) -> np.ndarray
 
 
 def lengths(x: np.ndarray) -> np.ndarray:
-    """How long each sequence was before padding, (n,), of an array (n, steps) of tokens or (n, steps, C) of values."""
-    there = _any_value(np.asarray(x))
-    return np.where(there.any(axis=1), there.shape[1] - there[:, ::-1].argmax(axis=1), 0)
+    """Length of each sequence without padding, (n,), of an array (n, steps) of tokens or (n, steps, C) of values."""
+    filled = _any_value(np.asarray(x))
+    return np.where(filled.any(axis=1), filled.shape[1] - filled[:, ::-1].argmax(axis=1), 0)
 
 
 def _any_value(x: np.ndarray) -> np.ndarray:
-    """(n, steps): whether a step holds any value but zero."""
+    """(n, steps): whether a step has a value other than zero."""
     if x.ndim < 2:
-        raise InvalidValue(f"an array of shape {x.shape} holds no sequences: (n, steps) or (n, steps, C) is needed")
+        raise InvalidValue(f"an array of shape {x.shape} has no sequences: (n, steps) or (n, steps, C) is needed")
     return (x != 0).reshape(*x.shape[:2], -1).any(axis=2)

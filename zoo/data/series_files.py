@@ -1,4 +1,4 @@
-"""Series of one's own as a data set: to classify, from a .npz or a folder of CSV files a class, or to forecast."""
+"""Time series as a data set: to classify, from a .npz or folders of CSV files, or to forecast, from a CSV."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ import numpy as np
 from zoo.base.checks import check_choice, check_size
 from zoo.base.errors import InvalidValue
 from zoo.data.dataset import Dataset
-from zoo.data.folders import enough, files_by_class, left_out, noted
+from zoo.data.folders import files_in_folders, frequent_classes, note_bad_lines
 from zoo.data.rows import DATES, Csv, date, is_missing, number
 from zoo.data.sequences import pad
 
 SUFFIXES = frozenset({".csv", ".tsv"})
 UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 LONGEST = 512  # steps of an input; longer series are cut
-FEWEST_GROUPS = 5  # that can be in train, validation and test
+MIN_GROUPS = 5  # for train, validation and test
 
 
 def series(path: str | Path, *, test: float = 0.2, validation: float = 0.15) -> Dataset:
-    """Series and their classes or values: `zoo.data.series("gestures.npz")`, or a folder with a folder of CSV a class.
+    """Series and their classes or values: `zoo.data.series("gestures.npz")`, or one folder of CSV files a class.
 
-    A .npz holds x, (n, steps, channels) or (n, steps), with zeros behind the end of shorter series, and y (n,): whole
-    numbers or names for classes, real numbers for values; and, where series of one person must not stand on two sides,
-    groups (n,). A CSV file is one series, a step a row, a channel a column; a column of dates is passed by. Folders
-    within those of the classes are groups, of one person say, where there are at least five of different names.
+    A .npz holds x, (n, steps, channels) or (n, steps), zeros at the end of shorter series, and y (n,): integers or
+    names for classes, floats for values; and optionally groups (n,), such as persons, which are not divided between
+    parts. A CSV file is one series: a step a row, a channel a column; a column of dates is ignored. Folders in those of
+    the classes are groups where there are at least five different names.
 
     Raises:
-        FileNotFoundError, ValueError: no such file, arrays of another form, or fewer than two classes.
+        FileNotFoundError, ValueError: no such file, arrays of another shape, or fewer than two classes.
     """
     path = Path(path)
     if path.is_dir():
@@ -64,41 +64,38 @@ def series(path: str | Path, *, test: float = 0.2, validation: float = 0.15) -> 
         labels, y = tuple(map(str, names)), y.astype("int32")
     x, y, groups = x[~bad], y[~bad], None if groups is None else np.asarray(groups)[~bad]
     if labels and groups is None:
-        x, y, labels, notes = enough(x, y, labels, notes, path)
+        x, y, labels = frequent_classes(x, y, labels, notes, path)
     dataset = Dataset.split(path.stem, x, y, groups=groups, labels=labels, test=test, validation=validation)
-    return noted(dataset, notes)
+    return dataclasses.replace(dataset, notes=tuple(notes))
 
 
 def _from_folder(path: Path, test: float, validation: float) -> Dataset:
-    files, labels, notes = files_by_class(path, SUFFIXES, "CSV files")
-    found: list[np.ndarray] = []
-    ys, people, bad, cut = [], [], [], 0
-    for file, label in files:
-        try:
-            values = _steps(file)
-        except (ValueError, OSError) as error:
-            bad.append(str(error))
-            continue
-        if found and values.shape[1] != found[0].shape[1]:
-            bad.append(f"{file} has {values.shape[1]} columns, the first file {found[0].shape[1]}")
-            continue
-        cut += len(values) > LONGEST
-        found.append(values[:LONGEST])
-        ys.append(label)
-        people.append(file.parent.name if file.parent.parent != path else "")
-    notes += left_out(bad, len(files), "CSV files")
+    files = files_in_folders(path, SUFFIXES, "CSV files")
+    columns: list[int] = []  # of the first file that can be read
+
+    def read(file: Path) -> tuple[Path, np.ndarray]:
+        values = _steps(file)
+        columns.append(values.shape[1])
+        if values.shape[1] != columns[0]:
+            raise InvalidValue(f"{file} has {values.shape[1]} columns, the first file {columns[0]}")
+        return file, values
+
+    files.read(read, "CSV files")
+    cut = sum(len(values) > LONGEST for _, values in files.items)
     if cut:
-        notes.append(f"{cut:,} series are longer than {LONGEST} steps and are cut there")
-    x, y, groups, name = pad(found), np.array(ys, "int32"), None, path.resolve().name
-    if "" not in people and len(set(people)) >= FEWEST_GROUPS:
-        groups = np.array(people)
-        notes.append(
-            f"{len(set(people))} groups by the folders within the classes, {people[0]!r} for one: none is torn"
-        )
-    else:
-        x, y, labels, notes = enough(x, y, labels, notes, path)
-    dataset = Dataset.split(name, x, y, groups=groups, labels=labels, test=test, validation=validation)
-    return noted(dataset, notes)
+        files.notes.append(f"{cut:,} series are longer than {LONGEST} steps and are cut there")
+    x = pad([values[:LONGEST] for _, values in files.items])
+    people = [file.parent.name if file.parent.parent != path else "" for file, _ in files.items]
+    if "" in people or len(set(people)) < MIN_GROUPS:
+        return files.split(x, path, test, validation)
+    files.notes.append(
+        f"{len(set(people))} groups by the folders within the classes, such as {people[0]!r}: none is divided"
+    )
+    dataset = Dataset.split(
+        path.resolve().name, x, np.array(files.y, "int32"), groups=np.array(people), labels=files.labels, test=test,
+        validation=validation,
+    )  # fmt: skip
+    return dataclasses.replace(dataset, notes=tuple(files.notes))
 
 
 def _steps(file: Path) -> np.ndarray:
@@ -111,14 +108,14 @@ def _steps(file: Path) -> np.ndarray:
         raise InvalidValue(f"{file} has no rows")
     clocks = {i for i, cell in enumerate(rows[0][1]) if number(cell) is None and date(cell, DATES)}
     values = np.empty((len(rows), len(table.names) - len(clocks)), "float32")
-    for place, (line, cells) in enumerate(rows):
-        row = [cell for i, cell in enumerate(cells) if i not in clocks]
+    for i, (line, cells) in enumerate(rows):
+        row = [cell for column, cell in enumerate(cells) if column not in clocks]
         read = [number(cell) for cell in row]
         odd = [cell for cell, value in zip(row, read, strict=True) if value is None or not np.isfinite(value)]
         if odd:
-            raise InvalidValue(f"{file}, line {line}: {odd[0]!r} is no finite number")
-        values[place] = read
-    values[~values.any(axis=1)] = 1e-6  # a step of zeros is what padding looks like
+            raise InvalidValue(f"{file}, line {line}: {odd[0]!r} is not a finite number")
+        values[i] = read
+    values[~values.any(axis=1)] = 1e-6  # a step of zeros looks like padding
     return values
 
 
@@ -135,17 +132,17 @@ def forecast(
 ) -> Dataset:
     """The next `horizon` values of a column from the last `window` rows: `zoo.data.forecast("power.csv", "load")`.
 
-    Rows are put in the order of their times; of rows with one time the last stands. Missing values take the last known
-    one, and windows that would have to forecast a missing one are left out. Hour, weekday and month of each row are
-    inputs too, as is every other column of numbers. Split by time: the last rows are test.
+    Rows are sorted by time; of rows with equal times the last is kept. A missing value is replaced by the last known
+    one; windows with a missing target are left out. Inputs are the target's past, all other columns of numbers, and
+    hour, weekday and month. Split by time: the last rows are test.
 
     Args:
-        target: column of numbers; by default the last one. time: column of dates; by default the first that is one.
-        known: columns of numbers that are known ahead, a holiday or a price say: a row of an input also holds what
-            they are `horizon` rows later, so that its last rows tell of those to forecast.
-        horizon: by default what people plan by: a day of rows that are an hour apart or less, at most 96; a week of
-            days, a quarter of weeks, a year of months; less where there are too few rows.
-        window: by default seven times the horizon, or what the number of rows allows.
+        target: column of numbers; by default the last one. time: column of dates; by default the first one.
+        known: columns of numbers that are known ahead, such as holidays or prices: each row of an input also holds
+            their value `horizon` rows later.
+        horizon: by default a usual planning period: a day of hourly or shorter rows, at most 96 rows; a week of days, a
+            quarter of weeks, a year of months; less if there are too few rows.
+        window: by default seven times the horizon, or less if there are too few rows.
 
     Raises:
         FileNotFoundError, ValueError: no such file or column, no dates, or too few rows.
@@ -163,34 +160,24 @@ def forecast(
     names = [chosen, *numeric]
     trained = values[: int(len(values) * (1 - test - validation))]
     varies = [i == 0 or names[i] in known or _varies(column) for i, column in enumerate(trained.T)]
-    for name, kept in zip(names, varies, strict=True):
-        if not kept:
-            notes.append(f"column {name!r} is left out: it is nearly always the same in train")
-    values, names = values[:, varies], [name for name, kept in zip(names, varies, strict=True) if kept]
-    ahead_known = values[:, 0].copy()
+    constant = [name for name, kept in zip(names, varies, strict=True) if not kept]
+    notes += [f"column {name!r} is left out: it is nearly always the same in train" for name in constant]
+    values, names = values[:, varies], [name for name in names if name not in constant]
     filled = _last_known(values)
     for name in known:
         column = filled[:, names.index(name)]
         filled = np.column_stack([filled, np.append(column[horizon:], np.full(horizon, column[-1]))])
-        names = [*names, f"{name}, {horizon} rows on"]
+        names.append(f"{name}, {horizon} rows on")
     calendar = _calendar(moments.astype("datetime64[s]").tolist())
     inputs = np.concatenate([filled, calendar], axis=1).astype("float32")
     first = np.arange(len(inputs) - window - horizon + 1)
-    ahead = np.lib.stride_tricks.sliding_window_view(ahead_known, horizon)[window:]
+    ahead = np.lib.stride_tricks.sliding_window_view(values[:, 0], horizon)[window:]
     first = first[~np.isnan(ahead).any(axis=1)]
     x = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(inputs, window, axis=0).transpose(0, 2, 1)[first])
-    notes.append(f"a row every {_spoken(step)}; {window} rows tell the next {horizon}")
-    dataset = Dataset.by_time(
-        Path(path).stem,
-        x,
-        ahead[first].astype("float32"),
-        first,
-        span=window + horizon,
-        test=test,
-        validation=validation,
-    )
-    calendar_names = ("hour sin", "hour cos", "weekday sin", "weekday cos", "month sin", "month cos")
-    features = (*names, *calendar_names)
+    y = ahead[first].astype("float32")
+    notes.append(f"a row every {_spoken(step)}; {window} rows predict the next {horizon}")
+    dataset = Dataset.by_time(Path(path).stem, x, y, first, span=window + horizon, test=test, validation=validation)
+    features = (*names, "hour sin", "hour cos", "weekday sin", "weekday cos", "month sin", "month cos")
     return dataclasses.replace(dataset, notes=tuple(notes), features=features, target=f"{chosen}, the next {horizon}")
 
 
@@ -200,8 +187,7 @@ def _timed(
     """Times, the target's name, and the columns of numbers by name, missing ones as NaN."""
     table = Csv(path)
     rows = list(table.rows())
-    if table.bad:
-        notes.append(f"{len(table.bad):,} lines are left out, the first one line {table.bad[0][0]}: {table.bad[0][1]}")
+    note_bad_lines(table, notes)
     if not rows:
         raise InvalidValue(f"{path} has no rows")
     columns = dict(zip(table.names, zip(*(row for _, row in rows), strict=True), strict=True))
@@ -217,7 +203,7 @@ def _timed(
     times = [date(cell, formats) for cell in columns[clock]]
     if None in times:
         line, cell = rows[times.index(None)][0], columns[clock][times.index(None)]
-        raise InvalidValue(f"{path}, line {line}: {cell!r} in column {clock!r} is no date")
+        raise InvalidValue(f"{path}, line {line}: {cell!r} in column {clock!r} is not a date")
     numeric = {
         name: np.array([np.nan if is_missing(c) or (v := number(c)) is None else v for c in cells], "float64")
         for name, cells in columns.items()
@@ -234,13 +220,13 @@ def _timed(
 
 
 def _varies(column: np.ndarray) -> bool:
-    """Not where 99 of 100 known values are one: what train has hardly seen, a network does not know."""
+    """Whether less than 99 % of the known values are equal; a network cannot learn from fewer exceptions."""
     _, counts = np.unique(column[~np.isnan(column)], return_counts=True)
     return bool(counts.size) and counts.max() <= 0.99 * counts.sum()
 
 
 def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[np.ndarray, np.ndarray, np.timedelta64]:
-    """In order, one row a time, gaps as rows of NaN; and the time from one row to the next."""
+    """Sorted rows at regular times, missing ones NaN; their times; and the step from one row to the next."""
     order = np.argsort(times, kind="stable")
     if (order != np.arange(len(order))).any():
         notes.append("times are out of order and were sorted")
@@ -248,33 +234,33 @@ def _regular(values: np.ndarray, times: np.ndarray, notes: list[str]) -> tuple[n
     last = np.append(times[1:] != times[:-1], True)
     if last.mean() < 0.5:
         raise InvalidValue(
-            f"there are {len(times):,} rows of {last.sum():,} different times: several series stand under one another; "
-            "give each a file, or a column, of its own"
+            f"there are {len(times):,} rows of {last.sum():,} different times: the file holds several series; "
+            "give each series a file or a column of its own"
         )
     if not last.all():
-        notes.append(f"{(~last).sum():,} rows have the time of another one; the last of these stands")
+        notes.append(f"{(~last).sum():,} rows have the time of another one; the last one is kept")
         values, times = values[last], times[last]
     if len(times) < 3:
         raise InvalidValue(f"{len(times)} different times are too few for a series")
     months = times.astype("datetime64[M]")
     of_months = (times - months == times[0] - months[0]).all() and len(np.unique(months)) == len(months)
-    clock = months if of_months else times  # months are of no one length
+    clock = months if of_months else times  # months differ in length
     steps, counts = np.unique(np.diff(clock), return_counts=True)
     step = steps[counts.argmax()]
-    place = ((clock - clock[0]) / step).round().astype(int)
-    if place[-1] + 1 > 4 * len(times):
+    index = ((clock - clock[0]) / step).round().astype(int)
+    if index[-1] + 1 > 4 * len(times):
         raise InvalidValue(
-            "its times have no step in common: most rows would be gaps; aggregate it by hour or day first"
+            "its times have no common step: most rows would be missing; aggregate it by hour or day first"
         )
-    grid = np.full((place[-1] + 1, values.shape[1]), np.nan)
-    grid[place] = values
+    grid = np.full((index[-1] + 1, values.shape[1]), np.nan)
+    grid[index] = values
     if len(grid) > len(times):
-        notes.append(f"{len(grid) - len(times):,} rows are missing in between; the last known values stand for them")
+        notes.append(f"{len(grid) - len(times):,} rows are missing in between; the last known values replace them")
     return grid, (clock[0] + np.arange(len(grid)) * step).astype("datetime64[s]"), step
 
 
 def _span(path: object, rows: int, step: np.timedelta64, window: int | None, horizon: int | None) -> tuple[int, int]:
-    """Of an input and of what it tells, in rows; both fit into so many eight times."""
+    """Window and horizon in rows; together at most an eighth of all rows."""
     if horizon is None:
         season = _season(step)
         horizon = max(1, min(season, rows // 32 if window is None else rows // 8 - window))
@@ -289,7 +275,7 @@ def _span(path: object, rows: int, step: np.timedelta64, window: int | None, hor
 
 
 def _season(step: np.timedelta64) -> int:
-    """How many rows people plan by."""
+    """The number of rows of a usual planning period."""
     if np.datetime_data(step)[0] == "M":
         return max(1, 12 // int(step.astype(int)))
     hours = step / np.timedelta64(1, "h")
@@ -311,7 +297,7 @@ def _last_known(values: np.ndarray) -> np.ndarray:
         known = np.maximum.accumulate(np.where(np.isnan(column), 0, np.arange(len(column))))
         first = column[np.argmax(~np.isnan(column))]
         column[:] = column[known]
-        column[np.isnan(column)] = first  # before the first known one
+        column[np.isnan(column)] = first  # before the first known value
     return filled
 
 

@@ -1,4 +1,4 @@
-"""WAV files, in one folder a class or named in a CSV, as a data set; and one sound as an input of a model."""
+"""WAV files of one folder a class, or named in a CSV, as a data set; one sound as an input of a model."""
 
 import json
 import math
@@ -10,13 +10,14 @@ import numpy as np
 from zoo.base.checks import check_number, check_size
 from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.data.dataset import Dataset
-from zoo.data.folders import enough, files_of, left_out, noted
+from zoo.data.folders import labelled_files
+from zoo.data.rows import parsed
 
 SOUNDS = frozenset({".wav", ".wave"})
-FILE = "sound.json"  # in the archive of a file: at how many samples a second it listens
+SOUND_FILE = "sound.json"  # in the archive of an exported file: the sampling rate
 RATE = 16_000
 SHORTEST, LONGEST = 0.25, 4.0  # seconds of an input, where none are given
-MOST_BYTES = 200_000_000  # of a file
+MAX_BYTES = 200_000_000  # of a file
 
 
 def sounds(
@@ -30,16 +31,16 @@ def sounds(
 ) -> Dataset:
     """WAV files in one folder a class: `zoo.data.sounds("birds/")`; or a CSV of paths and classes.
 
-    Of any sampling rate, 8 to 64 bits, one channel or more, of which the mean is taken. Each is resampled, and cut at
-    its end or padded with silence. Files that are no sound are left out and told in the data set's notes.
+    Files may have any sampling rate and 8 to 64 bits; channels are averaged. Each sound is resampled, then cut or
+    padded with silence at its end. Unreadable files are left out and noted.
 
     Args:
-        sampling_rate: of an input, in Hz: twice the highest pitch that tells classes apart. By default 16,000, or what
-            most files have where that is less.
-        seconds: of an input; by default as long as nineteen of twenty files are, between 0.25 and 4.
-        target: the column of classes, of a CSV; by default one that is called so, or the last one. Its paths begin
-            where the CSV is.
-        test, validation: fractions, split by content and stratified by class; equal sounds stay together.
+        sampling_rate: of an input, in Hz: at least twice the highest frequency that distinguishes classes. By default
+            16,000, or the median of the files where that is less.
+        seconds: of an input; by default the 95th percentile of the files, between 0.25 and 4.
+        target: the column of classes of a CSV; by default detected by its name, or the last. Paths are relative to the
+            CSV.
+        test, validation: fractions, split by content and stratified by class; equal sounds stay in one part.
 
     Returns:
         inputs (n, samples, 1) between -1 and 1.
@@ -48,43 +49,35 @@ def sounds(
         FileNotFoundError, ValueError: no such folder, fewer than two classes, or no sound that can be read.
     """
     path = Path(path)
-    files, labels, notes = files_of(path, SOUNDS, "WAV files", target)
+    files = labelled_files(path, SOUNDS, "WAV files", target)
     if sampling_rate is None:
-        rates = [rate for file, _ in files[:: max(1, len(files) // 200)] if (rate := _rate(file)) is not None]
+        rates = [rate for file in files.items[:: max(1, len(files.items) // 200)] if (rate := _rate(file)) is not None]
         sampling_rate = int(min([RATE, *np.median(rates, keepdims=True)])) if rates else RATE
-    check_size("sampling_rate", sampling_rate)
-    found, ys, bad = [], [], []
+    rate = check_size("sampling_rate", sampling_rate)
     if seconds is not None:
         check_number("seconds", seconds, 0.05, 60)
-    longest = math.ceil((seconds or LONGEST) * sampling_rate) + 1  # one more, which tells that it is cut
-    for file, label in files:
-        try:
-            found.append(read_sound(file, sampling_rate, longest))
-            ys.append(label)
-        except (ValueError, OSError) as error:
-            bad.append(str(error))
-    notes += left_out(bad, len(files), "WAV files")
+    longest = math.ceil((seconds or LONGEST) * rate) + 1  # one more, to detect that a sound is cut
+    files.read(lambda file: read_sound(file, rate, longest), "WAV files")
+    lengths = [len(sound) for sound in files.items]
     if seconds is None:
-        usual = float(np.quantile([len(sound) for sound in found], 0.95)) / sampling_rate
-        seconds = round(min(max(usual, SHORTEST), LONGEST), 2)
-    samples = round(seconds * sampling_rate)
-    x = np.stack([_fitted(sound, samples) for sound in found]) if found else np.zeros((0, samples, 1), "float32")
-    cut, short = sum(len(s) > samples for s in found), sum(len(s) < samples for s in found)
-    notes.append(f"sounds of {seconds:g} s at {sampling_rate:,} Hz: {cut:,} are cut, {short:,} padded with silence")
-    x, y, labels, notes = enough(x, np.array(ys, "int32"), labels, notes, path)
-    dataset = Dataset.split(path.resolve().stem, x, y, labels=labels, test=test, validation=validation)
-    return noted(dataset, notes, files={FILE: json.dumps({"version": 1, "sampling_rate": sampling_rate})})
+        seconds = round(min(max(float(np.quantile(lengths, 0.95)) / rate, SHORTEST), LONGEST), 2)
+    samples = round(seconds * rate)
+    cut, short = sum(length > samples for length in lengths), sum(length < samples for length in lengths)
+    files.notes.append(f"sounds of {seconds:g} s at {rate:,} Hz: {cut:,} are cut, {short:,} padded with silence")
+    x = np.stack([_fitted(sound, samples) for sound in files.items])
+    description = json.dumps({"version": 1, "sampling_rate": rate})
+    return files.split(x, path, test, validation, files={SOUND_FILE: description})
 
 
 def read_wave(path: str | Path, sampling_rate: int, samples: int) -> np.ndarray:
-    """(1, samples, 1): a WAV file as an input. Raises as `read_sound` does."""
+    """(1, samples, 1): a WAV file as an input. Errors as of `read_sound`."""
     return _fitted(read_sound(path, sampling_rate, samples), samples)[np.newaxis]
 
 
 def read_sound(path: str | Path, sampling_rate: int, longest: int | None = None) -> np.ndarray:
     """(samples,) between -1 and 1, float32, resampled; at most `longest` of them.
 
-    Raises FileNotFoundError, or ValueError where the file is no WAV, damaged, empty or of more than 200 MB.
+    Raises FileNotFoundError, or ValueError where the file is not a WAV, damaged, empty or of more than 200 MB.
     """
     try:
         from scipy.io import wavfile
@@ -95,16 +88,14 @@ def read_sound(path: str | Path, sampling_rate: int, longest: int | None = None)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.stat().st_size > MOST_BYTES:
-        raise InvalidValue(f"{path} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}; cut it into pieces")
+    if path.stat().st_size > MAX_BYTES:
+        raise InvalidValue(f"{path} has {path.stat().st_size:,} bytes, more than {MAX_BYTES:,}; cut it into pieces")
     try:
-        with warnings.catch_warnings():  # of chunks that are no sound, such as a title
+        with warnings.catch_warnings():  # about chunks other than sound, such as a title
             warnings.simplefilter("ignore", wavfile.WavFileWarning)
             rate, values = wavfile.read(path)
-    except Exception as error:  # struct, ValueError, EOFError, IndexError, ZeroDivisionError: by what is damaged
-        raise InvalidValue(
-            f"{path} is no WAV that can be read: {(str(error).splitlines() or ['damaged'])[0]}"
-        ) from None
+    except Exception as error:  # struct, EOFError, IndexError, ZeroDivisionError
+        raise InvalidValue(f"{path} is not a readable WAV: {(str(error).splitlines() or ['damaged'])[0]}") from None
     if not values.size or not 100 <= rate <= 1_000_000:
         raise InvalidValue(f"{path} has {values.size} samples at {rate} Hz")
     if longest is not None:
@@ -125,7 +116,7 @@ def read_sound(path: str | Path, sampling_rate: int, longest: int | None = None)
 
 
 def _rate(file: Path) -> int | None:
-    """What the head of a WAV file says, where it stands as it does in nearly all of them."""
+    """The sampling rate in a WAV header of the usual layout, else None."""
     try:
         with open(file, "rb") as opened:
             head = opened.read(28)
@@ -141,11 +132,5 @@ def _fitted(sound: np.ndarray, samples: int) -> np.ndarray:
 
 
 def rate_of(text: str | bytes) -> int:
-    """From `sound.json`. Raises ValueError where it is none."""
-    try:
-        told = json.loads(text)
-        if told["version"] != 1:
-            raise InvalidValue(f"version {told['version']} is not known")
-        return check_size("sampling_rate", told["sampling_rate"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InvalidValue(f"{FILE} is damaged: {error}") from None
+    """The sampling rate in `sound.json`. Raises ValueError where it is damaged."""
+    return parsed(text, SOUND_FILE, lambda description: check_size("sampling_rate", description["sampling_rate"]))

@@ -1,4 +1,7 @@
-"""Which samples train, which choose, which test: decided by what they hold, never by their place in a file."""
+"""Assigns samples to train, validation and test by their content, independent of their order in a file.
+
+The "side" of a sample is TRAIN, VALIDATION or TEST.
+"""
 
 import hashlib
 
@@ -11,7 +14,7 @@ TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
 def content_keys(x: Array) -> np.ndarray:
-    """A key for each sample, (n,): equal inputs have equal keys."""
+    """A key for each sample, (n,); equal inputs have equal keys."""
     return np.concatenate([_keys(values) for values in slices(x)])
 
 
@@ -23,12 +26,11 @@ def _keys(x: np.ndarray) -> np.ndarray:
 
 
 def sides(where: str, keys: np.ndarray, strata: np.ndarray, test: float, validation: float) -> np.ndarray:
-    """The side of each sample, (n,), stratified: each stratum is put in the order of its keys and cut there.
+    """The side of each sample, (n,), stratified: each stratum is sorted by keys and cut; test=0 leaves test empty.
 
-    So the split does not depend on the order of the file, on a seed or on a library's version, and equal keys never
-    stand on two sides. With test=0 nothing goes there.
+    Equal keys are on one side. Nothing depends on the order of the samples, a seed or the version of a library.
     """
-    chosen = _cut(places(keys, strata), test, validation)
+    chosen = _cut(ranks(keys, strata), test, validation)
     for stratum in np.unique(strata):
         members = strata == stratum
         if len(np.unique(chosen[members])) < (3 if test else 2):
@@ -40,59 +42,59 @@ def sides(where: str, keys: np.ndarray, strata: np.ndarray, test: float, validat
 
 
 def grouped_sides(where: str, keys: np.ndarray, groups: np.ndarray, test: float, validation: float) -> np.ndarray:
-    """Likewise, (n,), with whole groups on one side; groups that share a sample count as one."""
-    before = grouped_places(keys, groups)
-    chosen = _cut(before, test, validation)
+    """The side of each sample, (n,), equal in each group; groups that share a sample count as one."""
+    rank = grouped_ranks(keys, groups)
+    chosen = _cut(rank, test, validation)
     if len(np.unique(chosen)) < (3 if test else 2):
         raise InvalidValue(
-            f"{where}: {len(np.unique(before))} groups that share nothing are too few to be in train, validation and "
+            f"{where}: {len(np.unique(rank))} groups that share nothing are too few to be in train, validation and "
             "test; add groups or larger fractions"
         )
     return chosen
 
 
-def places(keys: np.ndarray, strata: np.ndarray) -> np.ndarray:
-    """How much of its stratum, in [0, 1), comes before each sample in the order of the keys; the same of equal keys."""
-    # One stratum per distinct key, so that a doubled input with two labels cannot end up on two sides either.
+def ranks(keys: np.ndarray, strata: np.ndarray) -> np.ndarray:
+    """The fraction of its stratum, in [0, 1), before each sample in the order of the keys; equal for equal keys."""
+    # One stratum per key, so that equal inputs with two labels are on one side, too.
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     strata = strata[first][inverse]
-    found = np.empty(len(keys))
+    rank = np.empty(len(keys))
     for stratum in np.unique(strata):
         members = np.flatnonzero(strata == stratum)
         members = members[np.argsort(keys[members], kind="stable")]
-        found[members] = np.searchsorted(keys[members], keys[members]) / len(members)
-    return found
+        rank[members] = np.searchsorted(keys[members], keys[members]) / len(members)
+    return rank
 
 
-def grouped_places(keys: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Likewise with groups in the order of the least key in each; groups that share a sample count as one."""
+def grouped_ranks(keys: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The fraction of samples in groups before that of each sample, in the order of the least key of each group."""
     linked = _linked(keys, groups)
     order = np.argsort(keys, kind="stable")
     names, first = np.unique(linked[order], return_index=True)
-    found, before = np.empty(len(keys)), 0
+    rank, before = np.empty(len(keys)), 0
     for name in names[np.argsort(first)]:  # by the least key
         members = linked == name
-        found[members] = before / len(keys)
+        rank[members] = before / len(keys)
         before += int(members.sum())
-    return found
+    return rank
 
 
 def salted(keys: np.ndarray, seed: int) -> np.ndarray:
-    """Other keys, in another order for each seed, of which equal ones stay equal."""
+    """Other keys, in another order for each seed; equal keys stay equal."""
     return np.array([hashlib.sha256(b"%d %s" % (seed, key)).hexdigest().encode() for key in keys])
 
 
 def sides_by_time(
     where: str, times: np.ndarray, span: float, test: float, validation: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Order of the samples by time, and the side of each in that order; -1 for those that would reach over a border.
+    """Order of the samples by time, and the side of each in that order; -1 for those across a border.
 
-    A sample at time t holds what happened from t to before t + `span`.
+    A sample at time t covers t to t + `span`.
     """
     order = np.argsort(times, kind="stable")
     sorted_times = times[order]
-    place = np.searchsorted(sorted_times, sorted_times) / len(times)  # samples of one time stay together
-    chosen = np.where(place < 1 - test - validation, TRAIN, np.where(place < 1 - test, VALIDATION, TEST))
+    rank = np.searchsorted(sorted_times, sorted_times) / len(times)  # equal for equal times
+    chosen = np.where(rank < 1 - test - validation, TRAIN, np.where(rank < 1 - test, VALIDATION, TEST))
     for later in (VALIDATION, TEST):
         if not (chosen == later).any():
             raise InvalidValue(f"{where}: {len(times)} samples are too few to be in train, validation and test")
@@ -106,7 +108,7 @@ def sides_by_time(
 
 
 def apart(keys: np.ndarray, *others: np.ndarray) -> np.ndarray:
-    """Which of the keys, (n,) of bool, none of the others holds."""
+    """Whether each key, (n,), is not among the others."""
     return ~np.isin(keys, np.concatenate(others))
 
 
@@ -115,15 +117,15 @@ def _cut(fraction: np.ndarray, test: float, validation: float) -> np.ndarray:
 
 
 def _linked(keys: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """A number for each sample, (n,): alike where samples share a group or a key, or a chain of these links them."""
+    """A number for each sample, (n,), equal for samples that a chain of shared groups and keys links."""
     of_key = np.unique(keys, return_inverse=True)[1]
     of_group = np.unique(groups, return_inverse=True)[1]
     number = of_group
     while True:
         before = number
-        for of in (of_key, of_group):
-            least = np.full(of.max() + 1, len(keys))
-            np.minimum.at(least, of, number)
-            number = least[of]
+        for index in (of_key, of_group):
+            least = np.full(index.max() + 1, len(keys))
+            np.minimum.at(least, index, number)
+            number = least[index]
         if (number == before).all():
             return number

@@ -1,4 +1,4 @@
-"""Data sets of TensorFlow Datasets, by any builder's name."""
+"""Data sets of TensorFlow Datasets, by the name of their builder."""
 
 import contextlib
 import dataclasses
@@ -23,31 +23,15 @@ from zoo.data.carriers import home
 from zoo.data.dataset import Dataset, Part
 from zoo.data.prepared import Prepared, check_network, data_dir
 from zoo.data.sequences import pad
-from zoo.data.sources import SOURCES
 from zoo.data.vocabulary import from_texts
 
 
 class Split(NamedTuple):
-    """What is read of a split: arrays, and what the builder tells of them."""
+    """Arrays of a split, and what the builder says about them."""
 
     x: np.ndarray
     y: np.ndarray
     about: dict[str, Any]
-
-
-def fashion_mnist(validation: float = 0.15) -> Dataset:
-    """70,000 photographs of clothes, 28x28 grey values from 0 to 255, 10 classes.
-
-    The test samples are the 10,000 of the authors; validation is a fraction of their 60,000 others, of which those that
-    test holds too are left out.
-
-    Source: H. Xiao, K. Rasul and R. Vollgraf (2017), from TensorFlow Datasets.
-    """
-    source = SOURCES["fashion_mnist"]
-    assert isinstance(source.carrier, Prepared)
-    return _dataset(
-        source.carrier, "train", validation, "test", None, None, licence=source.licence, citation=source.citation
-    )
 
 
 def tfds(
@@ -63,27 +47,27 @@ def tfds(
 ) -> Dataset:
     """A data set of TensorFlow Datasets that `zoo data prepare tfds:BUILDER` has prepared.
 
-    Images and tables come as float32 in their own units, sequences and sounds of different lengths are padded with
-    zeros, texts become tokens, see `zoo.data.from_texts`.
+    Images and tables become float32 in their own units. Sequences and sounds of different lengths are padded with
+    zeros. Texts become tokens, see `zoo.data.from_texts`.
 
     Args:
         builder: name, with configuration and version where wanted: "emnist/letters:3.1.0". Without a version, the
-            newest that is prepared.
-        train: split, in its own notation: "train[:10%]".
-        validation, test: split, or which fraction of train to take instead, by content. By default the splits of these
-            names; without them .15 and .2 of train.
+            newest one that is prepared.
+        train: split, in the notation of TensorFlow Datasets: "train[:10%]".
+        validation, test: split, or a fraction of train, taken by content. By default the splits of these names, else
+            .15 and .2 of train.
         inputs, targets: features, by default those that the builder names for supervised learning.
-        words, steps: of texts: size of the vocabulary, and tokens of an input.
+        words, steps: for texts, size of the vocabulary and tokens of an input.
 
     Raises:
-        LookupError: it is not prepared: the message has the command; or it has no such split or feature.
-        ValueError: damaged files, or inputs that are no numbers or images of different sizes.
+        LookupError: it is not prepared, and the message has the command; or it has no such split or feature.
+        ValueError: damaged files, inputs that are not numbers, or images of different sizes.
     """
-    return _dataset(Prepared(builder), train, validation, test, inputs, targets, words=words, steps=steps)
+    return read_prepared(Prepared(builder), train, validation, test, inputs, targets, words=words, steps=steps)
 
 
 def prepare_builder(carrier: Prepared, *, wait: bool = False, report: Callable[[str], None] = print) -> None:
-    """Runs the builder, with its checksums, on a package's files if they are here, else on what it downloads.
+    """Runs the builder on a package's files if they are here, else on its downloads; both are checked.
 
     Raises:
         LookupError: no such builder; or no host answers, within 2 s unless `wait`.
@@ -122,7 +106,7 @@ def _without_network(carrier: Prepared) -> str:
 def _download_and_prepare(carrier: Prepared, builder: Any, download_dir: str | None, options: dict[str, Any]) -> None:
     import tensorflow_datasets
 
-    shown = sys.stderr.isatty()  # a progress bar is for a person; stdout is the caller's
+    shown = sys.stderr.isatty()  # progress bars are for terminals; stdout is the caller's
     if not shown:
         tensorflow_datasets.disable_progress_bar()
     try:
@@ -132,7 +116,7 @@ def _download_and_prepare(carrier: Prepared, builder: Any, download_dir: str | N
             )
     except OSError:
         raise
-    except Exception as error:  # a wrong checksum, files to be put there by hand, a bad archive: each has its own type
+    except Exception as error:  # wrong checksum, manual download, bad archive: each has a type of its own
         raise OSError(f"{carrier.known_as} was not prepared: {' '.join(str(error).split())}") from error
 
 
@@ -148,18 +132,18 @@ def _builder(carrier: Prepared) -> Any:
             raise NotFound(f"TensorFlow Datasets has no builder {carrier.name!r}{hint}") from None
 
 
-def _dataset(
+def read_prepared(
     carrier: Prepared,
     train: str,
     validation: str | float | None,
     test: str | float | None,
-    inputs: str | None,
-    targets: str | None,
-    licence: str | None = None,
-    citation: str | None = None,
+    inputs: str | None = None,
+    targets: str | None = None,
+    *,
     words: int = 0,
     steps: int = 0,
 ) -> Dataset:
+    """A prepared data set; arguments and errors as of `tfds`."""
     carrier.require(carrier.known_as)
     folder = carrier.folder
     assert folder is not None
@@ -176,63 +160,51 @@ def _dataset(
             raise NotFound(f"{carrier.known_as} has no split {split!r}; it has {', '.join(present)}")
     read = {split: _arrays(carrier, folder, split, inputs, targets) for split in named}
     about = read[train].about
+    known = {"labels": tuple(about["labels"]), "licence": about["licence"], "citation": about["citation"]}
     if about["texts"]:
-        given = {split: (_texts(part), part.y) for split, part in read.items()}
+        texts = {split: (part.x.tobytes().decode().split("\0")[: len(part.y)], part.y) for split, part in read.items()}
         return from_texts(
-            carrier.known_as, *given[train],
-            test=given[test] if isinstance(test, str) else test,
-            validation=given[validation] if isinstance(validation, str) else validation,
-            words=words, steps=steps, labels=tuple(about["labels"]),
-            licence=licence or about["licence"], citation=citation or about["citation"],
+            carrier.known_as, *texts[train],
+            test=texts[test] if isinstance(test, str) else test,
+            validation=texts[validation] if isinstance(validation, str) else validation,
+            words=words, steps=steps, **known,
         )  # fmt: skip
     longest = max(part.x.shape[1] for part in read.values()) if about["padded"] else None
-    pairs = {split: _as_long(part.x, longest, part.y) for split, part in read.items()}
+    pairs = {split: (_padded_to(part.x, longest), part.y) for split, part in read.items()}
     if isinstance(test, str):
         held = pairs[validation] if isinstance(validation, str) else validation
         dataset = Dataset.with_test(carrier.known_as, pairs[train], pairs[test], validation=held)
     elif isinstance(validation, str):
-        raise InvalidValue(
-            f"test={test} of train with validation={validation!r}: name the split that is to be test, too"
-        )
+        raise InvalidValue(f"test={test} of train with validation={validation!r}: name the split for test, too")
     else:
         dataset = Dataset.split(carrier.known_as, *pairs[train], test=test, validation=validation)
-    trains, held_out, tested = (Part(_in_full(np.asarray(x)), y) for x, y in dataset.parts.values())
-    return dataclasses.replace(
-        dataset, train=trains, validation=held_out, test=tested,
-        labels=tuple(about["labels"]), licence=licence or about["licence"],
-        citation=citation or about["citation"],
-    )  # fmt: skip
+    trains, held_out, tests = (Part(_as_float(np.asarray(x)), y) for x, y in dataset.parts.values())
+    return dataclasses.replace(dataset, train=trains, validation=held_out, test=tests, **known)
 
 
-def _texts(split: Split) -> list[str]:
-    return split.x.tobytes().decode().split("\0")[: len(split.y)]
+def _padded_to(x: np.ndarray, steps: int | None) -> np.ndarray:
+    return x if steps is None else np.pad(x, [(0, 0), (0, steps - x.shape[1])] + [(0, 0)] * (x.ndim - 2))
 
 
-def _as_long(x: np.ndarray, steps: int | None, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if steps is not None:
-        x = np.pad(x, [(0, 0), (0, steps - x.shape[1])] + [(0, 0)] * (x.ndim - 2))
-    return x, y
-
-
-def _in_full(x: np.ndarray) -> np.ndarray:
-    """Bytes of images as the float32 that models, mixing and export compute in."""
+def _as_float(x: np.ndarray) -> np.ndarray:
+    """Bytes of images as float32, in which models, mixing and export compute."""
     return x.astype("float32") if x.dtype == np.uint8 else x
 
 
 def _arrays(carrier: Prepared, folder: Path, split: str, inputs: str | None, targets: str | None) -> Split:
-    """A split as arrays, kept in `home()`: decoding 60,000 images takes seconds, reading them again a tenth of one."""
+    """A split as arrays, cached in `home()`: decoding 60,000 images takes seconds, reading the cache a tenth of one."""
     digest = hashlib.sha256(json.dumps(["2", split, inputs, targets]).encode())
     for path in sorted(folder.iterdir()):
         digest.update(f"{path.name} {path.stat().st_size}".encode())
         if path.suffix == ".json":
             digest.update(path.read_bytes())
-    kept = home() / "tfds" / f"{carrier.name}-{folder.name}-{digest.hexdigest()[:16]}.npz"
+    cache = home() / "tfds" / f"{carrier.name}-{folder.name}-{digest.hexdigest()[:16]}.npz"
     damaged = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
-    with contextlib.suppress(*damaged), open(kept, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-        return Split(file["x"], file["y"], json.loads(str(file["about"])))  # each array with a checksum of its own
+    with contextlib.suppress(*damaged), open(cache, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+        return Split(file["x"], file["y"], json.loads(str(file["about"])))  # the archive has a checksum for each array
     read = _read(carrier, folder, split, inputs, targets)
-    # Where there is no room or no right to write, it is only read anew next time.
-    with contextlib.suppress(OSError), writing(kept) as temporary:
+    # Without space or permission to write, the next call decodes again.
+    with contextlib.suppress(OSError), writing(cache) as temporary:
         np.savez(temporary, x=read.x, y=read.y, about=json.dumps(read.about))
     return read
 
@@ -276,7 +248,7 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
         "padded": padded,
         "texts": of_texts,
     }
-    if of_texts:  # one run of bytes: as an array of strings, each would take as much room as the longest
+    if of_texts:  # as one array of bytes: in an array of strings each takes as many bytes as the longest
         x = np.frombuffer(b"".join(text.replace(b"\0", b" ") + b"\0" for text in x), "uint8")
     if x.dtype != np.uint8:
         x = x.astype("float32")
@@ -284,10 +256,10 @@ def _read(carrier: Prepared, folder: Path, split: str, inputs: str | None, targe
 
 
 def _check_feature(carrier: Prepared, feature: Any, name: str, kinds: Any) -> bool:
-    """Whether samples differ in length. Raises ValueError where they are no numbers or differ otherwise."""
+    """Whether samples differ in length. Raises ValueError where they are not numbers or differ in another axis."""
     where = f"{carrier.known_as}, {name}"
     if feature.shape is None or not np.issubdtype(feature.np_dtype, np.number):
-        raise InvalidValue(f"{where} holds {type(feature).__name__}, not numbers; make a function of your own for it")
+        raise InvalidValue(f"{where} holds {type(feature).__name__}, not numbers; write a function of your own for it")
     if None in feature.shape[1:]:
         raise InvalidValue(
             f"{where} is of shape {feature.shape}: samples of different sizes; resize them in a function of your own"
@@ -296,7 +268,7 @@ def _check_feature(carrier: Prepared, feature: Any, name: str, kinds: Any) -> bo
 
 
 def _padded(samples: list[np.ndarray]) -> np.ndarray:
-    """(n, steps, channels). A sound of one channel may be silent; a step of several zeros would look like padding."""
+    """(n, steps, channels). Only sounds of one channel may hold zeros: a step of several zeros looks like padding."""
     if samples[0].ndim > 1:
         return pad(samples)
     steps = max(map(len, samples))
@@ -305,7 +277,7 @@ def _padded(samples: list[np.ndarray]) -> np.ndarray:
 
 @contextlib.contextmanager
 def _quiet(native: bool = True) -> Iterator[None]:
-    """Without the warnings, and what C++ writes, that importing and using TensorFlow Datasets bring along."""
+    """Silences warnings, and what C++ code prints, while TensorFlow Datasets is imported and used."""
     with warnings.catch_warnings(), silenced() if native else contextlib.nullcontext():
         warnings.simplefilter("ignore")
         yield

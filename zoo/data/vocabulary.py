@@ -1,4 +1,4 @@
-"""Texts as tokens: whole numbers, 0 for padding, 1 for a word that the vocabulary has not."""
+"""Texts as tokens: integers, 0 for padding, 1 for a word outside the vocabulary."""
 
 import hashlib
 import re
@@ -32,16 +32,16 @@ def from_texts(
 ) -> Dataset:
     """Texts as a data set of tokens, split by their words and stratified by class, with the vocabulary of train.
 
-    Texts of equal words never stand on two sides; nor do those that differ in unknown words alone, or behind the cut.
+    Texts of equal words are in one part, and so are texts that differ in unknown words only, or after the cut.
 
     Args:
         texts, y: n texts and their targets, (n,).
-        test, validation: fractions of them; or the texts and targets that the source names for it.
+        test, validation: fractions of them, or texts and targets of their own.
         words: size of the vocabulary, padding and the unknown word included.
-        steps: tokens of an input; what is longer is cut, what is shorter is padded with 0.
+        steps: tokens of an input; longer texts are cut, shorter ones padded with 0.
 
     Raises:
-        ValueError: as many targets as texts are needed, and several of each class; see `Dataset`.
+        ValueError: a target is missing, or a class has too few texts; see `Dataset`.
     """
     where, y = f"data set {name!r}", np.asarray(y)
     if len(texts) != len(y):
@@ -54,32 +54,32 @@ def from_texts(
     else:
         held = 0.0 if isinstance(validation, tuple) else validation
         side = sides(where, keys_of(sentences), y, 0 if isinstance(test, tuple) else test, held)
-    for place, given in ((VALIDATION, validation), (TEST, test)):
+    for own, given in ((VALIDATION, validation), (TEST, test)):
         if isinstance(given, tuple):
             sentences += [words_of(text) for text in given[0]]
-            side, y = np.append(side, np.full(len(given[0]), place)), np.concatenate([y, given[1]])
+            side, y = np.append(side, np.full(len(given[0]), own)), np.concatenate([y, given[1]])
     known = vocabulary([sentences[i] for i in np.flatnonzero(side == TRAIN)], words)
     x = tokens(sentences, known, steps)
     keys = content_keys(x)
-    for earlier in (VALIDATION, TRAIN):  # those of test stay
+    for earlier in (VALIDATION, TRAIN):  # all of test stay
         side[(side == earlier) & ~apart(keys, keys[side > earlier])] = -1
     return Dataset(name, *parted(x, y, side), labels=labels, licence=licence, citation=citation, vocabulary=known)
 
 
 def words_of(text: str) -> list[str]:
-    """Words in lower case, with ! and ?, which tell a mood."""
+    """Words in lower case, and ! and ?, which express a mood."""
     return _WORD.findall(text.lower())
 
 
 def keys_of(sentences: Sequence[list[str]]) -> np.ndarray:
-    """A key for each text, (n,): texts of equal words have equal keys."""
+    """A key for each text, (n,); texts of equal words have equal keys."""
     return np.array([hashlib.sha256(" ".join(words).encode()).hexdigest().encode() for words in sentences])
 
 
 def vocabulary(sentences: Sequence[list[str]], size: int) -> tuple[str, ...]:
-    """What each token stands for: padding, the unknown word, then the most frequent words of these texts.
+    """The word of each token: padding, the unknown word, then the most frequent words of these texts, those of train.
 
-    Give it the texts of train alone. Words of one frequency come in the order of the alphabet.
+    Words of equal frequency are sorted by the alphabet.
     """
     check_size("words", size, minimum=3)
     counts = Counter(word for words in sentences for word in words)
@@ -87,11 +87,11 @@ def vocabulary(sentences: Sequence[list[str]], size: int) -> tuple[str, ...]:
 
 
 def tokens(sentences: Sequence[list[str]], known: tuple[str, ...], steps: int) -> np.ndarray:
-    """(n, steps) of int32. What is longer is cut; a text without words is one unknown word."""
+    """(n, steps) of int32. Longer texts are cut; a text without words is one unknown word."""
     check_size("steps", steps)
     number = {word: i for i, word in enumerate(known)}
     x = np.zeros((len(sentences), steps), "int32")
     for row, words in zip(x, sentences, strict=True):
-        found = [number.get(word, 1) for word in words[:steps]] or [1]
-        row[: len(found)] = found
+        numbers = [number.get(word, 1) for word in words[:steps]] or [1]
+        row[: len(numbers)] = numbers
     return x

@@ -1,8 +1,8 @@
-"""What every family shares: the knobs of hidden layers, the way in, the way out."""
+"""What every family shares: the knobs of hidden layers, the input, the logits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ Initializer: TypeAlias = str | keras.initializers.Initializer
 Regularizer: TypeAlias = str | keras.regularizers.Regularizer | None
 Layers: TypeAlias = Sequence[keras.layers.Layer]
 
-# With the factors of Keras' L1 and L2; its own name "l1_l2" leads nowhere (Keras 3.15), and L1L2() penalizes nothing.
+# With the default factors of Keras' L1 and L2. Keras 3.15 does not know "l1_l2", and its L1L2() has factors of 0.
 REGULARIZERS = {
     "l1": lambda: keras.regularizers.L1(0.01),
     "l2": lambda: keras.regularizers.L2(0.01),
@@ -24,13 +24,13 @@ REGULARIZERS = {
 }
 NORMALIZATIONS = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
 RECTIFIERS = ("relu", "relu6", "leaky_relu", "prelu", "p_re_lu", "elu", "gelu", "silu", "swish", "hard_silu", "mish")
-# "glu" halves the channels and "threshold" wants arguments.
+# "glu" halves the channels and "threshold" needs arguments.
 _NO_ACTIVATION = {"get", "serialize", "deserialize", "glu", "threshold"}
 _KNOWN = {n for n in vars(keras.activations) if n.islower() and not n.startswith("_")}
 ACTIVATIONS = {"prelu", *(_KNOWN - _NO_ACTIVATION)}
 
 
-# All that need no argument and fit kernels of every rank.
+# Those without required arguments that fit kernels of every rank.
 INITIALIZERS = (
     *("auto", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "ones"),
     *("orthogonal", "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "zeros"),
@@ -66,23 +66,44 @@ AXES = {
 }
 
 
+class Knobs(TypedDict, total=False):
+    """The fields of `Hidden`, for type checkers and editors: a builder takes `**knobs: Unpack[Knobs]`."""
+
+    activation: Activation
+    negative_slope: float | None
+    kernel_initializer: Initializer
+    regularizer: Regularizer
+    bias_regularizer: Regularizer
+    activity_regularizer: Regularizer
+    max_norm: float | None
+    dropout: float
+    spatial_dropout: float
+    noise: float
+    normalization: str | None
+    preprocessing: Layers
+    augmentation: Layers
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hidden:
-    """The knobs of hidden layers, spelt the same in every family and checked here.
+    """The shared knobs: each one's name, type, default and documentation. Every family's help repeats them from here.
 
     Attributes:
-        activation: Keras name, "prelu", a function or a layer; it is built afresh for each place.
-        negative_slope: of "leaky_relu"; None is the .2 of Keras' function.
-        kernel_initializer: Keras name or object. "auto" fits the activation: He's normal (K. He et al., ICCV 2015) for
-            relu and its like, LeCun's for selu (G. Klambauer et al., 2017), Glorot's uniform (2010) for all others.
-        regularizer, bias_regularizer, activity_regularizer: penalties on every kernel, every bias, and what comes out
-            of every activation: "l1", "l2", "l1_l2" (the elastic net) or a Keras object.
-        max_norm: what the norm of the weights of a unit is kept below (N. Srebro et al., 2004); None for no limit.
-        dropout: fraction of the outputs that training drops (N. Srivastava et al., JMLR 2014).
-        spatial_dropout: fraction of whole channels that training drops (J. Tompson et al., CVPR 2015).
-        noise: standard deviation, 0 to 1, of Gaussian noise that training adds to the outputs.
-        normalization: None, "batch" (S. Ioffe and C. Szegedy, ICML 2015) or "layer" (J. Ba et al., 2016), before the
+        activation: of hidden layers: a Keras name, "prelu", a function or a layer. A layer is copied for each use.
+        negative_slope: of activation="leaky_relu"; None means Keras' default of 0.2.
+        kernel_initializer: Keras name or object. "auto" fits the activation: He normal (K. He et al., ICCV 2015) for
+            relu and its variants, LeCun normal for selu (G. Klambauer et al., 2017), Glorot uniform (2010) otherwise.
+        regularizer: penalty on every kernel: "l1", "l2", "l1_l2" (elastic net) or a Keras object.
+        bias_regularizer: penalty on every bias, likewise.
+        activity_regularizer: penalty on the outputs of every hidden layer, likewise.
+        max_norm: upper bound on the norm of each unit's weights (N. Srebro et al., 2004); None for no bound.
+        dropout: fraction of each hidden layer's outputs dropped in training (N. Srivastava et al., JMLR 2014).
+        spatial_dropout: fraction of whole channels dropped in training (J. Tompson et al., CVPR 2015).
+        noise: standard deviation, 0 to 1, of Gaussian noise added to hidden outputs in training.
+        normalization: None, "batch" (S. Ioffe and C. Szegedy, ICML 2015) or "layer" (J. Ba et al., 2016), before each
             activation.
+        preprocessing: layers that come first and stay in the exported file.
+        augmentation: layers that change the input in training only.
     """
 
     activation: Activation = "relu"
@@ -96,6 +117,8 @@ class Hidden:
     spatial_dropout: float = 0.0
     noise: float = 0.0
     normalization: str | None = None
+    preprocessing: Layers = ()
+    augmentation: Layers = ()
 
     def __post_init__(self) -> None:
         check_activation("activation", self.activation)
@@ -128,14 +151,18 @@ class Hidden:
         check_number("noise", self.noise, 0, 1)
         if self.normalization is not None:
             check_choice("normalization", self.normalization, NORMALIZATIONS)
+        for name in ("preprocessing", "augmentation"):
+            layers = getattr(self, name)
+            if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
+                raise InvalidType(f"{name}={layers!r} must be a tuple of Keras layers")
 
     @property
     def use_bias(self) -> bool:
-        """Batch normalization brings a bias of its own."""
+        """Batch normalization has a bias of its own."""
         return self.normalization != "batch"
 
     def linear(self, kernel: str = "kernel", use_bias: bool | None = None) -> dict[str, Any]:
-        """Arguments of a layer with weights: Dense, a convolution, or with kernel="depthwise" its like."""
+        """Arguments of a layer with weights: Dense, a convolution, or with kernel="depthwise" a depthwise one."""
         return {
             f"{kernel}_initializer": self.initializer(),
             f"{kernel}_regularizer": self.regularizer,
@@ -148,7 +175,7 @@ class Hidden:
         return None if self.max_norm is None else UnitMaxNorm(self.max_norm, unit_axes)
 
     def initializer(self) -> keras.initializers.Initializer:
-        """A new one for each layer, because one object would give equal weights to layers of equal shape."""
+        """A new object for each layer: a shared one would give equal weights to layers of equal shape."""
         if isinstance(self.kernel_initializer, keras.initializers.Initializer):
             return self.kernel_initializer.clone()
         if self.kernel_initializer != "auto":
@@ -169,7 +196,7 @@ class Hidden:
         drop: bool = True,
         spatial: bool = True,
     ) -> keras.KerasTensor:
-        """What follows a linear layer in a hidden block: normalization, activation, penalty, noise, dropout."""
+        """Adds normalization, activation, penalty, noise and dropout after a linear layer."""
         if normalize:
             x = self.normalized(x)
         if activate:
@@ -191,10 +218,10 @@ class Hidden:
         return x if self.normalization is None else NORMALIZATIONS[self.normalization]()(x)
 
     def activated(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        # A layer is built afresh for each place, because PReLU and its like have weights of their own.
+        # A new layer for each use, because layers such as PReLU have weights.
         if isinstance(self.activation, keras.layers.Layer):
             return self.activation.__class__.from_config({**self.activation.get_config(), "name": None})(x)
-        if self.activation == "prelu":  # one slope a channel, wherever in space
+        if self.activation == "prelu":  # one slope a channel, shared by all positions
             return keras.layers.PReLU(shared_axes=list(range(1, len(x.shape) - 1)) or None)(x)
         if self.negative_slope is not None:
             return keras.layers.LeakyReLU(self.negative_slope)(x)
@@ -203,7 +230,7 @@ class Hidden:
 
 @keras.saving.register_keras_serializable(package="zoo")
 class UnitMaxNorm(keras.constraints.MaxNorm):
-    """Keras' MaxNorm over all that a unit reads, whatever the rank of its kernel.
+    """Keras' MaxNorm over all inputs of a unit, for kernels of every rank.
 
     Args:
         max_value: of the norm.
@@ -230,7 +257,7 @@ def check_activation(argument: str, value: Activation) -> Activation:
         raise InvalidType(f"{argument}={value!r} must be a name such as 'relu', a function of Keras, or a Keras layer")
     elif getattr(value, "__name__", "") == "<lambda>":
         raise InvalidValue(
-            f"{argument}={value!r} cannot be saved: a file runs no code. Take a name, a layer, or a function of "
+            f"{argument}={value!r} cannot be saved: a file runs no code. Use a name, a layer, or a function of "
             "your own with @keras.saving.register_keras_serializable()"
         )
     return value
@@ -247,34 +274,26 @@ def check_regularizer(argument: str, value: Regularizer) -> keras.regularizers.R
 
 
 def entrance(
-    input_shape: tuple[int | None, ...],
-    preprocessing: Layers,
-    augmentation: Layers,
-    *,
-    dtype: str | None = None,
-    mask_value: float | None = None,
+    input_shape: tuple[int | None, ...], hidden: Hidden, *, dtype: str | None = None, mask_value: float | None = None
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """The input, and what the family's first layer reads: preprocessed always, augmented in training only.
+    """The input, and the input of the family's first layer: preprocessed, and augmented in training only.
 
     Args:
-        mask_value: what all features of a step are that only pads a sequence; such steps are masked.
+        mask_value: value of all features of a padded step; such steps are masked.
     """
     inputs = keras.Input(input_shape, dtype=dtype, name="input")
     x = inputs if mask_value is None else keras.layers.Masking(float(mask_value))(inputs)
-    return inputs, prepared(x, preprocessing, augmentation)
+    return inputs, prepared(x, hidden)
 
 
-def prepared(x: keras.KerasTensor, preprocessing: Layers, augmentation: Layers) -> keras.KerasTensor:
-    for argument, layers in (("preprocessing", preprocessing), ("augmentation", augmentation)):
-        if not isinstance(layers, Sequence) or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
-            raise InvalidType(f"{argument}={layers!r} must be a tuple of Keras layers")
-    for layer in preprocessing:
+def prepared(x: keras.KerasTensor, hidden: Hidden) -> keras.KerasTensor:
+    for layer in hidden.preprocessing:
         x = layer(x)
-    return Augmentation(augmentation, name="augmentation")(x) if augmentation else x
+    return Augmentation(hidden.augmentation, name="augmentation")(x) if hidden.augmentation else x
 
 
 def spatial_axes(x: keras.KerasTensor) -> Axes:
-    """The layers for what is behind preprocessing, which may have made a picture of sound."""
+    """The layers for the rank after preprocessing, which may turn sound into a spectrogram."""
     if len(x.shape) - 2 not in AXES:
         raise InvalidValue(
             f"preprocessing gives samples of shape {tuple(x.shape[1:])}; (height, width, channels) or (steps, "
@@ -291,7 +310,7 @@ def with_logits(
     name: str,
     last: Callable[..., keras.layers.Layer] | None = None,
 ):
-    """Closes a model with its linear layer, `logits` (n, num_outputs), or with what `last` makes of several such."""
+    """The model with its linear layer `logits` (B, num_outputs); `last`, if given, is a layer applied to it."""
     logits = keras.layers.Dense(
         num_outputs,
         kernel_regularizer=hidden.regularizer,

@@ -1,4 +1,4 @@
-"""Normalization that cuts off what lies far outside of what train has."""
+"""Normalization that clips outliers."""
 
 import keras
 from keras import ops
@@ -8,10 +8,10 @@ from zoo.base.checks import check_number
 
 @keras.saving.register_keras_serializable(package="zoo")
 class ClippedNormalization(keras.layers.Normalization):
-    """`keras.layers.Normalization`, cut off at so many standard deviations.
+    """`keras.layers.Normalization`, clipped at `limit` standard deviations.
 
-    For features that are seldom anything but one value, such as rain: an hour of it may lie hundreds of deviations
-    away, where no network knows what it does, and where eight bits would have nothing left for all the rest.
+    For features that rarely differ from one value, such as rain: a rare value may lie hundreds of deviations away,
+    outside of what the network was trained on, and would take up most of the range of an int8 file.
 
     Args:
         limit: in standard deviations.

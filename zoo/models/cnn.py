@@ -7,15 +7,18 @@ al., ICLR 2015; global average pooling by M. Lin et al. (Network in Network), IC
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Unpack
 
 import keras
 
 from zoo.base.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
+from zoo.models.blocks import Hidden, Knobs, entrance, spatial_axes, with_logits
+from zoo.models.builder import builder
 from zoo.models.views import MeanOfViews, Views
 
 
+@builder(normalization="batch")
 def cnn(
     input_shape: Sequence[int],
     num_outputs: int,
@@ -26,24 +29,12 @@ def cnn(
     downsampling: str = "pool",
     head: str = "pool",
     units: Sequence[int] = (),
-    activation: Activation = "relu",
-    negative_slope: float | None = None,
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = "batch",
     mirrored: bool = False,
     shifted: bool = False,
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str = "cnn",
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
-    """Stages of convolutions, each half as large as the one before: `zoo.cnn((28, 28, 1), 10, filters=(32, 64, 128))`.
+    """Stages of convolutions, the resolution halved between them: `zoo.cnn((28, 28, 1), 10, filters=(32, 64, 128))`.
 
     Args:
         input_shape: of one sample: (height, width, channels) of an image, or (steps, channels) of a series or a sound,
@@ -52,28 +43,19 @@ def cnn(
         filters: one number a stage; between two stages each spatial axis is halved.
         kernel_size: in pixels or steps, of every kernel; one number, or one for each axis.
         convolutions: convolutions a stage; one number, or one for each stage.
-        downsampling: "pool" takes the largest of each 2x2 between stages, "stride" lets the next stage's first
-            convolution go in steps of 2.
+        downsampling: "pool" is max pooling of 2x2 between stages; "stride" gives the first convolution of the next
+            stage a stride of 2.
         head: "pool" averages each channel over space, "flatten" keeps every position.
         units: hidden Dense layers between head and logits.
         dropout, spatial_dropout: at the end of each stage; dropout after each hidden Dense layer too.
-        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
-            noise, normalization: see `zoo.models.blocks.Hidden`.
-        mirrored: whether the answer is the mean of those for an image and for its mirror image, left to right: twice
-            the work, not in training, and no more weights. Train it with `RandomFlip("horizontal")`.
-        shifted: likewise, of an image and of what it is one pixel up, down, left and right: five times the work. Train
-            it with `RandomTranslation`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
+        mirrored: test-time augmentation (flip): averages the outputs for an image and for its horizontal flip. Twice
+            the work at inference, none in training, no more weights. Train with `RandomFlip("horizontal")`.
+        shifted: test-time augmentation (shift): averages over the image and its shifts by one pixel up, down, left and
+            right. Five times the work at inference. Train with `RandomTranslation`.
     """
+    hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    inputs, x = entrance(input_shape, hidden)
     axes = spatial_axes(x)
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
@@ -82,11 +64,6 @@ def cnn(
     check_choice("downsampling", downsampling, ("pool", "stride"))
     check_choice("head", head, ("pool", "flatten"))
     units = check_sizes("units", units, minimum_length=0)
-    hidden = Hidden(
-        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
-        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
-        max_norm=max_norm, dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
     check_halvings("filters", filters, x.shape[1:])
     for argument, given in (("mirrored", mirrored), ("shifted", shifted)):
         if given and len(x.shape) != 4:
@@ -113,7 +90,7 @@ def cnn(
 
 
 def check_halvings(argument: str, sizes: Sequence[int], input_shape: Sequence[int]) -> None:
-    """One size a stage: each axis must have something left to halve before each stage but the first."""
+    """Raises ValueError where an axis is too small to be halved before each stage but the first."""
     smallest = min(input_shape[:-1])
     if 2 ** (len(sizes) - 1) > smallest:
         raise InvalidValue(

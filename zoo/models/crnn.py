@@ -1,4 +1,4 @@
-"""Convolutions that shorten a sequence, then recurrent layers that read it.
+"""Convolutions that shorten a sequence, then recurrent layers.
 
 Source: B. Shi, X. Bai, C. Yao, An end-to-end trainable neural network for image-based sequence recognition, 2015; for
 audio E. Cakir et al., Convolutional recurrent neural networks for polyphonic sound event detection, 2017; for sensors
@@ -6,7 +6,8 @@ F. Ordonez and D. Roggen (DeepConvLSTM), 2016.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Unpack
 
 import keras
 
@@ -20,20 +21,13 @@ from zoo.base.checks import (
     check_sizes,
 )
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import (
-    Activation,
-    Hidden,
-    Initializer,
-    Layers,
-    Regularizer,
-    check_regularizer,
-    entrance,
-    with_logits,
-)
+from zoo.models.blocks import Hidden, Knobs, Regularizer, check_regularizer, entrance, with_logits
+from zoo.models.builder import builder
 from zoo.models.rnn import CELLS, HEADS, recurrent_stack
 from zoo.models.sequences import MaskedConv1D
 
 
+@builder(normalization="batch")
 def crnn(
     input_shape: Sequence[int | None],
     num_outputs: int,
@@ -46,22 +40,10 @@ def crnn(
     bidirectional: bool = False,
     head: str = "last",
     mask_value: float | None = None,
-    activation: Activation = "relu",
-    negative_slope: float | None = None,
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
     recurrent_regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = "batch",
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str = "crnn",
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
     """Convolutions, then recurrent layers: `zoo.crnn((100, 6), 7, filters=(32, 64), cell="gru", units=(64,))`.
 
@@ -71,22 +53,13 @@ def crnn(
         num_outputs: size of the logits.
         filters: one number a convolution.
         kernel_size: in steps (and along the height), of every kernel.
-        strides: in steps: each convolution shortens the sequence, and the height, by this much.
+        strides: in steps: each convolution divides the length, and the height, by this.
         cell, units, bidirectional, head, recurrent_regularizer, recurrent_dropout: see `zoo.rnn`.
-        mask_value: what all channels of a step hold that only pads a shorter series; such steps change nothing.
+        mask_value: value of all channels of a padded step; padded steps do not change the outputs.
         activation: of the convolutions; the cells keep tanh.
         dropout: after each convolution and each recurrent layer. spatial_dropout: after each convolution.
-        negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm, noise,
-            normalization (of the convolutions): see `zoo.models.blocks.Hidden`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
+    hidden = Hidden(**knobs)
     meaning = "(steps, channels), where steps may be None, or (steps, height, channels)"
     input_shape = check_input_shape(input_shape, (2, 3), meaning, open_axis=0)
     if len(input_shape) == 3 and (input_shape[0] is None or mask_value is not None):
@@ -103,24 +76,20 @@ def crnn(
         check_number("mask_value", mask_value)
     recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
     recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
-    knobs: dict[str, Any] = {
-        "regularizer": regularizer, "bias_regularizer": bias_regularizer, "activity_regularizer": activity_regularizer,
-        "max_norm": max_norm, "dropout": dropout, "spatial_dropout": spatial_dropout, "noise": noise,
-    }  # fmt: skip
-    hidden = Hidden(
-        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
-        normalization=normalization, **knobs,
-    )  # fmt: skip
 
-    inputs, x = entrance(input_shape, preprocessing, augmentation, mask_value=mask_value)
+    inputs, x = entrance(input_shape, hidden, mask_value=mask_value)
     convolution = MaskedConv1D if len(input_shape) == 2 else keras.layers.Conv2D
     for size in filters:
         x = convolution(size, kernel_size, strides=strides, padding="same", **hidden.linear())(x)
         x = hidden.after(x)  # (B, T/strides, C), of a spectrogram (B, T/strides, H/strides, C)
     if len(x.shape) == 4:
         x = keras.layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)  # (B, T, H * C)
+    cells = replace(
+        hidden, activation="tanh", negative_slope=None, kernel_initializer="auto", normalization=None,
+        spatial_dropout=0.0,
+    )  # fmt: skip
     x = recurrent_stack(
-        x, cell, units, bidirectional, head, Hidden(activation="tanh", **{**knobs, "spatial_dropout": 0.0}),
+        x, cell, units, bidirectional, head, cells,
         recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
     )  # fmt: skip
     return with_logits(inputs, x, num_outputs, hidden, name)

@@ -1,18 +1,21 @@
-"""Convolutions split into depthwise and pointwise ones, for microcontrollers.
+"""Depthwise-separable convolutional networks, for microcontrollers.
 
 Source: A. Howard et al., MobileNets, 2017 (with its width multiplier); Y. Zhang et al., Hello Edge: keyword spotting on
 microcontrollers, 2017 (DS-CNN), in the form of MLPerf Tiny (C. Banbury et al., 2021), which is the default.
 """
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
 from zoo.base.checks import check_input_shape, check_number, check_rate, check_size, check_size_for_each, check_sizes
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, spatial_axes, with_logits
+from zoo.models.blocks import Hidden, Knobs, entrance, spatial_axes, with_logits
+from zoo.models.builder import builder
 
 
+@builder(normalization="batch")
 def ds_cnn(
     input_shape: Sequence[int],
     num_outputs: int,
@@ -22,20 +25,8 @@ def ds_cnn(
     first_kernel_size: int | Sequence[int] = (10, 4),
     kernel_size: int | Sequence[int] = 3,
     width_multiplier: float = 1.0,
-    activation: Activation = "relu",
-    negative_slope: float | None = None,
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = "batch",
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str = "ds_cnn",
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
     """A convolution, then depthwise-separable ones: `zoo.ds_cnn((49, 10, 1), 12)` is MLPerf Tiny's keyword spotter.
 
@@ -47,21 +38,13 @@ def ds_cnn(
         strides: one number for each of `filters`.
         first_kernel_size, kernel_size: of the first convolution and of the depthwise ones; one number, or one for each
             axis. A series takes the first of two.
-        width_multiplier: what all filters are multiplied with and rounded, to make the network thinner or wider.
+        width_multiplier: factor on all numbers of filters, which are then rounded.
         dropout: before the logits. spatial_dropout: after each separable convolution.
-        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
-            noise, normalization: see `zoo.models.blocks.Hidden`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
+    dropout = check_rate("dropout", knobs.pop("dropout", 0.0))
+    hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    inputs, x = entrance(input_shape, hidden)
     axes, rank = spatial_axes(x), len(x.shape) - 2
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
@@ -73,12 +56,6 @@ def ds_cnn(
     first_kernel_size = check_size_for_each("first_kernel_size", first_kernel_size, rank)
     kernel_size = check_size_for_each("kernel_size", kernel_size, rank)
     width_multiplier = check_number("width_multiplier", width_multiplier, above=0)
-    dropout = check_rate("dropout", dropout)
-    hidden = Hidden(
-        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
-        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
-        max_norm=max_norm, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
 
     first, *others = (max(1, round(size * width_multiplier)) for size in filters)
     x = axes.convolution(

@@ -5,17 +5,20 @@ residual connections by K. He et al., CVPR 2016; embeddings of categories by C. 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
 import keras
 from keras import ops
 
 from zoo.base.checks import check_flag, check_input_shape, check_size, check_sizes
 from zoo.base.errors import InvalidType, InvalidValue
-from zoo.models.blocks import Activation, Hidden, Initializer, Layers, Regularizer, entrance, prepared, with_logits
+from zoo.models.blocks import Hidden, Knobs, entrance, prepared, with_logits
+from zoo.models.builder import builder
 
 WIDEST_EMBEDDING = 16
 
 
+@builder(without=("spatial_dropout",))
 def fnn(
     input_shape: Sequence[int],
     num_outputs: int,
@@ -23,19 +26,8 @@ def fnn(
     units: Sequence[int] = (64, 32),
     residual: bool = False,
     categories: Mapping[int, int] | None = None,
-    activation: Activation = "relu",
-    negative_slope: float | None = None,
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = None,
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str = "fnn",
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
     """Fully connected layers: `zoo.fnn((64,), 10, units=(128, 64), dropout=0.2)`.
 
@@ -43,36 +35,22 @@ def fnn(
         input_shape: of one sample; an input of more than one axis is flattened.
         num_outputs: size of the logits.
         units: one size a hidden layer; () gives a linear model.
-        residual: adds to each hidden layer's output its input, through a linear layer where the sizes differ.
-        categories: of a table, column -> number of categories, whose codes 0, 1, ... that column holds. Each becomes
-            an embedding of half as many numbers, at most 16; codes beyond are taken for the last one. What comes
-            first in the model then reads the other columns alone.
-        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
-            dropout, noise, normalization: see `zoo.models.blocks.Hidden`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
+        residual: adds to each hidden layer's output its input, through a linear layer if the sizes differ.
+        categories: of a table, column -> number of categories; the column holds their codes 0, 1, ... Each becomes
+            an embedding of half as many numbers, at most 16. Larger codes are treated as the last one.
+            `preprocessing` and `augmentation` then apply to the other columns only.
     """
+    hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (1, 2, 3, 4), "(features,) or any shape, which is flattened")
     num_outputs = check_size("num_outputs", num_outputs)
     units = check_sizes("units", units, minimum_length=0)
     residual = check_flag("residual", residual)
     categories = _checked(categories, input_shape)
-    hidden = Hidden(
-        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
-        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
-        max_norm=max_norm, dropout=dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
 
     if categories:
-        inputs, x = _table(input_shape[0], categories, preprocessing, augmentation)
+        inputs, x = _table(input_shape[0], categories, hidden)
     else:
-        inputs, x = entrance(input_shape, preprocessing, augmentation)
+        inputs, x = entrance(input_shape, hidden)
         if len(input_shape) > 1:
             x = keras.layers.Flatten()(x)  # (B, features)
     for size in units:
@@ -103,14 +81,14 @@ def _checked(categories: Mapping[int, int] | None, input_shape: Sequence[int]) -
     return {int(column): int(count) for column, count in sorted(categories.items())}
 
 
-def _table(columns: int, categories: Mapping[int, int], preprocessing: Layers, augmentation: Layers):
-    """The input (B, columns), and beside the numbers, preprocessed, the categories, embedded."""
+def _table(columns: int, categories: Mapping[int, int], hidden: Hidden):
+    """The input (B, columns), and its preprocessed numbers concatenated with the embedded categories."""
     numbers = [column for column in range(columns) if column not in categories]
     inputs = keras.Input((columns,), name="input")
     parts = []
     if numbers:
         selected = Columns(numbers, name="numbers")(inputs)  # (B, numbers)
-        parts.append(prepared(selected, preprocessing, augmentation))
+        parts.append(prepared(selected, hidden))
     for column, count in categories.items():
         code = Columns([column], count - 1, name=f"codes_{column}")(inputs)  # (B, 1)
         embedding = keras.layers.Embedding(count, min(WIDEST_EMBEDDING, (count + 1) // 2), name=f"category_{column}")
@@ -120,7 +98,7 @@ def _table(columns: int, categories: Mapping[int, int], preprocessing: Layers, a
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Columns(keras.layers.Layer):
-    """Some columns of a table: (B, columns) -> (B, len(columns)); codes are cut to 0 ... `last`, where it is given."""
+    """Selects columns of a table: (B, columns) -> (B, len(columns)). With `last`, codes are clipped to 0 ... `last`."""
 
     def __init__(self, columns: Sequence[int], last: int | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -128,7 +106,7 @@ class Columns(keras.layers.Layer):
 
     def call(self, x):
         x = ops.take(x, self.columns, axis=1)
-        # Whole numbers before anything rounds them: an int8 file looks its embeddings up with the codes themselves.
+        # Cast to integers before quantization can round them: an int8 file looks up embeddings by the codes themselves.
         return x if self.last is None else ops.cast(ops.clip(x, 0, self.last), "int32")
 
     def compute_output_spec(self, x):

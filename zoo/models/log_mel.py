@@ -1,10 +1,9 @@
-"""What a sound is to a network: a picture of its energies, by time and by pitch, made inside the file.
+"""Preprocessing of sound: a log-mel spectrogram, computed inside the exported file.
 
-The Fourier transform is written as a convolution, which every runtime has, where `keras.layers.MelSpectrogram` would
-need operations that TensorFlow alone knows; only the frequencies that a mel bin reads are computed. Bins add up
-magnitudes, not powers: squares of sounds leave eight bits nothing (with powers the int8 file of a test's tones lost
-half of its answers, with magnitudes none). For the root of two squares stands .96 of the larger plus .4 of the smaller,
-which is off by 4 % at most and needs neither squares nor roots.
+The Fourier transform is a convolution, which every runtime has; `keras.layers.MelSpectrogram` needs operations of
+TensorFlow. Only frequencies that a mel bin uses are computed. Bins sum magnitudes, not powers, because powers need more
+than 8 bits: with powers half of the outputs of an int8 file were wrong in a test with tones, with magnitudes none.
+The magnitude is approximated by .96 of the larger part plus .4 of the smaller one, with an error of at most 4 %.
 
 Source: S. Davis and P. Mermelstein, Comparison of parametric representations for monosyllabic word recognition, IEEE
 Trans. ASSP 1980; the mel scale as in HTK, 2595 log10(1 + f / 700); 30 ms windows, 20 ms apart, as in C. Banbury et al.,
@@ -18,7 +17,7 @@ from keras import ops
 from zoo.base.checks import check_number, check_size
 from zoo.base.errors import InvalidValue
 
-QUIET = 3e-3  # of a full-scale sine's magnitude in its bin: what the logarithm takes for silence, -50 dB
+QUIET = 3e-3  # added before the logarithm, relative to a full-scale sine: -50 dB is silence
 
 
 @keras.saving.register_keras_serializable(package="zoo")
@@ -27,12 +26,12 @@ class LogMel(keras.layers.Layer):
 
     Args:
         sampling_rate: samples a second.
-        num_mel_bins: triangles, evenly spaced on the mel scale from `min_freq` to `max_freq` (Hz), half the sampling
-            rate by default.
-        window_ms, hop_ms: length of a frame, under a Hann window, and from one to the next, in milliseconds.
+        num_mel_bins: triangular filters, evenly spaced on the mel scale from `min_freq` to `max_freq` (Hz; by
+            default half the sampling rate).
+        window_ms, hop_ms: length of a frame (Hann window) and distance between frames, in milliseconds.
 
     Raises:
-        ValueError: a sound shorter than a frame, more bins than there are frequencies, or a bad number.
+        ValueError: a sound shorter than a frame, more bins than frequencies, or a bad number.
     """
 
     def __init__(
@@ -67,7 +66,7 @@ class LogMel(keras.layers.Layer):
         self._mel = mel
 
     def _matrices(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Triangles (bins, mels), and the real and imaginary part of the transform (frame, 1, bins)."""
+        """Mel filters (bins, mels), and the real and imaginary part of the transform (frame, 1, bins)."""
 
         def mel_of(hertz):
             return 2595 * np.log10(1 + np.asarray(hertz) / 700)

@@ -6,14 +6,17 @@ normalization, and a 1x1 convolution without normalization widens the shortcut w
 """
 
 from collections.abc import Sequence
+from typing import Unpack
 
 import keras
 
 from zoo.base.checks import check_input_shape, check_size, check_size_for_each, check_sizes
-from zoo.models.blocks import AXES, Activation, Axes, Hidden, Initializer, Layers, Regularizer, entrance, with_logits
+from zoo.models.blocks import AXES, Axes, Hidden, Knobs, entrance, with_logits
+from zoo.models.builder import builder
 from zoo.models.cnn import check_halvings
 
 
+@builder(normalization="batch")
 def resnet(
     input_shape: Sequence[int],
     num_outputs: int,
@@ -21,55 +24,29 @@ def resnet(
     filters: Sequence[int] = (16, 32, 64),
     blocks: int = 1,
     kernel_size: int | Sequence[int] = 3,
-    activation: Activation = "relu",
-    negative_slope: float | None = None,
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = "batch",
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str = "resnet",
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
     """Stages of residual blocks: `zoo.resnet((32, 32, 3), 10)` is ResNet-8, with `blocks=3` it is ResNet-20.
 
     Args:
         input_shape: of one sample: (height, width, channels) of an image or (steps, channels) of a series.
         num_outputs: size of the logits.
-        filters: one number a stage; from the second on, a stage's first block goes in steps of 2.
+        filters: one number a stage; from the second on, a stage's first block has a stride of 2.
         blocks: residual blocks a stage, each of two convolutions.
         kernel_size: in pixels or steps; one number, or one for each axis.
         dropout, spatial_dropout: at the end of each block.
-        activation, negative_slope, kernel_initializer, regularizer, bias_regularizer, activity_regularizer, max_norm,
-            noise, normalization: see `zoo.models.blocks.Hidden`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
+    hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
     num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     blocks = check_size("blocks", blocks)
     kernel_size = check_size_for_each("kernel_size", kernel_size, len(input_shape) - 1)
-    hidden = Hidden(
-        activation=activation, negative_slope=negative_slope, kernel_initializer=kernel_initializer,
-        regularizer=regularizer, bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer,
-        max_norm=max_norm, dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
     check_halvings("filters", filters, input_shape)
 
     axes = AXES[len(input_shape) - 1]
-    inputs, x = entrance(input_shape, preprocessing, augmentation)
+    inputs, x = entrance(input_shape, hidden)
     x = axes.convolution(filters[0], kernel_size, padding="same", **hidden.linear(use_bias=True))(x)
     x = hidden.after(x, drop=False)  # (B, H, W, filters[0])
     for stage, size in enumerate(filters):

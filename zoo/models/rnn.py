@@ -5,10 +5,11 @@ Computation 1997; K. Cho et al. (GRU), EMNLP 2014; M. Schuster and K. Paliwal (b
 The GRU is Keras' default, reset_after=True, which applies the reset gate after the product (the cuDNN variant).
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import keras
 
@@ -22,22 +23,15 @@ from zoo.base.checks import (
     check_sizes,
 )
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import (
-    Activation,
-    Hidden,
-    Initializer,
-    Layers,
-    Regularizer,
-    check_regularizer,
-    entrance,
-    with_logits,
-)
+from zoo.models.blocks import Activation, Hidden, Knobs, Regularizer, check_regularizer, entrance, with_logits
+from zoo.models.builder import builder, check_names
 from zoo.models.sequences import AttentionPooling, AveragePooling
 
 CELLS = {"simple": keras.layers.SimpleRNN, "lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 HEADS = {"last": None, "pool": AveragePooling, "attention": AttentionPooling}
 
 
+@builder(without=("negative_slope",), activation="tanh")
 def rnn(
     input_shape: Sequence[int | None],
     num_outputs: int,
@@ -49,23 +43,12 @@ def rnn(
     mask_value: float | None = None,
     vocabulary_size: int | None = None,
     embedding_dim: int = 32,
-    activation: Activation = "tanh",
-    kernel_initializer: Initializer = "auto",
-    regularizer: Regularizer = None,
     recurrent_regularizer: Regularizer = None,
-    bias_regularizer: Regularizer = None,
-    activity_regularizer: Regularizer = None,
-    max_norm: float | None = None,
-    dropout: float = 0.0,
-    spatial_dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
-    noise: float = 0.0,
-    normalization: str | None = None,
-    preprocessing: Layers = (),
-    augmentation: Layers = (),
     name: str | None = None,
+    **knobs: Unpack[Knobs],
 ) -> keras.Model:
-    """Recurrent layers, and what they say at the end: `zoo.rnn((28, 28), 10, cell="gru", units=(64,))`.
+    """Stacked recurrent layers: `zoo.rnn((28, 28), 10, cell="gru", units=(64,))`.
 
     Args:
         input_shape: of one sample: (steps, features) of real values, or (steps,) of tokens; steps may be None, for any
@@ -73,29 +56,21 @@ def rnn(
         num_outputs: size of the logits.
         cell: "simple", "lstm" or "gru"; `zoo.lstm` and `zoo.gru` are this function with the cell named.
         units: one state size a layer.
-        bidirectional: reads each layer's input both ways and concatenates, so states are twice as wide.
-        head: "last" reads the last step, "pool" the mean over the steps, "attention" a mean whose weights are learned;
-            "each" lets every step give num_outputs / steps of the outputs by itself, as for a forecast whose steps are
-            the hours ahead, each with what was at that hour on the days before.
-        mask_value: what all features of a step hold that only pads a shorter sequence; such steps change nothing.
-        vocabulary_size: number of tokens, of input_shape=(steps,); token 0 pads a shorter sequence.
-        embedding_dim: numbers a token becomes.
+        bidirectional: runs each layer in both directions and concatenates, so outputs are twice as wide.
+        head: "last" uses the last step, "pool" the mean over the steps, "attention" a mean with learned weights. "each"
+            is per step: every step gives num_outputs / steps of the outputs, such as a forecast whose steps are the
+            hours ahead, each with the values at that hour of earlier days.
+        mask_value: value of all features of a padded step; padded steps do not change the outputs.
+        vocabulary_size: number of tokens, of input_shape=(steps,); token 0 is padding.
+        embedding_dim: size of a token's embedding.
         activation: of the candidate state, a Keras name or function; the gates keep Keras' sigmoid.
         regularizer, recurrent_regularizer: penalty on the kernels for the input, and for the state.
         dropout: fraction of each recurrent layer's outputs that training drops.
         spatial_dropout: fraction of the features of each recurrent layer's input, dropped in all steps alike.
         recurrent_dropout: fraction of the state that training drops from one step to the next (Gal, 2016).
         normalization: None, "layer" or "batch", of each recurrent layer's outputs.
-        kernel_initializer, bias_regularizer, activity_regularizer, max_norm, noise: see `zoo.models.blocks.Hidden`.
-        preprocessing: layers that come first and stay in the exported file.
-        augmentation: layers that change the input in training only.
-
-    Returns:
-        Uncompiled model, (B, *input_shape) -> logits (B, num_outputs).
-
-    Raises:
-        ValueError, TypeError: a bad argument, with its name, its value and what is allowed.
     """
+    hidden = Hidden(**knobs)
     meaning = "(steps, features), or (steps,) with vocabulary_size; steps may be None"
     input_shape = check_input_shape(input_shape, (1, 2), meaning, open_axis=0)
     num_outputs = check_size("num_outputs", num_outputs)
@@ -104,19 +79,14 @@ def rnn(
     bidirectional = check_flag("bidirectional", bidirectional)
     check_choice("head", head, [*HEADS, "each"])
     vocabulary_size = check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
-    check_cell_activation(activation)
+    check_cell_activation(hidden.activation)
     recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
     recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
-    hidden = Hidden(
-        activation=activation, kernel_initializer=kernel_initializer, regularizer=regularizer,
-        bias_regularizer=bias_regularizer, activity_regularizer=activity_regularizer, max_norm=max_norm,
-        dropout=dropout, spatial_dropout=spatial_dropout, noise=noise, normalization=normalization,
-    )  # fmt: skip
 
     if vocabulary_size is None:
-        inputs, x = entrance(input_shape, preprocessing, augmentation, mask_value=mask_value)
+        inputs, x = entrance(input_shape, hidden, mask_value=mask_value)
     else:
-        inputs, x = entrance(input_shape, preprocessing, augmentation, dtype="int32")
+        inputs, x = entrance(input_shape, hidden, dtype="int32")
         x = keras.layers.Embedding(vocabulary_size, int(embedding_dim), mask_zero=True)(x)  # (B, T, embedding_dim)
     x = recurrent_stack(
         x, cell, units, bidirectional, head, hidden,
@@ -145,7 +115,7 @@ def recurrent_stack(
     recurrent_regularizer: keras.regularizers.Regularizer | None = None,
     recurrent_dropout: float = 0.0,
 ) -> keras.KerasTensor:
-    """(B, T, features) -> (B, size of the last layer, twice that where it reads both ways); of "each", (B, T, size)."""
+    """(B, T, features) -> (B, size of the last layer, doubled if bidirectional); with head="each", (B, T, size)."""
     for depth, size in enumerate(units):
         if hidden.spatial_dropout:
             x = keras.layers.SpatialDropout1D(hidden.spatial_dropout)(x)
@@ -167,7 +137,7 @@ def recurrent_stack(
 def check_tokens(
     input_shape: Sequence[int | None], vocabulary_size: int | None, embedding_dim: int, mask_value: float | None
 ) -> int | None:
-    """The size of the vocabulary, or None for real values. Raises ValueError where arguments contradict each other."""
+    """The size of the vocabulary, or None for real values. Raises ValueError if arguments contradict each other."""
     if mask_value is not None:
         check_number("mask_value", mask_value)
     check_size("embedding_dim", embedding_dim)
@@ -188,30 +158,33 @@ def check_tokens(
 
 
 def check_cell_activation(activation: Activation) -> None:
-    """A cell computes with functions: a layer with weights of its own has no place in it."""
+    """Raises ValueError for a layer: a recurrent cell takes functions only."""
     if activation == "prelu" or isinstance(activation, keras.layers.Layer):
         raise InvalidValue(
             f"activation={activation!r} is a layer; a recurrent cell takes the name of a function, or one"
         )
 
 
-def _named(cell: str) -> Callable[..., keras.Model]:
-    """`rnn` with its cell chosen, under the name by which users know it."""
-    signature = inspect.signature(rnn)
+def _with_cell(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
+    """Gives a builder that chooses the cell the signature and the help of `rnn`."""
+    cell, signature = function.__name__, inspect.signature(rnn)
     parameters = [parameter for name, parameter in signature.parameters.items() if name != "cell"]
-    knobs = [parameter.name for parameter in parameters]
 
-    def builder(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
-        for argument in arguments:
-            check_choice(f"argument of zoo.{cell}", argument, knobs)
-        return rnn(input_shape, num_outputs, cell=cell, **arguments)
+    @functools.wraps(function)
+    def build(*args: Any, **arguments: Any) -> keras.Model:
+        check_names(cell, arguments, [parameter.name for parameter in parameters])
+        return function(*args, **arguments)
 
-    builder.__name__ = builder.__qualname__ = cell
-    builder.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    about = inspect.getdoc(rnn) or ""  # without the indentation of the source, as `help` and others want it
-    builder.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{about}'
-    return builder
+    build.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    build.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{rnn.__doc__}'
+    return build
 
 
-lstm = _named("lstm")
-gru = _named("gru")
+@_with_cell
+def lstm(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
+    return rnn(input_shape, num_outputs, cell="lstm", **arguments)
+
+
+@_with_cell
+def gru(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
+    return rnn(input_shape, num_outputs, cell="gru", **arguments)

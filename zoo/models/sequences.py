@@ -1,6 +1,6 @@
-"""Layers for sequences of different lengths: padded steps have a mask, and what they hold changes nothing.
+"""Layers for sequences of different lengths: padded steps are masked and do not change the outputs.
 
-Masks act by multiplication, never by a choice between two tensors, which int8 files have no operator for.
+Masks are multiplied in, because int8 files have no operator that selects between two tensors.
 """
 
 import keras
@@ -9,7 +9,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MaskedConv1D(keras.layers.Conv1D):
-    """keras.layers.Conv1D with padding="same" that reads padded steps as zeros, and hands the mask on."""
+    """keras.layers.Conv1D with padding="same" that treats padded steps as zeros and passes the mask on."""
 
     def __init__(self, filters, kernel_size, **kwargs):
         super().__init__(filters, kernel_size, **{**kwargs, "padding": "same"})
@@ -45,7 +45,7 @@ class AveragePooling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class AttentionPooling(keras.layers.Layer):
-    """A weighted mean over the steps, the weights learned: (B, T, C) -> (B, C).
+    """A weighted mean over the steps, with learned weights: (B, T, C) -> (B, C).
 
     Source: Z. Yang et al., Hierarchical attention networks, NAACL 2016, equations 5 to 7: u = tanh(W x + b), the
     weights are softmax(u . v) over the steps.
@@ -69,8 +69,8 @@ class AttentionPooling(keras.layers.Layer):
         scores = self.score(self.hidden(x))  # (B, T, 1)
         if mask is None:
             return ops.sum(x * ops.softmax(scores, axis=1), axis=1)
-        # |score| is at most the sum of |v|, which is too small for exp to overflow. Divided by way of the logarithm,
-        # because DIV in int8 stops where a divisor is rounded to 0; a sequence of nothing but padding has the sum 1.
+        # |score| is at most the sum of |v|, too small for exp to overflow. The logarithm replaces a division, because
+        # DIV in int8 fails if the divisor is rounded to 0. A sequence of only padding gets the sum 1.
         valid = weights_of(mask, x)
         total = ops.sum(ops.exp(scores) * valid, axis=1, keepdims=True) + (1.0 - ops.max(valid, axis=1, keepdims=True))
         return ops.sum(x * (ops.exp(scores - ops.log(total)) * valid), axis=1)

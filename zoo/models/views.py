@@ -1,7 +1,7 @@
-"""An answer from several views of a picture: more work, the same weights (test-time augmentation).
+"""Test-time augmentation (flip, shift) inside the model: averages the outputs over several views of an image.
 
-In training both layers let pass what comes, so a step costs what it costs without them; `RandomFlip` and
-`RandomTranslation` are what show a network these views there.
+In training both layers return their input unchanged, so a step costs no more. `RandomFlip` and `RandomTranslation`
+show the network such views in training.
 
 Source: A. Krizhevsky et al., ImageNet classification with deep convolutional neural networks, NeurIPS 2012, which
 averages over five crops and their reflections.
@@ -13,11 +13,11 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Views(keras.layers.Layer):
-    """(B, H, W, C) -> (count * B, H, W, C): first the images, last their mirror images.
+    """(B, H, W, C) -> (count * B, H, W, C): the images first, their flips last.
 
     Args:
-        mirrored: whether each view is followed by its mirror image, left to right.
-        shifted: whether there are views one pixel up, down, left and right, too; the edge is repeated.
+        mirrored: whether to add the horizontal flip of each view.
+        shifted: whether to add shifts by one pixel up, down, left and right; the edge is repeated.
     """
 
     def __init__(self, mirrored: bool = False, shifted: bool = False, **kwargs):
@@ -49,7 +49,7 @@ class Views(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MeanOfViews(keras.layers.Layer):
-    """(count * B, outputs) -> (B, outputs): of the answers to each image's views."""
+    """(count * B, outputs) -> (B, outputs): the mean over the views of each image."""
 
     def __init__(self, count: int, **kwargs):
         super().__init__(**kwargs)

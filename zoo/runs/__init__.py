@@ -1,4 +1,4 @@
-"""The verbs: tune, train, export, run, fit, verify, reproduce; and what they write: records, cards, tables, plots.
+"""The verbs (tune, train, export, fit, verify, reproduce) and the record, card and tables that they write.
 
-It must not know the command line.
+It must not parse a command line.
 """

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.base.progress import Report, Stage
 from zoo.data import Dataset, Stored
 from zoo.data.sequences import lengths
-from zoo.data.sound_files import FILE as SOUND
+from zoo.data.sound_files import SOUND_FILE
 from zoo.recipe.task import Binary, Forecasting, Multilabel, Task, Values
 
 Baselines = tuple[dict[str, float], dict[str, float]]  # scores by method, and areas under the ROC curve
@@ -47,7 +47,7 @@ def baselines(dataset: Dataset, task: Task, report: Report = lambda line: None) 
     def flat(x: np.ndarray) -> Any:
         if dataset.vocabulary:
             return word_counts(x, len(dataset.vocabulary))
-        if SOUND in dataset.files:
+        if SOUND_FILE in dataset.files:
             return spectra(x)
         return one_hot(x, dataset.categories) if dataset.categories else x.reshape(len(x), -1)
 
@@ -90,7 +90,7 @@ def _subsampled(dataset: Dataset, cost: int) -> tuple[Any, str]:
     samples = max(1000, MOST_FOR_TREES // cost)
     if samples >= len(dataset.train.x):
         return dataset.train, ""
-    return dataset.thinned(samples).train, f", {samples:,} samples"
+    return dataset.subsampled(samples).train, f", {samples:,} samples"
 
 
 def word_counts(x: np.ndarray, words: int) -> Any:
@@ -116,7 +116,7 @@ def for_trees(dataset: Dataset) -> tuple[Callable[[np.ndarray], np.ndarray], str
     shape = dataset.input_shape
     if dataset.vocabulary:
         return lambda x: word_counts(x, len(dataset.vocabulary))[:, 2 : 2 + FREQUENT].toarray(), "on frequent words"
-    if SOUND in dataset.files:
+    if SOUND_FILE in dataset.files:
         return spectra, "on spectra"
     if len(shape) == 3:
         sides = " x ".join(str(min(n, POOLED)) for n in shape[:2])
@@ -222,7 +222,7 @@ def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:
     from sklearn.svm import SVC, SVR
 
     samples = len(dataset.train.x)
-    words, sounds = bool(dataset.vocabulary), SOUND in dataset.files
+    words, sounds = bool(dataset.vocabulary), SOUND_FILE in dataset.files
     values = 129 if sounds else int(np.prod(dataset.input_shape))
     single = not isinstance(task, Values) or task.num_outputs == 1  # SVR and gradient boosting predict one value
     if isinstance(task, Values):

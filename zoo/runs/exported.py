@@ -3,7 +3,6 @@
 All of it reads a run's folder or the released files, and trains nothing.
 """
 
-from zoo.base.errors import InvalidValue
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -12,24 +11,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from zoo.recipe.building import in_new_session
-from zoo.recipe.collection import folder, load_recipe
-from zoo.exporting.conversion import load_keras
-from zoo.models.cost import FileCost, Summary, costs
+from zoo.base.errors import InvalidValue
+from zoo.base.progress import Stage
+from zoo.base.records import read_record
+from zoo.base.seeds import random_state_kept
 from zoo.data import Dataset
 from zoo.data.arrays import samples as split_samples
 from zoo.deploy import find_record
-from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
-from zoo.base.progress import Stage
-from zoo.base.seeds import random_state_kept
-from zoo.base.records import read_record
+from zoo.exporting.conversion import load_keras
 from zoo.exporting.layer_losses import LayerLoss
 from zoo.exporting.layer_losses import layer_losses as losses
 from zoo.exporting.precisions import PRECISIONS
+from zoo.models.cost import FileCost, Summary, costs
+from zoo.recipe.building import in_new_session
+from zoo.recipe.collection import folder, load_recipe
 from zoo.recipe.recipe import Bounds, Recipe
 from zoo.recipe.task import Values
-from zoo.training.loop import predict
+from zoo.runs.exporting import Contents, Export, contents_of, data_hash, guessed_task, line, refuse, round_trip, serve
 from zoo.runs.verification import Check, FileReport, check_file
+from zoo.training.loop import predict
 
 Report = Callable[[str], None]
 
@@ -65,7 +65,9 @@ def verify(
     elif test is not None:
         contents, bounds, reference = _of_data(test if isinstance(test, tuple) else (test, None), record, place)
     else:
-        raise InvalidValue(f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe")
+        raise InvalidValue(
+            f"{described} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe"
+        )
     found = []
     stage = Stage(report, "measuring", len(files), "files")
     for path in files:
@@ -140,7 +142,9 @@ def summary(
     if path is not None and path.suffix != ".py" and path.is_dir():
         loaded = load_keras(path / "model.keras")
         if folder is None and (path / "record.json").is_file():
-            same = read_record(path / "record.json")["parameters"] == loaded.count_params()  # else trained, not exported
+            same = (
+                read_record(path / "record.json")["parameters"] == loaded.count_params()
+            )  # else trained, not exported
             folder = path if same else None
         return costs(loaded, steps=steps, files=_sizes(loaded, folder))
     recipe = load_recipe(model)

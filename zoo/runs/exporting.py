@@ -20,27 +20,27 @@ import keras
 import numpy as np
 
 import zoo
-from zoo.runtime import targets
-from zoo.runtime.latency import latency
 from zoo.base.checks import check_choice
-from zoo.exporting.conversion import choose, convert
-from zoo.exporting.strategies import Strategy
-from zoo.data import Dataset
-from zoo.data.blocks import Array, slices
-from zoo.data.arrays import Samples
-from zoo.data.vocabulary import VOCABULARY
-from zoo.deploy import Runner
 from zoo.base.errors import CheckFailed, InvalidValue
 from zoo.base.files import locked, sha256, write_json, write_text, writing
-from zoo.exporting.metadata import seal, with_metadata
-from zoo.runtime.micro import arena_bytes, micro_run
-from zoo.exporting.precisions import PRECISIONS
-from zoo.recipe.recipe import Bounds, Recipe
 from zoo.base.versions import versions
-from zoo.runs.record import make_record, write_record
+from zoo.data import Dataset
+from zoo.data.arrays import Samples
+from zoo.data.blocks import Array, slices
+from zoo.data.vocabulary import VOCABULARY
+from zoo.deploy import Runner
+from zoo.exporting.conversion import choose, convert
+from zoo.exporting.metadata import seal, with_metadata
+from zoo.exporting.precisions import PRECISIONS
+from zoo.exporting.strategies import Strategy
+from zoo.recipe.recipe import Bounds, Recipe
 from zoo.recipe.task import Binary, Multiclass, Regression, Task, Values
-from zoo.training.loop import predict
+from zoo.runs.record import make_record, write_record
 from zoo.runs.verification import Check, FileReport, check_file
+from zoo.runtime import targets
+from zoo.runtime.latency import latency
+from zoo.runtime.micro import arena_bytes, micro_run
+from zoo.training.loop import predict
 
 GOLDEN_SAMPLES = 5
 MICRO_SAMPLES = 50

@@ -240,7 +240,7 @@ def _epoch_seconds(recipe: Recipe, dataset: Dataset) -> tuple[float, float, floa
     task, count = recipe.task.adapted(dataset.train.y), min(TIMED_SAMPLES, len(dataset.train.x))
     start, computed = time.monotonic(), time.process_time()
     x = dataset.train.x[:count]
-    small = dataset.thinned(count) if count < len(dataset.train.x) else dataset
+    small = dataset.subsampled(count) if count < len(dataset.train.x) else dataset
     model, clock = in_new_session(lambda: recipe.build(small)), _Clock()
     train_model(
         model, (np.asarray(x), task.encode(dataset.train.y[:count])), epochs=2, batch_size=recipe.batch_size,

@@ -119,7 +119,7 @@ def _images(path: Path, target: str | None, task: str | None) -> Plan:
 
 def _sounds(path: Path, target: str | None, task: str | None) -> Plan:
     dataset = sound_files.sounds(path, target=target)
-    rate = sound_files.rate_of(dataset.files[sound_files.FILE])
+    rate = sound_files.rate_of(dataset.files[sound_files.SOUND_FILE])
     return Plan(
         "sounds", dataset,
         f"partial(zoo.data.sounds, {str(path.resolve())!r}, {rate}, {dataset.input_shape[0] / rate}"

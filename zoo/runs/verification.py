@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.runtime import targets
 from zoo.data.blocks import Array, slices
 from zoo.deploy import Runner
 from zoo.exporting.precisions import PRECISIONS
 from zoo.recipe.recipe import Bounds
 from zoo.recipe.task import Task, Values
+from zoo.runtime import targets
 
 RESAMPLES = 2000  # of the bootstrap
 

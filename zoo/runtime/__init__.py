@@ -1,1 +1,4 @@
-"""Runs exported files: predictions, latency, targets, LiteRT Micro, the browser. It must not need TensorFlow or Keras."""
+"""Runs exported files: predictions, latency, targets, LiteRT Micro, the browser.
+
+It must not need TensorFlow or Keras.
+"""

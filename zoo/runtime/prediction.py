@@ -1,6 +1,6 @@
-"""Asks a .tflite file about raw input: an array, numbers in a file, rows of a table, an image, a sound, texts.
+"""Runs a .tflite file on raw input: an array, numbers in a file, rows of a table, an image, a sound or texts.
 
-Without TensorFlow.
+It does not need TensorFlow.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from zoo.base.errors import InvalidValue
 from zoo.data import rows
 from zoo.data.arrays import read_arrays
 from zoo.data.image_files import IMAGES, read_image
-from zoo.data.sound_files import FILE, SOUNDS, rate_of, read_wave
+from zoo.data.sound_files import SOUND_FILE, SOUNDS, rate_of, read_wave
 from zoo.data.vocabulary import VOCABULARY, tokens, words_of
 from zoo.deploy import Runner
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Answers of a file, one row a sample: raw outputs, and for classes the best one with its label."""
+    """Outputs of a file, one row a sample, and for classes the most probable one with its label."""
 
     output_name: str
     outputs: np.ndarray  # (n, outputs)
@@ -34,10 +34,10 @@ class Prediction:
             return self.outputs.argmax(axis=1)
         if self.output_name == "probability":
             return (self.outputs.reshape(-1) > 0.5).astype(int)
-        return None  # values, or labels that do not exclude each other
+        return None  # values, or several labels a sample
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """For each sample its raw outputs, and for classes "class", "label" and "confidence", one after the other."""
+        """For each sample its outputs, and for classes "class", "label" and "confidence"."""
         classes = self.classes
         for i, outputs in enumerate(self.outputs):
             row: dict[str, Any] = {self.output_name: outputs.tolist()}
@@ -58,20 +58,20 @@ class Prediction:
 
 
 def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1) -> Prediction:
-    """Answers of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, a WAV, texts.
+    """Outputs of a .tflite file for an array, or for a file of raw input: .npy, .csv, an image, a WAV, texts.
 
-    A file of a table reads a .csv with a header or a .parquet of raw rows, its columns in any order; a file with a
-    vocabulary reads a .txt, each line of which is a text; a file of sounds resamples and cuts a WAV as in training.
+    A model of tables reads a .csv with a header or a .parquet of raw rows, with columns in any order; a model with a
+    vocabulary reads a .txt, one text a line; a model of sounds resamples and cuts a WAV as in training.
     """
     runner = Runner(file, num_threads)
     if isinstance(x, str | Path):
         path, shape = Path(x), runner.input_shape
-        if rows.FILE in runner.files and path.suffix in rows.TABLES:
-            x = rows.read_rows(path, rows.from_json(runner.files[rows.FILE]))
+        if rows.TABLE_FILE in runner.files and path.suffix in rows.TABLES:
+            x = rows.read_rows(path, rows.from_json(runner.files[rows.TABLE_FILE]))
         elif VOCABULARY in runner.files and path.suffix == ".txt":
             x = read_texts(path, runner.files[VOCABULARY].decode("utf-8", "replace"), int(shape[0] or 0))
-        elif FILE in runner.files and path.suffix.lower() in SOUNDS:
-            x = read_wave(path, rate_of(runner.files[FILE]), int(shape[0] or 0))
+        elif SOUND_FILE in runner.files and path.suffix.lower() in SOUNDS:
+            x = read_wave(path, rate_of(runner.files[SOUND_FILE]), int(shape[0] or 0))
         elif path.suffix.lower() in IMAGES and len(shape) == 3 and None not in shape:
             height, width, channels = (int(n or 0) for n in shape)
             x = read_image(path, height, width, channels)[np.newaxis]
@@ -81,22 +81,22 @@ def predict(file: str | Path, x: "str | Path | np.ndarray", num_threads: int = 1
 
 
 def read_texts(path: Path, vocabulary: str, steps: int) -> np.ndarray:
-    """Tokens (n, steps) of the texts of a file, one a line. Raises FileNotFoundError or ValueError."""
+    """Tokens (n, steps) of a file with one text a line. Raises FileNotFoundError or ValueError."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     sentences = [words_of(line) for line in lines if line.strip()]
     if not sentences:
-        raise InvalidValue(f"{path} has no text in it; a line is a text")
+        raise InvalidValue(f"{path} has no text; each line is one text")
     return tokens(sentences, tuple(vocabulary.split("\n")), steps)
 
 
 def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:
-    """Inputs (n, *input_shape) from a .npy array, a .npz with x, or a .csv with one input a row or one input in all.
+    """Inputs (n, *input_shape) from a .npy array, a .npz with x, or a .csv with one input a row or a single input.
 
-    Where the first length is None, as of sequences, a .csv holds one step a row of one sequence, or one sequence a row.
+    Where the first length is None, as of sequences, a .csv holds one sequence, a step a row, or one sequence a row.
 
-    Raises FileNotFoundError or ValueError that says what the file holds and what is wanted.
+    Raises FileNotFoundError or ValueError.
     """
     path = Path(path)
     if not path.is_file():

@@ -33,7 +33,7 @@ class Candidates(keras_tuner.HyperModel):
     def __init__(self, recipe: Recipe, dataset: Dataset):
         super().__init__()
         if recipe.trial_samples is not None:
-            dataset = dataset.thinned(recipe.trial_samples, recipe.seed)
+            dataset = dataset.subsampled(recipe.trial_samples, recipe.seed)
         self.recipe, self.dataset, self.space = recipe, dataset, Space(recipe)
         self.compiled = SharedEpochs()
         self.on_file = file_objective(recipe.objective, recipe.task)
@@ -64,19 +64,13 @@ class Candidates(keras_tuner.HyperModel):
                     raise TooLarge(f"{took:.0f} us a sample, {limits.latency_us:.0f} are allowed")
 
     def fit(self, hp, model, *, callbacks, epochs, checkpoint=None, **_):
-        train, validation, candidate = self.dataset.train, self.dataset.validation, self.candidate
+        candidate, parts = self.candidate, (self.dataset.train, self.dataset.validation)
+        train, validation = ((part.x, self.task.encode(part.y)) for part in parts)
         return self.compiled.fit(
-            model,
-            (train.x, self.task.encode(train.y)),
-            (validation.x, self.task.encode(validation.y)),
-            epochs=epochs,
-            batch_size=candidate.batch_size,
-            sample_weight=candidate.sample_weights(self.dataset),
-            seed=candidate.seed,
-            mixing=candidate.mixing,
-            callbacks=[*candidate.callbacks(), *callbacks],
-            checkpoint=checkpoint,
-        )
+            model, train, validation, epochs=epochs, batch_size=candidate.batch_size,
+            sample_weight=candidate.sample_weights(self.dataset), seed=candidate.seed, mixing=candidate.mixing,
+            callbacks=[*candidate.callbacks(), *callbacks], checkpoint=checkpoint,
+        )  # fmt: skip
 
     def measured(self, model: keras.Model) -> dict[str, float]:
         """Where the objective is that of a file: the score of the exported file on validation, and its bytes."""

@@ -36,6 +36,7 @@ PATIENCE = 120.0  # seconds to wait for a database that is down: a restart, say
 DOWN = ("refused", "starting up", "shutting down", "recovery", "closed the connection", "terminating connection")
 RACE = ("duplicate key", "already exists")  # two workers create the tables at the same moment
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+DATABASE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError)
 T = TypeVar("T")
 
 
@@ -82,15 +83,15 @@ class History:
     """
 
     def __init__(self, storage: str | Path, name: str, objective: str):
-        self.place, self.name, self.objective = storage, name, objective
+        self.location, self.name, self.objective = storage, name, objective
         try:
             self._open()
-        except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError, AssertionError) as error:
+        except (*DATABASE_ERRORS, AssertionError) as error:
+            shown, cause = _without_password(storage), _first_line(error)
             if "://" in str(storage):
-                raise InvalidValue(f"{_without_password(storage)} cannot be used: {_first_line(error)}") from None
+                raise InvalidValue(f"{shown} cannot be used: {cause}") from None
             raise InvalidValue(
-                f"{_without_password(storage)} is damaged or not a search of zoo ({_first_line(error)}); remove it to "
-                "start again"
+                f"{shown} is damaged or not a search of zoo ({cause}); remove it to start again"
             ) from None
 
     def _open(self) -> None:
@@ -98,18 +99,18 @@ class History:
         started, announced = time.monotonic(), False
         while True:
             try:
-                self._storage = self._opened(self.place)
+                self._storage = self._opened(self.location)
                 with quiet:
                     self.study = self._study()
                 self._end = weakref.finalize(self, _close, self._storage)  # KerasTuner's users do not call `close`
                 return
-            except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            except DATABASE_ERRORS as error:
                 words = str(error.__cause__ or error)
                 down, race = (any(word in words for word in signs) for signs in (DOWN, RACE))
                 if not (down or race) or time.monotonic() - started > PATIENCE:
                     raise
                 if down and not announced:
-                    where = f"{_without_password(self.place)} cannot be reached ({_first_line(error)})"
+                    where = f"{_without_password(self.location)} cannot be reached ({_first_line(error)})"
                     print(f"{where}; waiting for it, at most {PATIENCE:.0f} s", file=sys.stderr, flush=True)
                 announced |= down
                 time.sleep(0.5)
@@ -119,11 +120,12 @@ class History:
         return optuna.create_study(storage=self._storage, study_name=self.name, direction=wanted, load_if_exists=True)
 
     def _opened(self, storage: str | Path) -> optuna.storages.RDBStorage:
-        options: dict[str, Any]
+        options: dict[str, Any] = {"pool_pre_ping": True}
         if isinstance(storage, str) and "://" in storage:
-            options = {"pool_pre_ping": True}
+            shown = _without_password(storage)
         else:
             Path(storage).parent.mkdir(parents=True, exist_ok=True)
+            shown = str(storage)
             storage, options = f"sqlite:///{Path(storage).resolve()}", {"connect_args": {"timeout": 60}}
         try:
             with quiet:
@@ -131,13 +133,9 @@ class History:
                     storage, engine_kwargs=options, heartbeat_interval=HEARTBEAT, grace_period=6 * HEARTBEAT
                 )
         except ImportError as error:
-            raise MissingPackage(
-                f"{_without_password(storage)}: {error}; pip install 'keras-zoo[postgresql]'"
-            ) from None
+            raise MissingPackage(f"{shown}: {error}; pip install 'keras-zoo[postgresql]'") from None
         except sqlalchemy.exc.ArgumentError:
-            raise InvalidValue(
-                f"storage={_without_password(storage)!r} is neither a file nor a database's URL"
-            ) from None
+            raise InvalidValue(f"storage={shown!r} is neither a file nor a database's URL") from None
         if storage.startswith("sqlite"):
             # Allows readers beside a writer, and syncs once per checkpoint instead of twice per write. A process that
             # is killed loses nothing.
@@ -159,8 +157,8 @@ class History:
             except (sqlalchemy.exc.OperationalError, optuna.exceptions.StorageInternalError) as error:
                 cause = error.__cause__ or error
                 lasting = "malformed" in str(cause) or "not a database" in str(cause) or "is full" in str(cause)
-                if lasting or time.monotonic() - started > PATIENCE or not isinstance(self.place, str):
-                    raise Unreachable(f"{_without_password(self.place)}: {_first_line(cause)}") from None
+                if lasting or time.monotonic() - started > PATIENCE or not isinstance(self.location, str):
+                    raise Unreachable(f"{_without_password(self.location)}: {_first_line(cause)}") from None
                 self._storage.remove_session()
                 time.sleep(0.5)
 
@@ -176,7 +174,7 @@ class History:
         settings = json.loads(json.dumps(settings))  # as the database returns them
         if known is not None and known != settings and not overwrite and self.live():
             raise InvalidValue(
-                f"{_without_password(self.place)} has {len(self.trials())} trials of a search with other settings: "
+                f"{_without_password(self.location)} has {len(self.trials())} trials of a search with other settings: "
                 f"{differences(known, settings)}; undo the change, or start again with overwrite (--overwrite)"
             )
         if known != settings or overwrite:  # a new study, because a study's direction cannot change
@@ -188,11 +186,8 @@ class History:
 
     def live(self) -> list[FrozenTrial]:
         """Finished and running trials."""
-        return [
-            t
-            for t in self.patiently(lambda: self.study.get_trials(deepcopy=False))
-            if t.state in (*FINISHED, TrialState.RUNNING)
-        ]
+        states = (*FINISHED, TrialState.RUNNING)
+        return self.patiently(lambda: self.study.get_trials(deepcopy=False, states=states))
 
     def trials(self) -> list[Trial]:
         """Finished trials, in the order of drawing."""
@@ -201,20 +196,15 @@ class History:
             if key.startswith("again/"):
                 _, number, seed = key.split("/")
                 again.setdefault(int(number), {})[seed] = value
-        return [
-            Trial(**t.user_attrs["trial"], number=t.number, again=again.get(t.number, {}))
-            for t in self.live()
-            if t.state in FINISHED
-        ]
+        finished = [t for t in self.live() if t.state in FINISHED]
+        return [Trial(**t.user_attrs["trial"], number=t.number, again=again.get(t.number, {})) for t in finished]
 
     def add(self, trial: Trial, params: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
         """Adds a finished trial that another sampler than Optuna's has drawn."""
         frozen = optuna.trial.create_trial(
-            params=dict(params),
-            distributions=dict(kinds),
-            value=trial.metrics[self.objective],
+            params=dict(params), distributions=dict(kinds), value=trial.metrics[self.objective],
             user_attrs={"trial": _plain(trial)},
-        )
+        )  # fmt: skip
         self.patiently(lambda: self.study.add_trial(frozen))
 
     def finish(self, running: optuna.Trial, trial: Trial) -> None:
@@ -263,9 +253,7 @@ class History:
 
         def repeat() -> None:
             while not ended.wait(HEARTBEAT):
-                with contextlib.suppress(  # the database is down; the next heartbeat may reach it
-                    sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError
-                ):
+                with contextlib.suppress(*DATABASE_ERRORS, KeyError):  # database down, or search overwritten
                     self._beat(running)
 
         thread = threading.Thread(target=repeat, daemon=True)
@@ -304,24 +292,21 @@ def _has_ended(worker: str) -> bool:
         os.kill(int(process), 0)
     except ProcessLookupError:
         return True
-    except PermissionError:
-        return False
+    except PermissionError:  # another user's
+        pass
     return False
 
 
 def write_csv(trials: list[Trial], file: Path) -> None:
     """One row per trial: number, values, metrics, scores from further seeds, epochs, pruned, seconds, error."""
-    values = list(dict.fromkeys(name for t in trials for name in t.values))
-    metrics = list(dict.fromkeys(name for t in trials for name in t.metrics))
-    seeds = list(dict.fromkeys(seed for t in trials for seed in t.again))
+    parts = [(t.values, t.metrics, {f"again_seed_{seed}": v for seed, v in t.again.items()}) for t in trials]
+    columns = [list(dict.fromkeys(name for part in kind for name in part)) for kind in zip(*parts, strict=True)]
     with writing(file) as temporary, open(temporary, "w", newline="", encoding="utf-8") as opened:
         rows = csv.writer(opened)
-        head = ["trial", *values, *metrics, *(f"again_seed_{s}" for s in seeds), "epochs", "pruned", "seconds", "error"]
-        rows.writerow(head)
-        for t in trials:
-            drawn = [t.values.get(name, "") for name in values] + [t.metrics.get(name, "") for name in metrics]
-            again = [t.again.get(seed, "") for seed in seeds]
-            rows.writerow([t.number, *drawn, *again, t.epochs, t.pruned, round(t.seconds, 3), t.error])
+        rows.writerow(["trial", *(name for names in columns for name in names), "epochs", "pruned", "seconds", "error"])
+        for t, three in zip(trials, parts, strict=True):
+            cells = [part.get(name, "") for part, names in zip(three, columns, strict=True) for name in names]
+            rows.writerow([t.number, *cells, t.epochs, t.pruned, round(t.seconds, 3), t.error])
 
 
 def differences(known: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> str:
@@ -344,14 +329,9 @@ def _short(value: Any) -> str:
 
 
 def _plain(trial: Trial) -> dict[str, Any]:
-    return {
-        "values": trial.values,
-        "metrics": {name: value for name, value in trial.metrics.items() if math.isfinite(value)},
-        "seconds": round(trial.seconds, 3),
-        "epochs": trial.epochs,
-        "pruned": trial.pruned,
-        "error": trial.error,
-    }
+    stored = {name: getattr(trial, name) for name in ("values", "epochs", "pruned", "error")}
+    metrics = {name: value for name, value in trial.metrics.items() if math.isfinite(value)}
+    return {**stored, "metrics": metrics, "seconds": round(trial.seconds, 3)}
 
 
 def _first_line(error: BaseException) -> str:

@@ -53,18 +53,18 @@ def make_oracle(
     }
     if name == "asha":
         return Asha(history, watched=watched or objective, shared=shared, **options)
+    kinds = {
+        "random": keras_tuner.oracles.RandomSearchOracle,
+        "grid": keras_tuner.oracles.GridSearchOracle,
+        "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
+        "hyperband": keras_tuner.oracles.HyperbandOracle,
+    }
     if name == "hyperband":
         del options["max_trials"]
-        oracle = keras_tuner.oracles.HyperbandOracle(max_epochs=max_epochs, factor=REDUCTION, **options)
-    else:
-        kinds = {
-            "random": keras_tuner.oracles.RandomSearchOracle,
-            "grid": keras_tuner.oracles.GridSearchOracle,
-            "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
-        }
-        if name == "bayesian":
-            options["seed"] %= 2**32  # the largest seed of NumPy, from which this oracle draws
-        oracle = kinds[name](**options)
+        options |= {"max_epochs": max_epochs, "factor": REDUCTION}
+    elif name == "bayesian":
+        options["seed"] %= 2**32  # the largest seed of NumPy, from which this oracle draws
+    oracle = kinds[name](**options)
     oracle.verbose = 0
     return oracle
 

@@ -135,8 +135,8 @@ def read_search(recipe: Recipe, dataset: Dataset, folder: Path, versions: str) -
         if hp.values != trials[0].values:
             return None  # another space
         history.objective = known["objective"]
-        found = _result(recipe.replace(seed=known["seed"], objective=known["objective"]), history, 0.0)
-        return dataclasses.replace(found, recipe=with_values(recipe, found.best.values))
+        result = _result(recipe.replace(seed=known["seed"], objective=known["objective"]), history, 0.0)
+        return dataclasses.replace(result, recipe=with_values(recipe, result.best.values))
     finally:
         history.close()
 
@@ -144,7 +144,7 @@ def read_search(recipe: Recipe, dataset: Dataset, folder: Path, versions: str) -
 def _result(recipe: Recipe, history: History, seconds: float) -> Search:
     trials = tuple(_with_fields(recipe, t) for t in history.trials())
     best = best_of(trials, recipe.objective)
-    return Search(trials, best, recipe.replace(**best.fields), recipe.objective, seconds, history.place)
+    return Search(trials, best, recipe.replace(**best.fields), recipe.objective, seconds, history.location)
 
 
 def _with_fields(recipe: Recipe, trial: Trial) -> Trial:

@@ -72,18 +72,13 @@ def distributions(space: list[Any]) -> dict[int, tuple[str, Distribution]]:
 
 def suggest(trial: optuna.Trial, space: list[Any]) -> dict[str, Any]:
     """Values of the hyperparameters that are active, in the order of the space: parents come before children."""
-    hp_values = keras_tuner.HyperParameters()
-    named = distributions(space)
+    drawing, named = keras_tuner.HyperParameters(), distributions(space)
     for index, hp in enumerate(space):
-        hp_values.merge([hp])
-        if not hp_values.is_active(hp):
-            continue
-        if index not in named:
-            hp_values.values[hp.name] = hp.default
-            continue
-        value = _suggested(trial, *named[index])
-        hp_values.values[hp.name] = hp.prob_to_value(value) if _by_probability(hp) else value
-    return hp_values.values
+        drawing.merge([hp])
+        if drawing.is_active(hp):
+            value = _suggested(trial, *named[index]) if index in named else hp.default
+            drawing.values[hp.name] = hp.prob_to_value(value) if _by_probability(hp) else value
+    return drawing.values
 
 
 def _suggested(trial: optuna.Trial, name: str, kind: Distribution) -> Any:
@@ -97,16 +92,14 @@ def _suggested(trial: optuna.Trial, name: str, kind: Distribution) -> Any:
 
 def parameters(values: dict[str, Any], space: list[Any]) -> tuple[dict[str, Any], dict[str, Distribution]]:
     """The inverse: a trial's values as Optuna's parameters, with their distributions."""
-    hp_values = keras_tuner.HyperParameters()
-    named, params, kinds_of = distributions(space), {}, {}
+    known, named, params, kinds_of = keras_tuner.HyperParameters(), distributions(space), {}, {}
     for index, hp in enumerate(space):
-        hp_values.merge([hp])
-        if hp_values.is_active(hp) and hp.name in values:
-            hp_values.values[hp.name] = values[hp.name]
+        known.merge([hp])
+        if known.is_active(hp) and hp.name in values:
+            value = known.values[hp.name] = values[hp.name]
             if index in named:
-                name, distribution = named[index]
-                params[name] = hp.value_to_prob(values[hp.name]) if _by_probability(hp) else values[hp.name]
-                kinds_of[name] = distribution
+                name, kinds_of[name] = named[index]
+                params[name] = hp.value_to_prob(value) if _by_probability(hp) else value
     return params, kinds_of
 
 
@@ -120,12 +113,10 @@ def _by_probability(hp: Any) -> bool:
 def _distribution(hp: Any) -> Distribution | None:
     if _by_probability(hp):
         return optuna.distributions.FloatDistribution(0.0, 1.0)
+    log = getattr(hp, "sampling", None) == "log"
     if isinstance(hp, kinds.Float):
-        return optuna.distributions.FloatDistribution(
-            hp.min_value, hp.max_value, log=hp.sampling == "log", step=hp.step
-        )
+        return optuna.distributions.FloatDistribution(hp.min_value, hp.max_value, log=log, step=hp.step)
     if isinstance(hp, kinds.Int):
-        log = hp.sampling == "log"
         return optuna.distributions.IntDistribution(hp.min_value, hp.max_value, log=log, step=hp.step or 1)
     if isinstance(hp, kinds.Choice):
         return optuna.distributions.CategoricalDistribution(hp.values)

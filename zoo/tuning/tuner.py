@@ -179,7 +179,7 @@ class Tuner(keras_tuner.Tuner):
         if trials and all(trial.error for trial in trials):
             raise CheckFailed(f"every one of {len(trials)} trials failed; the first one with: {trials[0].error}")
         seconds = time.monotonic() - self._start
-        return Search(tuple(trials), best_of(trials, objective), None, objective, seconds, self.history.place)
+        return Search(tuple(trials), best_of(trials, objective), None, objective, seconds, self.history.location)
 
     # A trial.
 

@@ -1,6 +1,7 @@
-"""The layer that switches others on in training alone, and what the layers of this package have in common."""
+"""The layer that applies others in training only, and the base class of the layers here."""
 
 import abc
+import inspect
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -11,23 +12,23 @@ from zoo.base.errors import InvalidValue
 
 @keras.saving.register_keras_serializable(package="zoo")
 class Augmentation(keras.layers.Layer):
-    """Applies its layers, one after the other, in training; at any other time it gives back its input.
+    """Applies its layers in order in training; otherwise returns its input.
 
-    Keras' own `Random*` layers take training=True for granted, so that `model.export()` leaves them switched on
-    (keras#19108); inside this layer they are off unless a training step switches them on.
+    Keras' own `Random*` layers default to training=True, so `model.export()` would leave them on (keras#19108). Inside
+    this layer they are on in training steps only.
 
     Args:
-        layers: Keras layers that keep the meaning of the label and, in the end, the shape of the input; in between
-            `keras.layers.Reshape` may make steps of rows an image again.
+        layers: Keras layers that keep the label valid and, at the end, the shape of the input; in between
+            `keras.layers.Reshape` may turn a sequence of rows into an image.
 
     Raises:
-        ValueError: a layer for images where the input is none, or one that changes the shape, when it is built.
+        ValueError: at build, an image layer on an input that is no image, or a changed shape.
     """
 
     def __init__(self, layers: Sequence[keras.layers.Layer], **kwargs):
         super().__init__(**kwargs)
         self.layers = list(layers)
-        self.supports_masking = True  # steps keep their places, so a mask that comes in still holds
+        self.supports_masking = True  # steps keep their order, so an incoming mask stays valid
 
     def build(self, input_shape):
         shape = tuple(input_shape)
@@ -47,7 +48,7 @@ class Augmentation(keras.layers.Layer):
     def call(self, x, training=False):
         if training:
             for layer in self.layers:
-                x = layer(x, training=True) if layer._call_has_training_arg else layer(x)
+                x = layer(x, training=True) if "training" in inspect.signature(layer.call).parameters else layer(x)
         return x
 
     def compute_output_shape(self, input_shape):
@@ -63,12 +64,12 @@ class Augmentation(keras.layers.Layer):
 
 
 class RandomLayer(keras.layers.Layer, abc.ABC):
-    """Changes its input in training, by random numbers of its own; at any other time it gives back its input.
+    """Changes its input at random in training; otherwise returns its input.
 
-    A subclass says in `change` how, of a whole batch at once, and in `axes` what it reads.
+    A subclass implements `change` for a whole batch, and names in `axes` the axes of a sample.
 
     Args:
-        seed: of its random numbers; drawn anew for each layer by default.
+        seed: of its random numbers; by default each layer draws its own.
     """
 
     axes: ClassVar[tuple[str, ...]]  # of one sample
@@ -81,7 +82,7 @@ class RandomLayer(keras.layers.Layer, abc.ABC):
 
     @abc.abstractmethod
     def change(self, x):
-        """What a training step reads instead of x, of the same shape and dtype."""
+        """The changed x, of the same shape and dtype."""
 
     def build(self, input_shape):
         if len(input_shape) != len(self.axes) + 1:
@@ -102,7 +103,7 @@ class RandomLayer(keras.layers.Layer, abc.ABC):
 
 def _check_image_layer(layer: keras.layers.Layer, input_shape: tuple[int | None, ...]) -> None:
     name = type(layer).__name__
-    if len(input_shape) != 4:  # with three axes Keras would take the batch for one image
+    if len(input_shape) != 4:  # Keras would treat a batch of three axes as one image
         raise InvalidValue(f"{name} changes samples of shape (height, width, channels), not {tuple(input_shape[1:])}")
     changed = tuple(layer.compute_output_shape(input_shape))
     if changed != tuple(input_shape):

@@ -1,4 +1,4 @@
-"""What Keras lacks for images (B, height, width, channels)."""
+"""Augmentation of images (B, height, width, channels) that Keras lacks."""
 
 import math
 
@@ -11,14 +11,14 @@ from zoo.models.augment.augmentation import RandomLayer
 
 @keras.saving.register_keras_serializable(package="zoo")
 class RandomCropAndResize(RandomLayer):
-    """Cuts a window out of each image and stretches it to the whole size.
+    """Cuts a window out of each image and resizes it to the full size.
 
-    Source: C. Szegedy et al., Going deeper with convolutions, CVPR 2015. `keras.layers.RandomCrop` cuts one place for
-    all images of a batch and makes them smaller, which the model at inference does not expect.
+    Source: C. Szegedy et al., Going deeper with convolutions, CVPR 2015. `keras.layers.RandomCrop` uses one window
+    for a whole batch and returns smaller images, which do not fit the model at inference.
 
     Args:
-        area: the least part of the image's area that a window may have; the largest is all of it.
-        aspect: how much wider, or higher, than the image a window may be at most.
+        area: least share of the image's area in a window; the largest is 1.
+        aspect: largest ratio of the window's aspect to the image's, and its inverse.
     """
 
     axes = ("height", "width", "channels")
@@ -38,7 +38,7 @@ class RandomCropAndResize(RandomLayer):
         high = ops.minimum(ops.sqrt(area / aspect), 1.0) * (height - 1)  # from the first pixel's centre to the last's
         wide = ops.minimum(ops.sqrt(area * aspect), 1.0) * (width - 1)
         none = ops.zeros_like(area)
-        # From each pixel (x, y) of the result to the place that it comes from: (a0 x + a1 y + a2, b0 x + b1 y + b2).
+        # Maps each output pixel (x, y) to its source: (a0 x + a1 y + a2, b0 x + b1 y + b2).
         transform = ops.stack(
             [
                 wide / max(width - 1, 1), none, column * (width - 1 - wide),

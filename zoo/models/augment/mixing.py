@@ -1,7 +1,7 @@
-"""Mixtures of two samples of a batch, with their targets mixed alike: a knob of the training step, `Recipe.mixing`.
+"""Mixes pairs of samples of a batch and their targets: `Recipe.mixing`.
 
-`keras.layers.MixUp` reads images alone, and `keras.layers.CutMix` has no alpha and gives labels the area of a box that
-it cuts to whole pixels only afterwards; here the weights of labels are those of the pixels.
+`keras.layers.MixUp` takes images only. `keras.layers.CutMix` has no alpha, and weights labels by the area of the box
+before it is rounded to whole pixels; here labels are weighted by pixels.
 """
 
 import abc
@@ -17,24 +17,24 @@ from zoo.base.errors import InvalidValue
 
 @dataclass(frozen=True)
 class Mixing(abc.ABC):
-    """Mixes each sample of a batch with another one, to a part that follows Beta(alpha, alpha).
+    """Mixes each sample of a batch with another one; its share follows Beta(alpha, alpha).
 
     Attributes:
-        alpha: near 0 nearly all samples stay what they are, at 1 every part is as likely, above it halves are.
+        alpha: near 0 most samples stay unchanged, 1 makes all shares equally likely, larger values favour one half.
     """
 
     alpha: float
 
     def __post_init__(self) -> None:
-        # Below, the gamma variates that Keras makes the parts of come down to zero in float32.
+        # Below 0.05, the gamma variates that Keras computes the shares from underflow in float32.
         check_number("alpha", self.alpha, 0.05, 100)
 
     @abc.abstractmethod
     def __call__(self, x, y, generator: keras.random.SeedGenerator):
-        """(x, y) of a batch, mixed; x comes back in float32, y as it is, one-hot, probabilities or real values."""
+        """(x, y) of a batch, mixed: x in float32, y in its own dtype (one-hot, probabilities or real values)."""
 
     def check(self, model: keras.Model, y: np.ndarray) -> None:
-        """Raises ValueError where a mixture of inputs or targets of this kind means nothing."""
+        """Raises ValueError if inputs or targets of this kind cannot be mixed."""
         name = type(self).__name__
         if not np.issubdtype(y.dtype, np.floating):
             raise InvalidValue(
@@ -49,8 +49,8 @@ class Mixing(abc.ABC):
 class MixUp(Mixing):
     """The weighted mean of two samples of any shape.
 
-    Source: H. Zhang et al., mixup: beyond empirical risk minimization, ICLR 2018; here each sample of a batch has a
-    weight of its own.
+    Source: H. Zhang et al., mixup: beyond empirical risk minimization, ICLR 2018; here each sample of a batch has its
+    own weight.
     """
 
     alpha: float = 0.2
@@ -64,10 +64,10 @@ class MixUp(Mixing):
 
 @dataclass(frozen=True)
 class CutMix(Mixing):
-    """A box of another image in each one; targets are weighted by the pixels that each image has.
+    """Pastes a box of another image into each image; targets are weighted by the share of pixels.
 
     Source: S. Yun et al., CutMix: regularization strategy to train strong classifiers with localizable features,
-    ICCV 2019; here each image of a batch has a box of its own.
+    ICCV 2019; here each image of a batch has its own box.
     """
 
     alpha: float = 1.0
@@ -94,14 +94,14 @@ class CutMix(Mixing):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SoftBinaryAccuracy(keras.metrics.BinaryAccuracy):
-    """Keras' binary accuracy where targets may be mixed: the answer that the target is nearer to counts as right."""
+    """Keras' binary accuracy for mixed targets: a target is rounded to its nearer class."""
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         return super().update_state(ops.cast(ops.greater(y_true, 0.5), "float32"), y_pred, sample_weight)
 
 
 def _others(batch, generator):
-    """For each sample the number of the one that it is mixed with."""
+    """For each sample the index of its partner."""
     return keras.random.shuffle(ops.arange(batch), seed=generator)
 
 
@@ -111,8 +111,8 @@ def _mean(values, other, weight):
 
 
 def _span(part, length, batch, generator):
-    """Where a box of this part of an axis lies on it, around any place, (B, length)."""
+    """Mask (B, length) of a box with this share of the axis, around a random centre."""
     centre = keras.random.uniform((batch,), 0, length, dtype="float32", seed=generator)
     half = part * ops.cast(length, "float32") / 2
-    places = ops.arange(length, dtype="float32") + 0.5
-    return ops.abs(places - centre[:, None]) < half[:, None]
+    positions = ops.arange(length, dtype="float32") + 0.5
+    return ops.abs(positions - centre[:, None]) < half[:, None]

@@ -1,4 +1,4 @@
-"""Layers that go together, "light" and "strong", for each kind of data: a start, to be changed where labels suffer."""
+"""Presets, "light" and "strong", for each kind of data: a start, to be weakened if labels become wrong."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,23 +17,23 @@ def for_images(
 ) -> list[keras.layers.Layer]:
     """For images (height, width, channels): `augmentation=zoo.augment.for_images("strong")`.
 
-    RandAugment (Cubuk et al., 2020) is not in it: Keras' layer works out eleven changes to use two, the same two for
-    the whole batch, and at its defaults it turns images by up to half a circle.
+    RandAugment (Cubuk et al., 2020) is not included: Keras' layer computes eleven changes to use two, the same two
+    for the whole batch, and by default rotates by up to 180 degrees.
 
     Args:
-        strength: "light" flips and moves a little; "strong" also turns, zooms, changes brightness and contrast and
-            erases a box (Z. Zhong et al., 2020).
-        value_range: of the pixels behind `preprocessing`.
-        flip: whether an image may be mirrored, left to right; not where that has a meaning, as in digits or letters.
+        strength: "light" flips and shifts a little; "strong" also rotates, zooms, changes brightness and contrast,
+            and erases a box (Z. Zhong et al., 2020).
+        value_range: of the pixels after `preprocessing`.
+        flip: whether to flip horizontally; not for images such as digits or letters, whose meaning changes.
 
     Raises:
-        ValueError: strength or value_range is not one.
+        ValueError: an unknown strength, or a bad value_range.
     """
     check_choice("strength", strength, STRENGTHS)
     if len(value_range) != 2 or not value_range[0] < value_range[1]:
         raise InvalidValue(f"value_range={value_range!r} must be the least and the largest value of a pixel")
     layers = [keras.layers.RandomFlip("horizontal")] if flip else []
-    # What comes in from outside repeats the edge, which fits photographs and black backgrounds alike.
+    # Filling with the nearest pixel suits both photographs and black backgrounds.
     if strength == "light":
         return [*layers, keras.layers.RandomTranslation(0.08, 0.08, fill_mode="nearest")]
     low, high = value_range
@@ -44,7 +44,7 @@ def for_images(
         keras.layers.RandomTranslation(0.1, 0.1, fill_mode="nearest"),
         keras.layers.RandomBrightness(0.1, value_range=value_range),
         keras.layers.RandomContrast(0.2, value_range=value_range),
-        # A factor of 0.5 would be drawn from [0, 0.5]; noise as filling would take as long as all the rest.
+        # factor=0.5 would mean a random factor in [0, 0.5]. Filling with noise would take as long as all other layers.
         keras.layers.RandomErasing(
             factor=(0.5, 0.5), scale=(0.02, 0.2), fill_value=(low + high) / 2, value_range=value_range
         ),
@@ -58,7 +58,7 @@ def for_sequences(strength: str = "light") -> list[keras.layers.Layer]:
         strength: "light" is noise and scale; "strong" has more of both, windows, and masks of time and of channels.
 
     Raises:
-        ValueError: strength is not one.
+        ValueError: an unknown strength.
     """
     check_choice("strength", strength, STRENGTHS)
     if strength == "light":
@@ -75,15 +75,15 @@ def for_sequences(strength: str = "light") -> list[keras.layers.Layer]:
 def for_text(
     strength: str = "light", *, unknown: int | None = None, synonyms: Mapping[int, Sequence[int]] | None = None
 ) -> list[keras.layers.Layer]:
-    """For tokens (tokens,), with 0 as padding behind the text: `augmentation=zoo.augment.for_text("strong")`.
+    """For tokens (tokens,), with 0 as padding after the text: `augmentation=zoo.augment.for_text("strong")`.
 
     Args:
         strength: "light" changes about one word in twenty in each way, "strong" one in ten.
-        unknown: the token that stands for a word that is taken away; None to close the gap.
-        synonyms: for a token those that may stand for it; no replacement without them.
+        unknown: the token that replaces a dropped word; None to close the gap.
+        synonyms: token -> its synonyms; without them no word is replaced.
 
     Raises:
-        ValueError, TypeError: strength is not one, or a bad table.
+        ValueError, TypeError: an unknown strength, or a bad table.
     """
     check_choice("strength", strength, STRENGTHS)
     rate = 0.05 if strength == "light" else 0.1

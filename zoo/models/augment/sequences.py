@@ -1,7 +1,7 @@
-"""Changes of series (B, T, channels). A step that is all zero is padding, which stands before or behind the series.
+"""Augmentation of series (B, T, channels). A step of only zeros is padding, before or after the series.
 
-Padding stays padding, and a real step never becomes all zero, so a mask made before or behind such a layer still
-holds. Sizes are meant for channels of about unit variance, as behind `keras.layers.Normalization`.
+Padding stays padding and a real step never becomes all zero, so masks stay valid. Defaults suit channels of about unit
+variance, as after `keras.layers.Normalization`.
 """
 
 import abc
@@ -14,25 +14,25 @@ from zoo.models.augment.augmentation import RandomLayer
 
 
 def real(x):
-    """Which steps are not padding, (B, T, 1)."""
+    """Mask of the steps that are not padding, (B, T, 1)."""
     return ops.any(ops.not_equal(x, 0), axis=-1, keepdims=True)
 
 
 def ends(x):
-    """The numbers of the first and the last real step, (B, 1, 1) in float32 each; 0 and T - 1 where there is none."""
+    """Indices of the first and the last real step, (B, 1, 1) in float32 each; 0 and T - 1 if there is none."""
     steps = ops.cast(real(x), "int32")
     last = ops.shape(x)[1] - 1 - ops.argmax(ops.flip(steps, axis=1), axis=1, keepdims=True)
     return ops.cast(ops.argmax(steps, axis=1, keepdims=True), "float32"), ops.cast(last, "float32")
 
 
 class SequenceLayer(RandomLayer):
-    """A change of real steps; a subclass says in `changed` how and need not think of padding."""
+    """Changes real steps only; a subclass implements `changed` and can ignore padding."""
 
     axes = ("steps", "channels")
 
     @abc.abstractmethod
     def changed(self, x):
-        """The series (B, T, C) with any values in the place of padding."""
+        """The changed series (B, T, C), with any values in padded steps."""
 
     def change(self, x):
         changed = ops.cast(self.changed(x), x.dtype)
@@ -88,13 +88,13 @@ class Scaling(SequenceLayer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class WindowCrop(SequenceLayer):
-    """Cuts a window out of each series and stretches it to the series' length, with values between steps on a line.
+    """Cuts a window out of each series and stretches it to full length by linear interpolation.
 
     Source: A. Le Guennec et al., Data augmentation for time series classification using convolutional neural networks,
     AALTD 2016, whose slices stay short; stretched, they fit a model of fixed length.
 
     Args:
-        smallest: the least part of a series that a window may have; the largest is all of it.
+        smallest: least share of a series in a window; the largest is 1.
     """
 
     def __init__(self, smallest: float = 0.8, seed: int | None = None, **kwargs):
@@ -106,7 +106,7 @@ class WindowCrop(SequenceLayer):
         share = self.uniform(x, self.smallest, 1.0)
         start = first + self.uniform(x) * (last - first) * (1.0 - share)
         steps = ops.reshape(ops.arange(ops.shape(x)[1], dtype="float32"), (1, -1, 1))
-        place = ops.clip(start + (steps - first) * share, first, last)  # (B, T, 1), where step t comes from
+        place = ops.clip(start + (steps - first) * share, first, last)  # (B, T, 1), source position of each step
         before = ops.floor(place)
         after = ops.minimum(before + 1.0, last)
         weight = ops.cast(place - before, x.dtype)
@@ -118,12 +118,12 @@ class WindowCrop(SequenceLayer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class TimeMasking(SequenceLayer):
-    """Puts the mean of its series in the place of a run of steps.
+    """Replaces a run of steps by the mean of the series.
 
     Source: D. Park et al., SpecAugment, Interspeech 2019, where the mean is zero; a step of zeros would be padding.
 
     Args:
-        fraction: the longest run, as a part of the real steps; each length up to there is as likely.
+        fraction: longest run, as a share of the real steps; all lengths up to it are equally likely.
     """
 
     def __init__(self, fraction: float = 0.2, seed: int | None = None, **kwargs):
@@ -144,12 +144,12 @@ class TimeMasking(SequenceLayer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class ChannelMasking(SequenceLayer):
-    """Puts its mean in the place of neighbouring channels: of the frequencies of a spectrogram, or of a sensor.
+    """Replaces neighbouring channels by their means, such as frequencies of a spectrogram or sensors.
 
     Source: D. Park et al., SpecAugment, Interspeech 2019, where the mean is zero.
 
     Args:
-        fraction: the most channels, as a part of all; each number up to there is as likely.
+        fraction: largest share of channels; all counts up to it are equally likely.
     """
 
     def __init__(self, fraction: float = 0.25, seed: int | None = None, **kwargs):
@@ -168,7 +168,7 @@ class ChannelMasking(SequenceLayer):
 
 
 def _run(uniform, longest):
-    """A whole number from 0 to `longest`, each as likely."""
+    """A whole number from 0 to `longest`, uniformly."""
     return ops.floor(uniform * (ops.floor(longest) + 1.0))
 
 
@@ -178,6 +178,6 @@ def _mean(x):
     return ops.sum(x, axis=1, keepdims=True) / ops.maximum(steps, 1)
 
 
-def _steps_of(x, numbers):
-    """The steps of x (B, T, C) by their numbers (B, T, 1)."""
-    return ops.take_along_axis(x, ops.broadcast_to(ops.cast(numbers, "int32"), ops.shape(x)), axis=1)
+def _steps_of(x, indices):
+    """The steps of x (B, T, C) at indices (B, T, 1)."""
+    return ops.take_along_axis(x, ops.broadcast_to(ops.cast(indices, "int32"), ops.shape(x)), axis=1)

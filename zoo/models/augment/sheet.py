@@ -1,4 +1,4 @@
-"""A sheet to look at: what augmentation makes of some samples."""
+"""Draws samples beside their augmented versions."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -27,22 +27,22 @@ def preview(
     seed: int = 0,
     words: Sequence[str] | Mapping[int, str] | None = None,
 ) -> "Figure":
-    """Draws the first samples, a row each: as they are and in some augmented versions.
+    """Draws the first samples, one row each: the original and some augmented versions.
 
     Args:
-        layers: as `augmentation=` takes them; what is drawn are copies, so they keep their state.
-        x: as the layers read it, behind `preprocessing`: images (n, height, width, channels), series (n, steps,
+        layers: as for `augmentation=`; copies are used, so their state does not change.
+        x: input of the layers, after `preprocessing`: images (n, height, width, channels), series (n, steps,
             channels) or tokens (n, tokens).
-        path: of a picture to write, .png for instance; none by default.
+        path: of an image file to write, such as .png; none by default.
         samples, versions: rows, and columns beside the first.
-        seed: the same seed, the same sheet.
-        words: of the tokens, by number; their numbers are shown without it.
+        seed: of the random numbers.
+        words: word of each token; without it token numbers are shown.
 
     Returns:
-        the figure, which a notebook shows.
+        The figure.
 
     Raises:
-        ValueError, TypeError: x is of no such kind, a bad size.
+        ValueError, TypeError: x of another shape, or a bad size.
     """
     from matplotlib.figure import Figure
 
@@ -71,7 +71,7 @@ def preview(
 
 
 def _copied(layers: Sequence[keras.layers.Layer], seed: int) -> Augmentation:
-    """Copies whose random states depend on the seed alone, which Keras draws from Python's `random`."""
+    """Copies whose random states depend on `seed` only; Keras draws them from Python's `random`."""
     state = random.getstate()
     random.seed(seed)
     try:

@@ -1,4 +1,4 @@
-"""Changes of texts: tokens (B, T), whole numbers in any dtype. Token 0 is padding and stands behind the text.
+"""Augmentation of texts: tokens (B, T), whole numbers in any dtype. Token 0 is padding after the text.
 
 Source: J. Wei and K. Zou, EDA: easy data augmentation techniques for boosting performance on text classification
 tasks, EMNLP 2019.
@@ -17,7 +17,7 @@ from zoo.models.augment.augmentation import RandomLayer
 
 
 class TokenLayer(RandomLayer):
-    """A change of tokens; a subclass says in `changed` how. `rate` is the chance of each word."""
+    """Changes tokens; a subclass implements `changed`. `rate` is the probability for each word."""
 
     axes = ("tokens",)
 
@@ -27,7 +27,7 @@ class TokenLayer(RandomLayer):
 
     @abc.abstractmethod
     def changed(self, tokens):
-        """Other tokens, (B, T) in int32 both."""
+        """The changed tokens; both are (B, T) in int32."""
 
     def change(self, x):
         return ops.cast(self.changed(ops.cast(x, "int32")), x.dtype)
@@ -42,11 +42,11 @@ class TokenLayer(RandomLayer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class WordDropout(TokenLayer):
-    """Takes words away; a text of which nothing would be left stays as it is.
+    """Drops words; a text that would lose all its words stays unchanged.
 
     Args:
-        rate: the chance of each word.
-        unknown: the token that takes a word's place (M. Iyyer et al., ACL 2015, call it word dropout); None to close
+        rate: probability for each word.
+        unknown: the token that replaces a word (M. Iyyer et al., ACL 2015, call it word dropout); None to close
             the gap, with more padding at the end (the random deletion of EDA).
     """
 
@@ -62,8 +62,8 @@ class WordDropout(TokenLayer):
         if self.unknown is not None:
             return ops.where(dropped, self.unknown, tokens)
         length = ops.shape(tokens)[1]
-        place = ops.arange(length) + length * ops.cast(dropped, "int32")  # all different: no order is left to chance
-        return ops.take_along_axis(ops.where(dropped, 0, tokens), ops.argsort(place, axis=1), axis=1)
+        rank = ops.arange(length) + length * ops.cast(dropped, "int32")  # distinct, so that the sort is unambiguous
+        return ops.take_along_axis(ops.where(dropped, 0, tokens), ops.argsort(rank, axis=1), axis=1)
 
     def get_config(self):
         return {**super().get_config(), "unknown": self.unknown}
@@ -71,10 +71,10 @@ class WordDropout(TokenLayer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class WordSwap(TokenLayer):
-    """Lets neighbouring words change places; EDA takes any two of a text, which changes its meaning more.
+    """Swaps neighbouring words; EDA swaps any two, which changes the meaning more.
 
     Args:
-        rate: the chance of each word that has a neighbour to be moved by one place.
+        rate: probability that a word with a neighbour is swapped.
     """
 
     def __init__(self, rate: float = 0.1, seed: int | None = None, **kwargs):
@@ -83,10 +83,10 @@ class WordSwap(TokenLayer):
     def changed(self, tokens):
         batch, length = ops.shape(tokens)
         words = ops.pad(ops.cast(tokens != 0, "int32"), [[0, 0], [0, 1]])
-        # Pairs that begin at even places, or at odd ones: no word is in two pairs.
+        # Pairs begin at even or at odd positions, so no word is in two pairs.
         odd = keras.random.randint((batch, 1), 0, 2, dtype="int32", seed=self.generator)
         pair = ops.equal(ops.arange(length) % 2, odd)
-        first = ops.logical_and(pair, words[:, :-1] * words[:, 1:] == 1)  # a word, and one behind it
+        first = ops.logical_and(pair, words[:, :-1] * words[:, 1:] == 1)  # a word followed by a word
         first = ops.cast(ops.logical_and(first, self.uniform(tokens) < self.rate), "int32")
         second = ops.pad(first, [[0, 0], [1, 0]])[:, :-1]
         return ops.take_along_axis(tokens, ops.arange(length) + first - second, axis=1)
@@ -94,11 +94,11 @@ class WordSwap(TokenLayer):
 
 @keras.saving.register_keras_serializable(package="zoo")
 class SynonymReplacement(TokenLayer):
-    """Puts one of its synonyms, each as likely, in a word's place.
+    """Replaces a word by one of its synonyms, chosen uniformly.
 
     Args:
-        synonyms: for a token those that may stand for it, such as {17: [4, 230]}; words without any stay.
-        rate: the chance of each word that has synonyms.
+        synonyms: token -> its synonyms, such as {17: [4, 230]}; other words stay.
+        rate: probability for each word that has synonyms.
     """
 
     def __init__(self, synonyms: Mapping[int, Sequence[int]], rate: float = 0.1, seed: int | None = None, **kwargs):
@@ -111,7 +111,7 @@ class SynonymReplacement(TokenLayer):
         }
         if empty := [token for token, others in self.synonyms.items() if not others]:
             raise InvalidValue(f"synonyms[{empty[0]}]=[] is empty; leave a token without synonyms out")
-        # Row 0 is of all tokens without synonyms, the last place of `_row` of all that are beyond the table.
+        # Row 0 is for tokens without synonyms; the last entry of `_row` is for all larger tokens.
         self._row = np.zeros(max(self.synonyms) + 2, "int32")
         self._row[list(self.synonyms)] = range(1, len(self.synonyms) + 1)
         self._count = np.array([0, *map(len, self.synonyms.values())], "int32")
@@ -132,4 +132,4 @@ class SynonymReplacement(TokenLayer):
 
     @classmethod
     def from_config(cls, config):
-        return super().from_config({**config, "synonyms": dict(config["synonyms"])})  # JSON has no numbers for keys
+        return super().from_config({**config, "synonyms": dict(config["synonyms"])})  # JSON keys are strings
