@@ -32,7 +32,7 @@ SHAPE, CLASSES, BATCH = (64, 64, 3), 10, 32
 SAMPLE_BYTES = 4 * 64 * 64 * 3
 RESIDENT_SAMPLES = 20_000  # 1 GB
 ROUND_BLOCKS, LEAST_ROUNDS = 13, 3  # 20 GB are 78 blocks
-RATIO, GIGABYTES = 0.9, 2.0  # what is to be held
+RATIO, GIGABYTES = 0.9, 2.0  # bounds: least speed against memory, most memory
 
 
 def write(file: Path, samples: int) -> None:
@@ -47,7 +47,7 @@ def write(file: Path, samples: int) -> None:
             values = np.roll(noise, int(random.integers(noise.size)))[: len(classes)]
             (values + 0.02 * classes[:, None, None, None].astype("float32")).tofile(opened)
         opened.flush()
-        os.fsync(opened.fileno())  # what is not on disk yet could not be dropped from memory
+        os.fsync(opened.fileno())  # pages that are not on disk cannot be dropped from the cache
 
 
 def classes_of(samples: int) -> np.ndarray:
@@ -59,14 +59,14 @@ def clocks() -> tuple[float, float]:
 
 
 def forget(file: Path) -> None:
-    """Drops what the system keeps of the file in memory, where it can."""
+    """Drops the file from the page cache, where the system can."""
     if hasattr(os, "posix_fadvise"):
         with open(file, "rb") as opened:
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def train(file: Path, resident: bool, rounds: int | None, turns: Connection) -> None:
-    """Trains a round for each message, and answers with samples a second, by the wall and on cores, memory and loss."""
+    """Trains one round for each message; sends samples per second of wall and CPU time, memory and loss."""
     import keras
 
     import zoo
@@ -109,7 +109,7 @@ def train(file: Path, resident: bool, rounds: int | None, turns: Connection) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--gigabytes", type=float, default=1, help="of the set on disk")
-    parser.add_argument("--rounds", type=int, help="by default until each sample has come")
+    parser.add_argument("--rounds", type=int, help="by default until each sample was used")
     parser.add_argument("--folder", help="where to write the set, on a disk; the system's temporary one by default")
     parser.add_argument("--json", metavar="FILE", help="where to write the result")
     options = parser.parse_args()
@@ -148,9 +148,9 @@ def main() -> None:
 
 
 def measured(file: Path, rounds: int | None) -> tuple[list[tuple[float, float, float, float]], float, list[float]]:
-    """Of each round samples a second from disk and from memory and their ratios, by the wall and on cores.
+    """Samples per second from disk and from memory in each round, and their ratios by wall and by CPU time.
 
-    Also GB that the training from disk took, and its losses.
+    Also the GB and the losses of the training from disk.
     """
     spawn, sides, processes = multiprocessing.get_context("spawn"), [], []
     for resident in (False, True):
