@@ -23,7 +23,7 @@ from zoo.recipe.collection import load_recipe
 from zoo.data import Dataset, image_files, series_files, sound_files, tables, text_files
 from zoo.data.folders import path_column
 from zoo.deploy import Runner
-from zoo.runs.export import Export
+from zoo.runs.exporting import Export
 from zoo.base.files import locked, write_text, writing_folder
 from zoo.runs.pipeline import export_recipe, search_recipe
 from zoo.recipe.recipe import Recipe

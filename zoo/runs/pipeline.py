@@ -29,7 +29,7 @@ from zoo.data import Dataset
 from zoo.data.arrays import chosen
 from zoo.data.arrays import samples as split_samples
 from zoo.runs.contents import contents_of
-from zoo.runs.export import (
+from zoo.runs.exporting import (
     Export,
     export_files,
     export_model,

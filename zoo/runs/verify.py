@@ -17,7 +17,7 @@ from zoo.exporting.precisions import PRECISIONS
 from zoo.recipe.collection import folder, load_recipe
 from zoo.recipe.recipe import Bounds, Recipe
 from zoo.runs.contents import Contents, contents_of, data_hash, guessed_task
-from zoo.runs.export import Export, line, reject
+from zoo.runs.exporting import Export, line, reject
 from zoo.runs.file_checks import Check, FileReport, check_file
 from zoo.runs.measuring import round_trip, serve
 from zoo.training.loop import predict
