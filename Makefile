@@ -1,36 +1,36 @@
-# Everything runs in .venv, which is made from the exact versions of constraints.txt.
+# Every target runs in .venv, which holds the exact versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: help demo data test lint test-targets page release release-fashion readme trust docs benchmark clean
 
-help:  ## say what there is
+help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/'
 
 .venv/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "Python 3.11 to 3.13 is needed, and this is " + sys.version.split()[0] + "; try: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: .venv/.installed  ## data, search, training, export and proof of a small model
+demo: .venv/.installed  ## search, train, export and verify a small model (two minutes)
 	$(BIN)/zoo run digits_cnn
 
-data: .venv/.installed  ## the packages that carry data sets, for their files alone: without what they depend on
+data: .venv/.installed  ## install the packages that contain data sets, without their dependencies
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --requirement carriers.txt
 	$(BIN)/python -c 'import zoo.data; print("$(BIN)/" + zoo.data.SOURCES["movie_sentences"].command)' | sh
 	$(BIN)/zoo data list
 
-test: .venv/.installed  ## the tests
+test: .venv/.installed  ## run the tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
-lint: .venv/.installed  ## ruff, mypy and import-linter
+lint: .venv/.installed  ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-targets: .venv/.installed page/node_modules  ## tests on LiteRT Micro, in Chromium, in C, of searches that are killed, of the sites
+test-targets: .venv/.installed page/node_modules  ## run the tests that need LiteRT Micro, Chromium, C, PostgreSQL or Sphinx
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,micro,browser,postgresql]'
 	$(BIN)/python -m pytest tests/targets
 
@@ -39,30 +39,30 @@ page/node_modules: page/package-lock.json
 	npm ci --prefix page --no-audit --no-fund --loglevel error
 	touch $@
 
-page: .venv/.installed page/node_modules  ## build the gallery in site/, with models that run in the page
+page: .venv/.installed page/node_modules  ## build the gallery, with models that run in the browser, in site/
 	$(BIN)/python -m page --into site
 
 RECIPES ?= digits_fnn digits_cnn digits_lstm digits_gru
 SEEDS ?= 5
-release: .venv/.installed  ## train RECIPES from SEEDS seeds each and put the results among the released files
+release: .venv/.installed  ## train RECIPES from SEEDS seeds each, and release the results
 	for recipe in $(RECIPES); do $(BIN)/zoo run $$recipe --seeds $(SEEDS) || exit 1; done
 	$(BIN)/python -m tools.release $(RECIPES)
 
-release-fashion: .venv/.installed  ## the same of Fashion-MNIST, which takes hours; killed, it goes on where it was
+release-fashion: .venv/.installed  ## release the Fashion-MNIST recipes; takes hours, and continues when it was interrupted
 	$(MAKE) release SEEDS=3 \
 		RECIPES="fashion_mnist_fnn fashion_mnist_gru fashion_mnist_lstm fashion_mnist_micro fashion_mnist_cnn"
 
-readme: .venv/.installed  ## write cards and the README's results table anew from the records
+readme: .venv/.installed  ## write the cards and the README's table from the records
 	$(BIN)/python -m tools.release
 
-trust: .venv/.installed  ## measure all that is released again, check every hash, make every page anew: 1 where one differs
+trust: .venv/.installed  ## check every released file: hashes, scores, generated pages
 	$(BIN)/python -m tools.trust
 
-docs: .venv/.installed  ## the documentation site from pages and docstrings, into build/docs; a warning is an error
+docs: .venv/.installed  ## build the documentation in build/docs; a warning is an error
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -q -b html docs build/docs
 
-benchmark: .venv/.installed  ## what our loops gain over what a user would write, and what augmentation costs
+benchmark: .venv/.installed  ## compare speed with other tools
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.blocks --gigabytes 1
 	$(BIN)/python -m benchmarks.augmentation

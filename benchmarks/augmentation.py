@@ -21,7 +21,7 @@ import tensorflow as tf
 import zoo
 from zoo.base.files import write_json
 from zoo.base.tables import plain_table
-from zoo.training.loop import compile_epoch, create_variables
+from zoo.training.epoch import compile_epoch, create_variables
 
 BATCH, ROUNDS, BOUND = 128, 11, 1.15
 EPOCH = 60_000

@@ -70,7 +70,8 @@ def train(file: Path, resident: bool, rounds: int | None, turns: Connection) -> 
     import keras
 
     import zoo
-    from zoo.training.loop import block_of, fit, shuffled_in_blocks
+    from zoo.training.feed import block_of, shuffled_in_blocks
+    from zoo.training.loop import fit
 
     x = stored(file)
     y = classes_of(len(x))

@@ -30,9 +30,9 @@ import numpy as np
 import optuna
 
 import zoo
-import zoo.training.loop  # sets an option of TensorFlow for both sides, without which Adagrad rounds differently
 from benchmarks.tuning_table import record
 from zoo.base.tables import plain_table
+from zoo.training.epoch import same_rounding
 
 EPOCHS = {"fnn": 20, "fnn_dropout": 20, "cnn": 20, "lstm": 12}
 TRIALS = {"fnn": 30, "fnn_dropout": 6, "cnn": 6, "lstm": 6}
@@ -287,10 +287,11 @@ def main() -> None:
     parser.add_argument("--record", action="store_true", help="with --efficiency: write the figures to docs/tuning.md")
     given = parser.parse_args()
     names = given.only.split(",")
-    if given.efficiency:
-        efficiency(names, given.efficiency, given.seeds, OURS if given.oracles else RIVALS, given.record)
-    else:
-        speed(names, given.trials, given.repetitions, given.json)
+    with same_rounding:  # on both sides, or Adagrad rounds differently
+        if given.efficiency:
+            efficiency(names, given.efficiency, given.seeds, OURS if given.oracles else RIVALS, given.record)
+        else:
+            speed(names, given.trials, given.repetitions, given.json)
 
 
 if __name__ == "__main__":

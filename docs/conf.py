@@ -20,47 +20,47 @@ html_title = f"Keras Zoo {version}"
 html_show_sphinx = False
 
 myst_heading_anchors = 3
-highlight_language = "none"  # where a block names none
-default_role = "code"  # docstrings have names in single backticks
+highlight_language = "none"  # for blocks without a language
+default_role = "code"  # docstrings use single backticks for code
 
 autoclass_content = "class"
 autodoc_member_order = "bysource"
-autodoc_inherit_docstrings = False  # Keras' are written for another generator
-autodoc_typehints = "none"  # the signatures would be longer than what is said of them
+autodoc_inherit_docstrings = False  # Keras' docstrings use another format
+autodoc_typehints = "none"  # the docstrings give the types
 napoleon_google_docstring, napoleon_numpy_docstring = True, False
 
 
 DOCS = ROOT / "docs"
-PAGES = {"overview": "README.md", "contributing": "CONTRIBUTING.md"}  # of the repository, which stand here too
+PAGES = {"overview": "README.md", "contributing": "CONTRIBUTING.md"}  # these pages show a file of the repository
 
 
 def setup(app):
-    app.connect("source-read", _page_of_the_repository)
-    app.connect("autodoc-process-docstring", _as_rest, priority=400)  # before napoleon
+    app.connect("source-read", _repository_page)
+    app.connect("autodoc-process-docstring", _as_restructured_text, priority=400)  # before napoleon
 
 
-def _page_of_the_repository(app, docname, source):
-    """Puts a page of the repository in its place here; links lead to what the site has, as they do in a checkout."""
-    here = (DOCS / docname).parent
-    home = ROOT if docname in PAGES else here
+def _repository_page(app, docname, source):
+    """Shows the repository's README and CONTRIBUTING as pages, and makes links work in the site as in a checkout."""
+    folder = (DOCS / docname).parent
+    source_folder = ROOT if docname in PAGES else folder
     if docname in PAGES:
         source[0] = (ROOT / PAGES[docname]).read_text(encoding="utf-8")
-    elsewhere = {ROOT / page: DOCS / f"{name}.md" for name, page in PAGES.items()}
+    shown = {ROOT / page: DOCS / f"{name}.md" for name, page in PAGES.items()}
 
-    def link(found):
-        text, target, anchor = found.groups(default="")
-        path = (home / target).resolve()
-        path = elsewhere.get(path, path)
+    def link(match):
+        text, target, anchor = match.groups(default="")
+        path = (source_folder / target).resolve()
+        path = shown.get(path, path)
         if not path.exists():
-            return found[0]  # an address, or a mistake, which Sphinx finds
+            return match[0]  # a URL, or a broken link, which Sphinx reports
         if DOCS not in path.parents and (path.is_dir() or path.suffix == ".md"):
             return f"{text} (`{path.relative_to(ROOT)}`)"
-        return f"[{text}]({os.path.relpath(path, here)}{anchor})"
+        return f"[{text}]({os.path.relpath(path, folder)}{anchor})"
 
     source[0] = re.sub(r"\[([^\]]*)\]\(([^)\s#]+)(#[^)\s]*)?\)", link, source[0])
 
 
-def _as_rest(app, what, name, obj, options, lines):
-    """Docstrings are plain text: a star is a star, and a list of arguments may go on in the next line."""
+def _as_restructured_text(app, what, name, obj, options, lines):
+    """Converts a docstring to reStructuredText: escapes stars, and joins lists of arguments that span two lines."""
     text = re.sub(r"(?m)^( +[\w, ]+,)\n +", r"\1 ", "\n".join(lines))
-    lines[:] = re.sub(r"(`[^`]*`)|\*", lambda found: found[1] or r"\*", text).split("\n")
+    lines[:] = re.sub(r"(`[^`]*`)|\*", lambda match: match[1] or r"\*", text).split("\n")

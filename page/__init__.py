@@ -1,1 +1,1 @@
-"""The gallery: a static site from records, cards and released files, with models that run in the page."""
+"""The gallery: a static site built from records, cards and released files, with models that run in the browser."""

@@ -1,6 +1,6 @@
-"""Builds the gallery: pages from records and cards, beside the released files, LiteRT.js and the scripts that run them.
+"""Builds the gallery: pages from records and cards, the released files, LiteRT.js, and the scripts that run them.
 
-Nothing but what is in the collection goes in, no date or place among it: the same files give the same bytes.
+Only released files go in, and no date or path: the same files give the same bytes.
 """
 
 import base64
@@ -24,11 +24,11 @@ from zoo.runtime.browser import packages
 from zoo.runtime.targets import TARGETS, refusals
 
 HERE = Path(__file__).parent
-# In every page itself: a phone would wait half a second for each, and the page for both.
+# Inlined into every page: on a slow phone, each request takes half a second before the page appears.
 INLINE = (HERE / "static" / "style.css", HERE / "static" / "theme.js")
 STREAM = "models/stream.tflite"
 MODELS = {"digit": live.digit, "garment": live.garment, "sentence": live.sentence, "series": live.series}
-# Of LiteRT.js, what a browser with relaxed SIMD loads, and what others do; on one thread, as a plain server allows it.
+# LiteRT.js for browsers with relaxed SIMD, and for others. Single-threaded: threads need special HTTP headers.
 RUNTIME = ("litert_wasm_internal", "litert_wasm_compat_internal")
 IMPORTS = (
     '{"imports":{"@litertjs/core":"./litert/core/index.js","@litertjs/wasm-utils":"./litert/wasm-utils/index.js"}}'
@@ -36,11 +36,11 @@ IMPORTS = (
 
 
 def build(into: Path) -> None:
-    """Writes the site into a folder, which is replaced as a whole.
+    """Writes the site into a folder, which is replaced completely.
 
     Raises:
-        ImportError: LiteRT.js, Jinja2 or TensorFlow is not installed, with the command.
-        LookupError: no released model is there for one of those that the page runs.
+        ImportError: LiteRT.js, Jinja2 or TensorFlow is not installed; the message has the command.
+        LookupError: a model that the page runs is not released.
     """
     entries = [entry for entry in list_recipes() if entry.record]
     library = packages() / "@litertjs"
@@ -66,7 +66,7 @@ def build(into: Path) -> None:
 
 
 def index_page(entries: Sequence[Entry], runtime_bytes: int) -> str:
-    """The first page: live models, the table, the plots. `runtime_bytes`: what is loaded before a model can run."""
+    """The start page: live models, table and plots. `runtime_bytes` is the size of LiteRT.js."""
     return (
         _environment()
         .get_template("index.html")
@@ -82,7 +82,7 @@ def index_page(entries: Sequence[Entry], runtime_bytes: int) -> str:
 
 
 def model_page(entry: Entry) -> str:
-    """A model's page: its files, where they run, and its card."""
+    """A model's page: its files, the targets that can run them, and its card."""
     record = entry.record or {}
     files = []
     for file in record["files"].values():
@@ -96,17 +96,17 @@ def model_page(entry: Entry) -> str:
 
 
 def card_html(entry: Entry) -> str:
-    """A model's card without its title and the head for the Hugging Face Hub; wide tables scroll by themselves."""
+    """A model's card as HTML, without its title and Hugging Face Hub metadata; wide tables scroll."""
     card = (folder("tflite") / entry.name / "card.md").read_text(encoding="utf-8")
     _, _, body = card.split("---\n", 2)
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    html = str(markdown.render(body)).partition("</h1>\n")[2]  # the page has a title
+    html = str(markdown.render(body)).partition("</h1>\n")[2]  # the page has its own title
     html = html.replace("<table>", '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>')
     return html.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
 
 
 def _row(entry: Entry) -> dict[str, Any]:
-    """What the table of models shows: of the file that lists show."""
+    """A row of the table of models, for the file that `zoo list` shows."""
     record, file = entry.record or {}, entry.file or {}
     return {
         "name": entry.name,
@@ -115,7 +115,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "data": record["data"]["name"],
         "score_name": record["score_name"],
         "score": file["score"],
-        "order": file["score"] if larger_is_better(record) else -file["score"],  # errors come after all accuracies
+        "order": file["score"] if larger_is_better(record) else -file["score"],  # sorts errors after all accuracies
         "precision": file["precision"],
         "bytes": file["bytes"],
         "latency": file["latency_us"],
@@ -124,7 +124,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Of each data set that several models classify: its two plots, and the figures in them."""
+    """Two plots and their figures for each data set with several classifiers."""
     by_data: dict[str, list[Entry]] = {}
     for entry in entries:
         record = entry.record or {}
@@ -155,7 +155,7 @@ def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "bytes": plot("bytes", "bytes of the file"),
-                "latency": plot("latency_us", "microseconds a sample, on one thread"),
+                "latency": plot("latency_us", "microseconds per sample, on one thread"),
                 "models": list(enumerate(entry.name for entry in several)),
                 "precisions": {precision: plots.mark(shape) for precision, shape in shapes.items()},
                 "files": [(entry.name, file) for entry, _, file in files],
@@ -174,7 +174,7 @@ def _microseconds(value: float | None) -> str:
 
 
 def _hash(text: str) -> str:
-    """As a Content-Security-Policy names an inline script or style."""
+    """The hash of an inline script or style for a Content-Security-Policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 

@@ -1,4 +1,4 @@
-"""Which released models run in the page, chosen from the collection by rule, and the streaming file of a GRU."""
+"""Chooses the released models that run in the page, and exports a GRU as a streaming file."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Live:
     """A file that the page runs."""
 
     entry: Entry
-    file: dict[str, Any]  # of the record
+    file: dict[str, Any]  # from the record
 
     @property
     def path(self) -> Path:
@@ -28,7 +28,7 @@ class Live:
 
     @property
     def url(self) -> str:
-        """Of the file in the site."""
+        """The file's path in the site."""
         return f"models/{self.entry.name}/{self.file['file']}"
 
     @property
@@ -53,24 +53,24 @@ def sentence(entries: Sequence[Entry]) -> Live:
 
 
 def series(entries: Sequence[Entry]) -> Live:
-    """The float32 file of the GRU of classes that can stream, as one that reads both ways cannot; the longest series.
+    """The float32 file of the unidirectional GRU classifier with the longest series.
 
-    Its golden answers are what the streaming file of `stream` must arrive at.
+    The streaming file of `stream` must end with its golden outputs. A bidirectional layer cannot stream.
     """
-    found = []
+    candidates = []
     for entry in entries:
         record = entry.record or {}
         recipe = record.get("recipe", {})
         streams = str(recipe.get("builder", "")).endswith("gru") and not recipe["arguments"].get("bidirectional")
         if streams and record["task"] == "Multiclass" and "float32" in record["files"]:
-            found.append(Live(entry, record["files"]["float32"]))
-    if not found:
-        raise LookupError("no GRU that reads one way is released in float32; the page plays a series through one")
-    return max(found, key=lambda live: (live.entry.record or {})["data"]["input_shape"][0])
+            candidates.append(Live(entry, record["files"]["float32"]))
+    if not candidates:
+        raise LookupError("the page needs a unidirectional GRU classifier in float32, and none is released")
+    return max(candidates, key=lambda live: (live.entry.record or {})["data"]["input_shape"][0])
 
 
 def stream(live: Live, into: Path) -> None:
-    """Writes the streaming file of a released GRU: one step a call, with its state in and out."""
+    """Writes the streaming file of a released GRU, which reads one step per call and passes its state on."""
     import zoo
 
     record = live.entry.record or {}
@@ -90,7 +90,7 @@ def stream(live: Live, into: Path) -> None:
         )
         (file,) = result.files
         if not file.verified:
-            raise ValueError(f"the streaming file of {live.entry.name} did not pass: {file.refusal}")
+            raise ValueError(f"the streaming file of {live.entry.name} was rejected: {file.refusal}")
         into.write_bytes((Path(temporary) / "tflite" / file.file).read_bytes())
 
 
@@ -99,15 +99,15 @@ def _is_image(record: dict[str, Any], data: str) -> bool:
 
 
 def _best(entries: Sequence[Entry], what: str, fits: Callable[[dict[str, Any], Path], bool]) -> Live:
-    """Of the released files that fit and run in a browser, the one of the best score; the smallest of equals."""
-    found = [
+    """The matching file with the best score that runs in a browser; of equal scores, the smallest file."""
+    candidates = [
         live
         for entry in entries
         if entry.record
         for file in entry.record["files"].values()
         if fits(entry.record, (live := Live(entry, file)).path)
     ]
-    for live in sorted(found, key=lambda live: (-live.file["score"], live.file["bytes"])):
+    for live in sorted(candidates, key=lambda live: (-live.file["score"], live.file["bytes"])):
         if incompatibility(live.path, TARGETS["browser"]) is None:
             return live
-    raise LookupError(f"no model of {what} that runs in a browser is released, and the page shows one")
+    raise LookupError(f"the page needs a model of {what} that runs in a browser, and none is released")

@@ -1,11 +1,11 @@
-"""Published test accuracies that the plots stand beside, by data set. These are the only figures typed by hand."""
+"""Published test accuracies by data set, for the plots. These are the only figures typed by hand."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Published:
-    """A method's accuracy as its source gives it, and its parameters where they are given."""
+    """A method's accuracy, and its number of parameters if the source gives it."""
 
     method: str
     accuracy: float
@@ -14,7 +14,7 @@ class Published:
 
     @property
     def bytes(self) -> int | None:
-        """What the weights take in float32."""
+        """Size of the weights in float32."""
         return self.parameters and 4 * self.parameters
 
 

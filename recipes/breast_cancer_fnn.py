@@ -1,9 +1,9 @@
-"""Tumours of the breast by 30 figures of their cells' nuclei: benign or malignant? One small hidden layer.
+"""Breast tumours by 30 measurements of their cell nuclei: benign or malignant? One small hidden layer.
 
-For: a pattern for tables of a few hundred rows, where a net must be small and held back, and where one split tells too
-little: it is measured by cross-validation.
+For: an example for tables of a few hundred rows, which need a small and strongly regularized network, and a score by
+cross-validation because one split has too few samples.
 
-Not for: any diagnosis. The figures were measured by hand in one hospital, on images of needle biopsies of 1993.
+Not for: any diagnosis. The measurements were made by hand in one hospital, on images of needle biopsies of 1993.
 """
 
 import keras

@@ -1,10 +1,10 @@
-"""Diamonds by weight, size and grades: what they cost in US dollars, by five fully connected layers.
+"""Diamonds by weight, size and grades: the price in US dollars, by five fully connected layers.
 
-For: the price of a round cut diamond from the figures that its certificate gives, where boosted trees would take
-more memory; a pattern for tables of numbers and grades whose target is a value.
+For: the price of a round-cut diamond from the figures on its certificate, where boosted trees would take too much
+memory; an example for regression on tables of numbers and grades.
 
 Not for: selling or buying today, because the prices are those of one shop, long ago; other cuts than round ones; stones
-of more than 5 carat, or figures that do not go together, for which a net makes up a price without a word.
+of more than 5 carat or inconsistent figures, for which the network predicts a price without a warning.
 """
 
 import keras
@@ -13,10 +13,10 @@ import zoo
 
 
 def space(hp):
-    """Rates around those that large batches want; decay is of the adaptive optimizers alone, SGD's steps are larger."""
+    """Learning rates for large batches; weight decay for the adaptive optimizers only, as SGD's steps are larger."""
     optimizer = hp.Choice("optimizer", ["adamw", "adam", "sgd"])
     fields = {"optimizer": optimizer, "momentum": None}
-    # Both scopes are entered in every draw, because that is how KerasTuner learns of them.
+    # Every draw enters both scopes: KerasTuner discovers them that way.
     with hp.conditional_scope("optimizer", ["sgd"]):
         if optimizer == "sgd":
             fields |= {
@@ -33,7 +33,7 @@ def space(hp):
 RECIPE = zoo.Recipe(
     data=zoo.data.diamonds,
     builder=zoo.fnn,
-    arguments={"units": (96,) * 5},  # with ReLU: GELU learns more, and loses more in int8
+    arguments={"units": (96,) * 5},  # with ReLU: GELU scores better in float32 and loses more in int8
     task=zoo.Regression(loss="mae"),
     preprocessing=[keras.layers.Normalization()],
     optimizer="adamw",

@@ -1,13 +1,13 @@
 """Handwritten digits, 8x8 grey scans: two stages of 3x3 convolutions.
 
-The image is small and centred, so that shifts and turns of the training data do harm rather than good; a little noise
-and dropout are enough.
+The images are small and centred, so that shifts and rotations of the training data do harm; a little noise and dropout
+are enough.
 
 For: single handwritten digits that were scanned, centred and scaled down to 8x8; a first model to convert, measure and
-run on a device, where size and latency count more than the task.
+run on a device, where size and latency matter more than the task.
 
-Not for: photographs, several digits in an image, other sizes or other scripts; anything where a wrong digit costs, as
-train holds few writers and does not say who wrote what.
+Not for: photographs, several digits in an image, other sizes or other scripts; anything where a wrong digit is costly:
+the data have few writers, and do not name them.
 """
 
 import keras

@@ -1,10 +1,10 @@
 """Handwritten digits, 8x8 grey scans as 64 numbers: two fully connected layers.
 
-For: comparing fully connected layers with convolutions on the same scans; targets that have no convolution; a first
-model to convert and run.
+For: comparing fully connected layers with convolutions on the same scans; devices without a convolution; a first model
+to convert and run.
 
-Not for: digits that are shifted, turned or of another size, as each weight belongs to one pixel; anything where a wrong
-digit costs.
+Not for: digits that are shifted, rotated or of another size, as each weight belongs to one pixel; anything where a
+wrong digit is costly.
 """
 
 from functools import partial

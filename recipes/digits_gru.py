@@ -1,9 +1,9 @@
 """Handwritten digits, 8x8 grey scans as a series of eight rows: one GRU layer.
 
-For: proving that a recurrent layer trains, converts to builtin ops and computes in int8, on data that everybody has;
-a pattern for short series of fixed length.
+For: showing that a recurrent layer trains, converts to builtin ops and runs in int8, on data without a download; an
+example for short series of fixed length.
 
-Not for: reading digits in earnest, for which digits_cnn is there; series of any other length than eight.
+Not for: reading digits in practice: use digits_cnn; series of another length than eight.
 """
 
 from functools import partial

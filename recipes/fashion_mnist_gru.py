@@ -1,8 +1,8 @@
 """Fashion-MNIST, 28x28 photographs of clothes, read row by row from the top: one GRU layer.
 
-For: showing what a small recurrent network does, in int8 too, on a task that everybody knows.
+For: showing what a small recurrent network can do, in int8 too, on a well-known task.
 
-Not for: recognizing pictures in earnest; fashion_mnist_cnn reads them whole, and errs less in a fifth of the time.
+Not for: classifying images in practice: fashion_mnist_cnn is more accurate in a fifth of the time.
 """
 
 from functools import partial
@@ -18,7 +18,7 @@ RECIPE = zoo.Recipe(
     arguments={"units": (128,), "dropout": 0.2},
     task=zoo.Multiclass(10, label_smoothing=0.1),
     preprocessing=[keras.layers.Rescaling(1 / 255)],
-    # Rows are made a picture again, mirrored, and rows once more.
+    # Rows become an image, which is flipped, and rows again.
     augmentation=[
         keras.layers.Reshape((28, 28, 1)),
         keras.layers.RandomFlip("horizontal"),
@@ -28,7 +28,7 @@ RECIPE = zoo.Recipe(
     epochs=14,
     space=decay_space,
     trials=20,
-    trial_epochs=14,  # few epochs would favour rates that are too high for many
+    trial_epochs=14,  # with fewer epochs, learning rates score best that are too high for many
     trial_samples=16_000,
     finalists=2,
     bounds=zoo.Bounds(score=0.895),

@@ -16,20 +16,20 @@ from zoo.recipe.optimizers import decay_space
 RECIPE = zoo.Recipe(
     data=partial(zoo.data.fashion_mnist, validation=0.05),
     builder=zoo.cnn,
-    # 36,000 weights, most of them where the picture is small: there they cost the least time and memory.
+    # 36,000 weights, most of them where the image is small: there they cost the least time and memory.
     arguments={"filters": (16, 32, 72), "convolutions": (1, 2, 1)},
     task=zoo.Multiclass(10),
     preprocessing=[keras.layers.Rescaling(1 / 255)],
-    # So few weights learn no more than train tells: mirrored pictures alone, no smoothing of labels.
+    # So few weights hardly overfit: flips are enough, without label smoothing.
     augmentation=[keras.layers.RandomFlip("horizontal")],
     batch_size=128,
     epochs=26,
-    # Half of what it learns are the answers of two of the larger model.
+    # Distillation: half of the targets are the mean outputs of two larger models.
     teachers=2,
     teacher="fashion_mnist_cnn",
     space=decay_space,
     trials=12,
-    trial_epochs=26,  # few epochs would favour rates that are too high for many
+    trial_epochs=26,  # with fewer epochs, learning rates score best that are too high for many
     trial_samples=16_000,
     finalists=1,
     precisions=("int8", "int8_io"),

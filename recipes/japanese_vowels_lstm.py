@@ -1,8 +1,8 @@
 """Japanese Vowels, two vowels as 7 to 29 steps of 12 cepstrum coefficients: which of nine men speaks? An LSTM.
 
-For: telling apart known speakers by a short sound, from features that another program has taken; series of any length.
+For: identifying known speakers by a short sound, from features that another program extracts; series of any length.
 
-Not for: speakers that it was not trained on, whom it takes for one of the nine; raw sound.
+Not for: other speakers, whom it classifies as one of the nine; raw sound.
 """
 
 from functools import partial

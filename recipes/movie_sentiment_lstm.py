@@ -1,10 +1,10 @@
-"""Sentences from film reviews, liked or not: up to 48 words, embedded, and an LSTM that reads them both ways.
+"""Sentences from film reviews, positive or negative: up to 48 embedded words, and a bidirectional LSTM.
 
-For: English sentences about films; words become tokens by the vocabulary in the file's archive, `zoo predict FILE
-reviews.txt` does it.
+For: English sentences about films. The vocabulary in the file's archive maps words to tokens; `zoo predict FILE
+reviews.txt` applies it.
 
-Not for: other languages, whole reviews, other things than films, irony. The sentences are those of rt-polarity and SST,
-neither of which can test it.
+Not for: other languages, whole reviews, other topics than films, irony. Its training sentences are those of rt-polarity
+and SST, so that neither can serve as its test set.
 """
 
 import zoo
@@ -25,8 +25,8 @@ RECIPE = zoo.Recipe(
         "spatial_dropout": 0.5,
     },
     task=zoo.Binary(label_smoothing=0.1),
-    # Seven thousand sentences are soon known by heart: without much dropping of words validation ends at .735. The mean
-    # over all states is as good as the last ones, but not in int8, which loses the sums (.78 on test all the same).
+    # Seven thousand sentences are soon memorized: with less dropping of words, validation ends at .735. The mean over
+    # all states is as good as the last ones, but not in int8, which rounds the sums (.78 on test all the same).
     augmentation=[zoo.augment.WordDropout(0.3, 1)],
     optimizer="adamw",
     learning_rate=1e-3,
@@ -38,6 +38,6 @@ RECIPE = zoo.Recipe(
     trials=10,
     trial_epochs=4,
     finalists=2,
-    precisions=("int8",),  # most of it is the table of words, which in float32 would take two of the 20 MB of all files
+    precisions=("int8",),  # the embedding is most of the file; in float32 it would take two of the 20 MB of all files
     bounds=zoo.Bounds(score=0.74, mean=0.75),
 )

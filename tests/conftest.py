@@ -1,4 +1,4 @@
-"""What tests share: a quick recipe, a run of it, and the `zoo` command as a user has it."""
+"""Shared fixtures: a quick recipe, a run of it, and the `zoo` command."""
 
 import os
 
@@ -17,9 +17,21 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
+# A shell ignores SIGINT for what it starts in the background, and children inherit that: `make test &` would fail.
+WITH_DEFAULT_SIGNALS = (
+    "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nos.execv(sys.argv[1], sys.argv[1:])\n"
+)
+
+
+def start(command, **options):
+    """A process that Ctrl-C ends, also where the tests themselves run in the background. Keywords are Popen's."""
+    program = [sys.executable, "-c", WITH_DEFAULT_SIGNALS, *map(str, command)]
+    return subprocess.Popen(program, text=True, **options)
+
+
 @pytest.fixture(scope="session")
 def zoo_process():
-    """Runs `python -m zoo ...` in a process of its own and gives what came out."""
+    """Runs `python -m zoo ...` in a new process, and returns the completed process."""
 
     def call(*arguments, cwd=None, check=None):
         command = [sys.executable, "-m", "zoo", *map(str, arguments)]
@@ -31,7 +43,7 @@ def zoo_process():
 
 @pytest.fixture(scope="session")
 def zoo_command(converter_here):
-    """The same in this process, because most of what a process of its own takes is TensorFlow's import."""
+    """Runs `zoo ...` in this process, which saves the import of TensorFlow."""
     from zoo.cli import main
 
     def call(*arguments, cwd=None, check=None):
@@ -58,12 +70,12 @@ def _checked(done, code):
 
 @pytest.fixture(scope="session")
 def converter_here():
-    """Converts in this process, likewise, in all tests that come after; `converter_process` is for the others."""
+    """Converts in this process, in all later tests of the session; `converter_process` undoes this for one test."""
 
     def run(command, **options):
         from zoo.exporting import child
 
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # the child's output is not shown
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # hides the converter's output
             warnings.simplefilter("ignore")
             child.main(Path(command[-1]))
         return subprocess.CompletedProcess(command, 0, "", "")
@@ -77,7 +89,7 @@ def converter_here():
 
 @pytest.fixture
 def converter_process(monkeypatch):
-    """Converts in a process of its own, as users do."""
+    """Converts in a child process, as for users."""
     monkeypatch.setattr("zoo.exporting.conversion.subprocess", subprocess)
 
 
@@ -88,7 +100,7 @@ import zoo
 
 
 def space(hp):
-    """Rates with which a few epochs are enough."""
+    """Learning rates for which a few epochs are enough."""
     optimizer = hp.Choice("optimizer", ["sgd", "adam"])
     with hp.conditional_scope("optimizer", ["sgd"]):
         momentum = hp.Float("momentum", 0.9, 0.95) if optimizer == "sgd" else None
@@ -121,6 +133,57 @@ def write_recipe(path, *, builder="fnn", shape=(64,), arguments=None, score=0.3,
     return path
 
 
+GATE = """
+import sqlite3
+import time
+from pathlib import Path
+
+HISTORY, ALLOWED = Path({history!r}), Path({allowed!r})
+
+
+def finished():
+    if not HISTORY.is_file():
+        return 0
+    database = sqlite3.connect(HISTORY, timeout=60)
+    try:
+        ended = "SELECT COUNT(*) FROM trials WHERE state IN ('COMPLETE', 'PRUNED')"  # a killed one is neither
+        return database.execute(ended).fetchone()[0]
+    except sqlite3.OperationalError:  # its tables are not there yet
+        return 0
+    finally:
+        database.close()
+
+
+@functools.wraps(zoo.fnn)
+def gated(*arguments, **knobs):
+    while finished() >= int(ALLOWED.read_text()):
+        time.sleep(0.02)
+    return zoo.fnn(*arguments, **knobs)
+
+
+RECIPE = """
+
+
+class Gate:
+    """A recipe at `path` whose search in `folder` waits as soon as `allow(n)` trials are finished.
+
+    So a test that kills a search meets it in the middle, however fast the machine is. Workers that were at work
+    already may finish one trial each beyond the number.
+    """
+
+    def __init__(self, path, folder, **options):
+        self.allowed = path.with_suffix(".allowed")
+        write_recipe(path, **options)
+        text = path.read_text()
+        gate = GATE.format(history=str(folder / "search.db"), allowed=str(self.allowed))
+        path.write_text(text.replace("RECIPE = ", gate, 1).replace("builder=zoo.fnn", "builder=gated"))
+
+    def allow(self, trials):
+        new = self.allowed.with_suffix(".new")
+        new.write_text(str(trials))
+        new.replace(self.allowed)
+
+
 @pytest.fixture(scope="session")
 def quick_run(tmp_path_factory, converter_here):
     """A folder with quick_fnn.py and a verified run of it in `run/`."""
@@ -134,12 +197,12 @@ def quick_run(tmp_path_factory, converter_here):
 
 @pytest.fixture
 def float64():
-    """Keras in double precision: a formula holds to ten digits, and finite differences can tell a gradient."""
+    """Keras in double precision, so that formulas agree to ten digits and finite differences approximate gradients."""
     import keras
 
     floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")  # the policy is kept from its first use on, whatever floatx becomes
+    keras.config.set_dtype_policy("float64")  # Keras keeps the policy from its first use, whatever floatx becomes
     yield
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(policy)
@@ -147,7 +210,7 @@ def float64():
 
 @pytest.fixture
 def randomized():
-    """Draws every weight of a model anew, in place: a bias of zero, as Keras makes them, would hide a wrong formula."""
+    """Draws new values for all weights of a model: Keras' zero biases would hide an error in a formula."""
     import numpy as np
 
     def draw(model, seed=0, scale=0.5):
@@ -162,7 +225,7 @@ def randomized():
 
 
 def converted_here(model, folder, strategies, x, output=None, output_name="probabilities", values=False):
-    """What `convert` does in a process of its own, in this one: a second, where TensorFlow's import takes six."""
+    """Does the work of `convert` in this process: one second, and six less for the import of TensorFlow."""
     import keras
     import numpy as np
 
@@ -177,7 +240,7 @@ def converted_here(model, folder, strategies, x, output=None, output_name="proba
         "output_name": output_name, "values": values, "compare": False,
     }  # fmt: skip
     write_json(folder / "job.json", job)
-    with warnings.catch_warnings():  # the child's own stderr is read where it fails
+    with warnings.catch_warnings():  # a warning of the converter is not an error
         warnings.simplefilter("ignore")
         child.main(folder)
     return {precision: Runner(folder / f"{precision}.tflite", trusted=True) for precision in strategies}

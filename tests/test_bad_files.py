@@ -14,7 +14,7 @@ from test_own_files import hours, pictures, reviews, write_hours
 from test_sounds import sounds
 
 import zoo
-from zoo.runs.fitting import look
+from zoo.runs.kinds import look
 
 ROWS = [f"{i / 7:.3f},{'rgb'[i % 3]},{i % 2}" for i in range(120)]
 

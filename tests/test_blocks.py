@@ -31,7 +31,7 @@ def tiny(monkeypatch):
     """Blocks of so many bytes, and slices of a few samples: what is large else."""
 
     def set_to(block):
-        monkeypatch.setattr("zoo.training.loop.BLOCK_BYTES", block)
+        monkeypatch.setattr("zoo.training.feed.BLOCK_BYTES", block)
         monkeypatch.setattr("zoo.data.blocks.SLICE_BYTES", 1000)
 
     return set_to
@@ -180,7 +180,7 @@ def test_what_is_sorted_on_disk_is_shuffled_nearly_as_well_as_in_memory(monkeypa
     for epoch in range(3):
         assert unevenness(shuffled(1)(epoch, n), classes) == pytest.approx(1, abs=0.06)
         assert unevenness(shuffled_in_blocks(1, block)(epoch, n), classes) == pytest.approx(1.03, abs=0.06)
-    monkeypatch.setattr("zoo.training.loop.CHUNKS", 32)
+    monkeypatch.setattr("zoo.training.feed.CHUNKS", 32)
     assert unevenness(shuffled_in_blocks(1, block)(0, n), classes) > 1.5, "few large chunks would show"
 
 
@@ -226,7 +226,7 @@ def test_an_interrupted_training_in_blocks_comes_to_the_same_end(on_disk, tiny, 
     whole, resumed = compiled(), compiled()
     expected = fit(whole, data, callbacks=[KillAfter(9)], **options)
     with pytest.MonkeyPatch.context() as patched, pytest.raises(Killed):
-        patched.setattr("zoo.training.CHECKPOINT_SECONDS", 0)
+        patched.setattr("zoo.training.loop.CHECKPOINT_SECONDS", 0)
         fit(compiled(), data, callbacks=[KillAfter(2)], checkpoint=tmp_path / "c.npz", **options)
     assert fit(resumed, data, callbacks=[KillAfter(9)], checkpoint=tmp_path / "c.npz", **options) == expected
     np.testing.assert_array_equal(whole.get_weights()[0], resumed.get_weights()[0])

@@ -6,13 +6,13 @@ import yaml
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 import zoo
+from zoo.base.errors import InvalidValue
 from zoo.base.files import read_json
 from zoo.base.tables import figure
 from zoo.recipe import collection
 from zoo.recipe.collection import folder
 from zoo.runs.attempts import tried, write_attempt
-from zoo.runs.cards import card, told
-from zoo.runs.cards import yaml as written
+from zoo.runs.cards import card, written
 from zoo.runs.report import best_baseline, results_table, spread
 
 ABOUT = "A first line.\n\nMore of it.\n\nFor: scans,\nand no more.\n\nNot for: photographs."
@@ -51,15 +51,6 @@ def test_the_head_is_what_the_hub_asks_for(record):
         assert values[f"accuracy of {file['file']}"] == ("accuracy", file["score"])
 
 
-def test_yaml_reads_back_whatever_is_written():
-    value = {
-        "a": ["no", "y: 1", "# x", "1.5", "größe", "true", "-", ""],
-        "b": [{"c": 1.5, "d": [{"e": None}]}],
-        "f": [],
-    }
-    assert yaml.safe_load(written(value)) == value
-
-
 def test_figures_by_class_are_those_of_scikit_learn(record, quick_run):
     digits = zoo.data.digits(shape=(64,))
     file = record["files"]["int8"]
@@ -71,15 +62,15 @@ def test_figures_by_class_are_those_of_scikit_learn(record, quick_run):
     for row, (*figures, count) in zip(cells(text, "class"), expected, strict=True):
         assert [float(value) if value != "-" else 0 for value in row[1:4]] == pytest.approx(figures, abs=5e-5)
         assert int(row[4]) == count
-    matrix = text.split("columns what they were taken for.\n\n")[1].strip().splitlines()[2:]
+    matrix = text.split("columns are predicted ones.\n\n")[1].strip().splitlines()[2:]
     assert [[int(n.strip() or 0) for n in row.split("|")[2:-1]] for row in matrix] == file["confusion"]
 
 
 def test_purposes_stand_under_their_heads(record):
     text = card({**record, "about": ABOUT})
-    assert text.index("A first line.\n\nMore of it.") < text.index("## What it is for")
-    assert section(text, "What it is for").strip() == "scans,\nand no more."
-    assert section(text, "What it is not for").strip() == "photographs."
+    assert text.index("A first line.\n\nMore of it.") < text.index("## Intended use")
+    assert section(text, "Intended use").strip() == "scans,\nand no more."
+    assert section(text, "Out of scope").strip() == "photographs."
     assert "For:" not in text
 
 
@@ -90,7 +81,7 @@ def test_the_run_puts_the_recipes_docstring_and_the_cost_on_record(record, quick
     assert record["about"] == "A quick recipe for tests: digits, few epochs."
     model = load_keras(quick_run / "run" / "model.keras")
     assert record["macs"] == costs(model).macs == 64 * 16 + 16 * 10
-    assert f"{record['macs']:,} multiply-accumulates a sample" in card(record)
+    assert f"{record['macs']:,} multiply-accumulates per sample" in card(record)
 
 
 def test_a_record_of_an_earlier_version_gives_a_card_without_what_it_lacks(record):
@@ -98,7 +89,7 @@ def test_a_record_of_an_earlier_version_gives_a_card_without_what_it_lacks(recor
     keep = ("auc", "confusion", "arena_bytes")
     older["files"] = {p: {k: v for k, v in f.items() if k not in keep} for p, f in record["files"].items()}
     text = card(older)
-    for head in ("What it is for", "By class", "multiply-accumulates"):
+    for head in ("Intended use", "By class", "multiply-accumulates"):
         assert head not in text
     assert section(text, "Files") and section(text, "Training") and "None" not in text
 
@@ -123,9 +114,17 @@ def test_attempts_are_what_validation_gave_and_fold_over_seeds(tmp_path, quick_r
     assert first["best"] == pytest.approx({"val_loss": (0.7 + 0.1) / 2, "val_accuracy": 0.8})
     assert rows[2]["final"]["val_accuracy"] is None
     record = {**read_json(quick_run / "run" / "record.json"), "tried": rows}
-    table = cells(card(record), "what differs from the released recipe")
-    assert table[0] == ["nothing", "2", "0.5500", "0.4000", "0.6000", "0.8000", "2"]
+    table = cells(card(record), "difference from the released recipe")
+    assert table[0] == ["none", "2", "0.5500", "0.4000", "0.6000", "0.8000", "2"]
     assert table[1] == ["epochs 3, units (32)", "2", "0.9000", "0.7000", "0.6000", "0.8000", "1"]
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '[{"seed": 1}]', "["])
+def test_damaged_attempts_are_named(tmp_path, quick_run, content):
+    recipe = collection.load_recipe(quick_run / "quick_fnn.py")
+    (tmp_path / "attempts.json").write_text(content)
+    with pytest.raises(InvalidValue, match=r"attempts.json is .*remove it"):
+        tried(tmp_path, recipe.describe(), "sha")
 
 
 def test_a_run_records_its_attempts_and_none_of_their_test_figures(record, quick_run):
@@ -139,17 +138,17 @@ def test_a_run_records_its_attempts_and_none_of_their_test_figures(record, quick
 
 
 def test_trials_stand_in_the_card_the_best_first(record):
-    text = section(card(record), "What was tried, and what validation gave")
+    text = section(card(record), "Experiments and their validation scores")
     values = [float(line.split("|")[-2]) for line in text.splitlines() if line.startswith("| sgd") or "adam" in line]
     best = min(trial["val_loss"] for trial in record["search"]["history"])
     assert len(values) == 2 and values == sorted(values) and values[0] == float(figure(best))
 
 
-def test_described_values_are_told_as_one_writes_them():
-    assert told({"Rescaling": {"scale": 0.0625, "offset": 0.0}}) == "Rescaling(scale=0.0625, offset=0)"
-    assert told([16, {"L2": {"l2": 1e-4}}, None]) == "(16, L2(l2=0.0001), none)"
-    assert told({"zoo.data.packages.digits": [[], {"shape": [64]}]}) == "zoo.data.packages.digits(shape=(64))"
-    assert told({"1": 5.0}) == "(1=5)" and told({"a": 1, "b": [2]}) == "(a=1, b=(2))"
+def test_described_values_are_written_as_in_python():
+    assert written({"Rescaling": {"scale": 0.0625, "offset": 0.0}}) == "Rescaling(scale=0.0625, offset=0)"
+    assert written([16, {"L2": {"l2": 1e-4}}, None]) == "(16, L2(l2=0.0001), none)"
+    assert written({"zoo.data.packages.digits": [[], {"shape": [64]}]}) == "zoo.data.packages.digits(shape=(64))"
+    assert written({"1": 5.0}) == "(1=5)" and written({"a": 1, "b": [2]}) == "(a=1, b=(2))"
 
 
 def test_errors_and_folds_fit_into_the_tables(record):
@@ -181,7 +180,7 @@ def test_auc_has_columns_of_its_own(record):
     record = {**record, "task": "Binary", "seeds": seeds, "files": files, "baselines_auc": {"SVC": 0.91}}
     text = card(record)
     assert "| 0.9200 ± 0.0200 (n=3) |" in section(text, "Files") and "| 0.9300 |" in section(text, "Files")
-    assert {row[0]: row[2] for row in cells(text, "method")}["SVC"] == "0.9100"
+    assert {row[0]: row[2] for row in cells(text, "baseline")}["SVC"] == "0.9100"
     entry = collection.Entry("x_fnn", folder("recipes") / "x_fnn.py", "", "Binary", record)
     assert ", AUC 0.9300 |" in results_table([entry])
 

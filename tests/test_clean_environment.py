@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, with what deployment needs and no TensorFlow."""
+"""The wheel in a fresh environment, with what deployment needs and without TensorFlow."""
 
 import json
 import os
@@ -16,7 +16,7 @@ def clean(tmp_path_factory):
     """The `zoo` command of a fresh virtual environment into which the wheel alone was installed."""
     place = tmp_path_factory.mktemp("clean")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    # Built from what git tracks, as a release would be: build folders of this checkout must not get in.
+    # Build from the files that git tracks, as for a release, without build folders of this checkout.
     tracked = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")[:-1]
     for name in tracked:
         if (ROOT / name).is_file():
@@ -45,7 +45,7 @@ def test_the_wheel_has_every_module(clean):
     assert [name for name in tracked if not (clean.unpacked / name).is_file()] == []
 
 
-def test_there_is_no_tensorflow(clean):
+def test_tensorflow_is_not_installed(clean):
     assert subprocess.run([clean.python, "-c", "import tensorflow"], capture_output=True).returncode == 1
 
 
@@ -61,8 +61,8 @@ def test_list_show_and_predict(clean):
     assert json.loads(clean("benchmark", file, "--seconds", "0.05", "--json").stdout)[0]["median_us"] > 0
 
 
-def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp_path):
-    from zoo.runs.fitting import RUN
+def test_the_deployed_program_needs_only_numpy_and_litert(clean, tmp_path):
+    from zoo.runs.fit import RUN
 
     for name in ("digits_gru.int8.tflite", "digits_gru.int8.golden.json"):
         shutil.copy(ROOT / "tflite" / "digits_gru" / name, tmp_path)
@@ -70,7 +70,7 @@ def test_the_program_that_is_handed_over_needs_numpy_and_litert_alone(clean, tmp
     assert len(program.splitlines()) <= 10
     (tmp_path / "run.py").write_text(program)
     answers = subprocess.check_output([clean.python, "run.py"], cwd=tmp_path, text=True)
-    assert answers.count("as on record") == 5 and "ON RECORD" not in answers
+    assert answers.count("as recorded") == 5 and "DIFFERS" not in answers
 
 
 def test_a_released_file_is_found_and_run_by_its_name(clean):
@@ -81,7 +81,7 @@ def test_a_released_file_is_found_and_run_by_its_name(clean):
 
 
 def test_the_keras_model_is_in_the_wheel(clean):
-    """Loaded from the installed package, by the interpreter of these tests, which has TensorFlow."""
+    """Loads it from the installed package, with the interpreter of these tests, which has TensorFlow."""
     load = [clean.python, "-c", "import zoo; zoo.load('digits_cnn')"]
     done = subprocess.run(load, capture_output=True, text=True, cwd=clean.unpacked.parent)
     assert "MissingPackage: zoo.load needs keras: pip install 'keras-zoo[train]'; zoo.load_tflite does" in done.stderr
@@ -96,11 +96,11 @@ def test_the_keras_model_is_in_the_wheel(clean):
 
 
 @pytest.mark.parametrize("verb", [["run", "digits_fnn"], ["train", "digits_fnn"], ["verify", "digits_fnn"]])
-def test_what_needs_tensorflow_says_how_to_get_it(clean, verb):
+def test_verbs_that_need_tensorflow_say_how_to_install_it(clean, verb):
     done = clean(*verb, check=2)
     assert "pip install 'keras-zoo[train]'" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_builders_say_it_too(clean):
+def test_builders_say_how_to_install_tensorflow(clean):
     done = subprocess.run([clean.python, "-c", "import zoo; zoo.cnn"], capture_output=True, text=True)
     assert "MissingPackage: zoo.cnn needs keras" in done.stderr and "keras-zoo[train]" in done.stderr

@@ -97,10 +97,10 @@ def test_load_tflite_gives_the_file_asked_for():
 def test_names_that_cannot_be_loaded(load, shelf):
     with pytest.raises(LookupError, match=r"there is no recipe 'a_fn'; did you mean a_fnn\?"):
         load("a_fn")
-    with pytest.raises(LookupError, match=r"d_fnn is not released; `zoo run d_fnn` makes it in runs/d_fnn/"):
+    with pytest.raises(LookupError, match=r"d_fnn is not released; `zoo run d_fnn` trains it into runs/d_fnn/"):
         load("d_fnn")
 
 
 def test_a_precision_that_is_not_released():
-    with pytest.raises(LookupError, match="digits_fnn is not released in 'int16x8' but in float32, int8"):
+    with pytest.raises(LookupError, match="digits_fnn is released in float32, int8, not in 'int16x8'"):
         zoo.load_tflite("digits_fnn", "int16x8")

@@ -1,4 +1,4 @@
-"""docs/concepts.md: each concept has its row, each line runs, each knob is one, each proof exists."""
+"""docs/concepts.md: each concept has a row, each line runs, and each argument and each test exists."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from zoo.recipe.optimizers import make_optimizer
 
 PAGE = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
 PRELUDE = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
-TABLES = [  # rows of cells, the heading's first
+TABLES = [  # rows of cells, starting with the header
     [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()]
     for table in re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE)
 ]
@@ -28,7 +28,7 @@ gradient descent, SGD, mini-batch, back-propagation, momentum, Nesterov, Adam, R
 L2, elastic net, dropout, data augmentation, bias and variance"""
 
 
-def test_every_concept_has_its_row():
+def test_every_concept_has_a_row():
     assert not set(" ".join(TAUGHT.split()).split(", ")) - CONCEPTS.keys()
     assert all(table[0] == TABLES[0][0] for table in TABLES[:-1])
     assert all(len(row) == 5 and all(row) for row in CONCEPTS.values())
@@ -37,25 +37,25 @@ def test_every_concept_has_its_row():
 
 
 @pytest.mark.parametrize("row", [*CONCEPTS.values(), *DIFFERENCES], ids=lambda row: row[0])
-def test_every_proof_exists(row):
+def test_every_linked_test_exists(row):
     links = re.findall(r"\[`(test_\w+)`\]\((\.\./tests/test_\w+\.py)\)", row[-1])
     assert links and ", ".join(f"[`{name}`]({file})" for name, file in links) == row[-1]
     for name, file in links:
         assert f"\ndef {name}(" in (ROOT / "docs" / file).read_text(encoding="utf-8"), f"{name} is not in {file}"
 
 
-def test_every_knob_is_one():
+def test_every_argument_exists():
     known = set()
     for function in (zoo.fnn, zoo.cnn, zoo.resnet, zoo.ds_cnn, zoo.fcn, zoo.rnn, zoo.crnn, zoo.Recipe, make_optimizer):
         known |= inspect.signature(function).parameters.keys()
     for concept, (_, _, knob, *_) in CONCEPTS.items():
         named = set(re.findall(r"`(\w+)=", knob))
-        assert named <= known, f"{concept}: {named - known} is no knob"
+        assert named <= known, f"{concept}: {named - known} is not an argument"
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory):
-    """What a concept's line gives, after the page's first block, run once, in a folder that it may write into."""
+    """Returns the value of a concept's line, run once after the first block of the page, in a temporary folder."""
     names = {}
     exec(PRELUDE, names)
 
@@ -70,9 +70,9 @@ def shown(tmp_path_factory):
 @pytest.mark.parametrize("concept", CONCEPTS)
 def test_every_line_runs(concept, shown, capsys):
     value = shown(concept)
-    assert value is not None or capsys.readouterr().out, "a line shows something"
+    assert value is not None or capsys.readouterr().out, "a line must return or print something"
     if "`learn(" in CONCEPTS[concept][3]:
-        assert value["accuracy"] > 0.3 and value["val_loss"] < 2, "it learns; chance is 0.1"
+        assert value["accuracy"] > 0.3 and value["val_loss"] < 2, "it must learn; chance is 0.1"
 
 
 def test_three_losses_on_the_page_are_one_number(shown):

@@ -10,6 +10,7 @@ import pytest
 import zoo
 from zoo.base.files import read_json
 from zoo.runs import cards, plots
+from zoo.runs.record import write_training
 from zoo.training.diagnosis import batch_of, diagnose
 from zoo.training.loop import evaluate, fit
 
@@ -54,14 +55,14 @@ def said(logits_are_right, bound=None, history=None, gradients=None, **fields):
     ("train", "validation", "bound", "verdict"),
     [
         (1.0, 1.0, None, "fine"),
-        (0.97, 0.94, None, "fine"),  # a gap of .06 of the blind error .5, and 200 samples explain .08
+        (0.97, 0.94, None, "fine"),  # a gap of .06 of the blind error .5; chance explains .08
         (1.0, 0.8, None, "overfitting"),
         (0.8, 0.8, None, "underfitting"),  # a fifth of the blind error is .1
-        (0.8, 0.65, None, "underfitting"),  # of both, the larger one: .4 of the blind error, and .3 more
+        (0.8, 0.65, None, "underfitting"),  # the larger of .4 of the blind error on train, and .3 more on validation
         (0.85, 0.6, None, "overfitting"),  # .3, and .5 more
         (0.8, 0.8, 0.75, "fine"),
         (0.97, 0.97, 0.99, "underfitting"),
-        (0.999, 0.975, 0.98, "overfitting"),  # a small gap, but what is asked for is missed by it
+        (0.999, 0.975, 0.98, "overfitting"),  # a small gap, but validation misses the bound
     ],
 )
 def test_verdicts(train, validation, bound, verdict):
@@ -77,15 +78,15 @@ def test_verdicts(train, validation, bound, verdict):
 def test_the_knob_fits_what_is_wrong():
     low, apart = ((0.7, TRAIN), (0.7, VALIDATION)), ((1.0, TRAIN), (0.7, VALIDATION))
     vanished = {"dense": 1e-9, "dense_1": 1e-4, "logits": 1e-2}
-    assert "the gradient has vanished before it reaches dense" in said(low, gradients=vanished).knobs[0]
+    assert "the gradient vanishes before it reaches dense" in said(low, gradients=vanished).knobs[0]
     assert said(low, history={"loss": [1.0, 0.9, 0.8, 0.7]}).knobs[0].startswith("`epochs=80`")
     flat = {"loss": [1.0, 0.7, 0.7, 0.699]}
     assert said(low, history=flat, arguments={"units": (4,), "dropout": 0.5}).knobs[0] == "less `dropout`"
     assert said(low, history=flat).knobs[0] == "wider or deeper: larger `units`, or more of them"
-    assert said(apart).knobs[0] == "`dropout`, of which there is none"
+    assert said(apart).knobs[0] == "`dropout`, not used yet"
     with_both = {"arguments": {"dropout": 0.2}, "augmentation": [keras.layers.GaussianNoise(0.1)]}
     assert said(apart, **with_both).knobs[:3] == (
-        "more dropout", "`regularizer`, of which there is none", "more `augmentation`"
+        "more dropout", "`regularizer`, not used yet", "more `augmentation`"
     )  # fmt: skip
 
 
@@ -98,6 +99,15 @@ def test_a_loss_that_is_no_number_is_told():
     assert told.verdict == "diverged" and "learning_rate" in told.knobs[0]
     assert told.as_dict()["train"]["loss"] is None
     json.dumps(told.as_dict(), allow_nan=False)
+
+
+def test_a_training_that_diverges_after_its_best_epoch_is_recorded(tmp_path):
+    data = dataset(lambda x: (x[:, 0] > 0).astype(int))
+    (tmp_path / "model.keras").write_bytes(b"weights of the best epoch")
+    history = {"loss": [1.0, math.nan], "val_loss": [0.5, math.nan]}
+    write_training(tmp_path, recipe(zoo.Multiclass(2), data), None, history, 1.0, fit={}, gradients={})
+    training = read_json(tmp_path / "training.json")
+    assert training["history"]["loss"] == [1.0, None] and training["final"]["val_loss"] is None
 
 
 @pytest.mark.parametrize("task", [zoo.Multiclass(2), zoo.Regression()], ids=["classes", "values"])
@@ -154,7 +164,7 @@ def test_the_gradient_of_each_layer_with_a_kernel_is_given():
     norms = zoo.gradient_norms(model, RNG.integers(0, 9, (8, 6)), RNG.integers(0, 2, 8), loss=loss)
     assert list(norms) == ["rows", "inner/inside", "ways", "logits"]
     assert all(0 < norm < 1 for norm in norms.values())
-    with pytest.raises(ValueError, match="is not compiled, so give loss="):
+    with pytest.raises(ValueError, match="is not compiled: compile it, or give loss="):
         zoo.gradient_norms(model, x, x)
 
 

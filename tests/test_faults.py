@@ -189,7 +189,7 @@ def test_files_that_cannot_be_loaded(model, tmp_path, change):
 def test_a_file_that_does_not_finish(model, tmp_path, monkeypatch):
     path = tmp_path / "slow.tflite"
     path.write_bytes(model)
-    monkeypatch.setattr(deploy, "CHILD", "import time; time.sleep(60)")
+    monkeypatch.setattr(deploy, "CHILD", "import time; time.sleep(600)")
     monkeypatch.setattr(deploy, "CHILD_SECONDS", 0.2)
     with pytest.raises(ValueError, match=r"slow.tflite does not finish within 0.2 s: damaged"):
         Runner(path)

@@ -16,8 +16,8 @@ from test_tables import HEAD, flats, write
 import zoo
 from zoo.cli import cli
 from zoo.recipe.collection import load_recipe
-from zoo.runs import fitting
-from zoo.runs.fitting import KINDS, look
+from zoo.runs import fit as fitting
+from zoo.runs.kinds import KINDS, look
 from zoo.runs.report import not_won
 
 MINUTES = 1.2
@@ -46,9 +46,9 @@ def fitted(tmp_path_factory, converter_here):
     return folder, done, told, time.monotonic() - start
 
 
-def test_it_says_what_it_took_the_data_for_and_what_is_to_beat(fitted):
+def test_it_says_the_kind_of_the_data_and_the_best_baseline(fitted):
     told = "\n".join(fitted[2])
-    for words in ("taken for a table", "task is Regression", "to beat:", "390 train, 90 validation, 120 test"):
+    for words in ("treated as a table", "task is Regression", "best baseline:", "390 train, 90 validation, 120 test"):
         assert words in told
 
 
@@ -56,7 +56,7 @@ def test_what_was_cut_short_goes_on(fitted):
     first, *told = fitted[2]
     assert first.startswith("trial  1/")
     told = "\n".join(told)
-    assert "goes on with the search that was cut short" in told and "1 trials are there already" in told
+    assert "resumes the interrupted search" in told and "1 trials are in the history" in told
     assert "trial  1/" not in told and "trial  2/" in told
 
 
@@ -107,15 +107,15 @@ def test_what_is_handed_over_runs_with_numpy_and_litert_alone(fitted):
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "as on record" in done.stdout and "ON RECORD" not in done.stdout
+    assert "as recorded" in done.stdout and "DIFFERS" not in done.stdout
     assert len((place / "run.py").read_text().splitlines()) <= 10
 
 
 def test_card_and_last_line_say_whether_the_network_wins(fitted):
     _, done, _, _ = fitted
     card = (done.folder / "card.md").read_text()
-    assert done.beaten != ("The network does not win" in card)
-    assert ("better than" in str(done)) == done.beaten
+    assert done.beaten != ("The network is not better than the baseline" in card)
+    assert ("NOT better than" in str(done)) != done.beaten
     record = json.loads(json.dumps(done.export.record))
     record["baselines"]["an oracle"] = 0.0
     assert "an oracle has mae 0" in not_won(record)
@@ -148,7 +148,7 @@ def test_each_kind_is_known_by_its_looks(tmp_path):
 def test_mistakes_are_told_in_words(tmp_path, zoo_command):
     for arguments, words in (
         (["nowhere.csv"], "there is no file or folder"),
-        ([tmp_path], "has no folder of images, of WAV, of text or of CSV files in it"),
+        ([tmp_path], "has no subfolder with images, WAV, text or CSV files"),
         ([write(tmp_path / "a.csv", HEAD, flats(50)), "--minutes", "0.1"], "is too short"),
         ([tmp_path / "a.csv", "--kind", "tabel"], "did you mean 'table'"),
         ([tmp_path / "a.csv", "--target", "rnet"], "did you mean 'rent'"),

@@ -1,4 +1,4 @@
-"""The gallery's builder: every model has its page, every figure is the record's, and no link leads elsewhere."""
+"""The gallery: every model has a page, all figures come from the records, and all links lead to files of the site."""
 
 import dataclasses
 import itertools
@@ -14,7 +14,7 @@ from zoo.recipe.collection import list_recipes
 
 ROOT = Path(__file__).parent.parent
 ENTRIES = [entry for entry in list_recipes() if entry.record]
-# All cards take half a minute, because unrolled files are slow to read; tests/targets builds and reads all of them.
+# Only some model pages: all of them take half a minute, and tests/targets/test_page.py builds them.
 INDEX = gallery.index_page(ENTRIES, 9_000_000)
 PAGES = {"index.html": INDEX} | {
     f"models/{entry.name}.html": gallery.model_page(entry)
@@ -25,7 +25,7 @@ STYLE = (ROOT / "page" / "static" / "style.css").read_text()
 
 
 class Addresses(HTMLParser):
-    """What a page points to, and its ids."""
+    """The links and ids of a page."""
 
     def __init__(self, html):
         super().__init__()
@@ -38,21 +38,21 @@ class Addresses(HTMLParser):
         self.found += [named[name] for name in ("href", "src", "data-model", "data-golden") if name in named]
 
 
-def test_every_address_is_in_the_site():
+def test_every_link_leads_to_a_file_of_the_site():
     ids = {name: Addresses(html).ids for name, html in PAGES.items()}
     released = {f"models/{path.parent.name}/{path.name}" for path in (ROOT / "tflite").glob("*/*.*")}
     pages = {f"models/{entry.name}.html" for entry in ENTRIES}
-    there = {*PAGES, *pages, *released, gallery.STREAM, *(path.name for path in (ROOT / "page" / "static").iterdir())}
+    known = {*PAGES, *pages, *released, gallery.STREAM, *(path.name for path in (ROOT / "page" / "static").iterdir())}
     for name, html in PAGES.items():
         for address in Addresses(html).found:
             if address.startswith("data:image/svg+xml"):
                 continue
-            path, _, place = address.partition("#")
+            path, _, anchor = address.partition("#")
             parts = [*Path(name).parent.parts, *Path(path).parts] if path else Path(name).parts
             while ".." in parts:
                 del parts[parts.index("..") - 1 : parts.index("..") + 1]
-            assert "/".join(parts) in there, f"{name} leads to {address}"
-            assert not place or place in ids["/".join(parts)], f"{name} leads to {address}"
+            assert "/".join(parts) in known, f"{name} leads to {address}"
+            assert not anchor or anchor in ids["/".join(parts)], f"{name} leads to {address}"
 
 
 def test_figures_are_those_of_the_records():
@@ -72,7 +72,7 @@ def test_a_card_is_escaped():
     assert '<div class="scroll"' in gallery.card_html(ENTRIES[0])
 
 
-def test_published_figures_have_a_place_in_a_plot_and_a_source():
+def test_published_figures_are_plotted_and_have_a_source():
     index = INDEX
     for data, published in PUBLISHED.items():
         assert f"<h3>{data}</h3>" in index
@@ -81,29 +81,29 @@ def test_published_figures_have_a_place_in_a_plot_and_a_source():
             assert index.count(f">{each.method}<") == 3  # bytes, latency, table
 
 
-def test_the_frontier_is_what_no_other_point_beats():
+def test_pareto_front():
     points = [plots.Point("m", 0, "int8", x, y) for x, y in [(1, 0.5), (2, 0.4), (3, 0.7), (3, 0.6), (4, 0.7)]]
     beaten = [p for p in points if any(q.x <= p.x and q.accuracy >= p.accuracy and q != p for q in points)]
     assert plots.frontier(points) == [point for point in points if point not in beaten]
 
 
-def test_names_of_near_levels_are_apart():
-    places = plots._spread([240.0, 241.0, 250.0, 251.0, 252.0])
-    assert all(b - a >= plots.LINE - 1e-9 for a, b in itertools.pairwise(places))
-    assert places[-1] <= plots.BOTTOM
+def test_labels_do_not_overlap():
+    heights = plots._spread([240.0, 241.0, 250.0, 251.0, 252.0])
+    assert all(b - a >= plots.LINE - 1e-9 for a, b in itertools.pairwise(heights))
+    assert heights[-1] <= plots.BOTTOM
 
 
-def test_a_better_garment_model_takes_over_when_it_is_released():
+def test_the_page_uses_the_best_released_model():
     now = live.garment(ENTRIES)
     files = {"int8": {**now.entry.record["files"]["int8"], "score": 0.999}}
     better = dataclasses.replace(now.entry, record={**now.entry.record, "files": files})
     assert live.garment([better, *ENTRIES]).entry is better
-    with pytest.raises(LookupError, match="no model of Fashion-MNIST as images that runs in a browser is released"):
+    with pytest.raises(LookupError, match="needs a model of Fashion-MNIST as images .* none is released"):
         live.garment([])
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
-def test_text_can_be_read_in_both_themes(theme):
+def test_text_has_enough_contrast_in_both_themes(theme):
     colours = {
         name: pair.split(",")[theme].strip() for name, pair in re.findall(r"--([\w-]+): light-dark\((.*?)\);", STYLE)
     }
@@ -115,7 +115,7 @@ def test_text_can_be_read_in_both_themes(theme):
 
 
 def contrast(one, other):
-    """WCAG 2's ratio of two colours, #rgb or #rrggbb."""
+    """The contrast ratio of WCAG 2 for two colours, #rgb or #rrggbb."""
 
     def luminance(colour):
         digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])

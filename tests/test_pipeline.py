@@ -10,7 +10,7 @@ import zoo
 from zoo.base.files import read_json
 from zoo.runs.baselines import baselines
 from zoo.runs.cards import card
-from zoo.runs.pipeline import _check_means, _scores
+from zoo.runs.run import _check_means, _scores
 
 pytestmark = pytest.mark.usefixtures("converter_here")
 

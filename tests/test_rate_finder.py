@@ -66,7 +66,7 @@ def test_what_gives_no_rate_is_told():
         rate_curve(linear(), (X, Y), lowest=1, highest=0.1)
     with pytest.raises(ValueError, match="steps=5"):
         rate_curve(linear(), (X, Y), steps=5)
-    with pytest.raises(ValueError, match="leaps after .* start lower"):
+    with pytest.raises(ValueError, match="loss diverged after .*: lower `lowest`"):
         rate_curve(linear(), (X, Y), lowest=10.0, highest=1e4)
 
 

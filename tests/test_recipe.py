@@ -1,5 +1,6 @@
-"""Recipes: what is refused when they are made, and what tells two of them apart."""
+"""Recipes: what is rejected, what distinguishes two of them, and errors inside the user's own code."""
 
+import dataclasses
 import json
 from functools import partial
 
@@ -11,7 +12,9 @@ from conftest import write_recipe
 from keras.optimizers import SGD
 
 import zoo
+from zoo.base.errors import NotFound, UserError
 from zoo.recipe.collection import load_recipe
+from zoo.recipe.recipe import EXPORT_ONLY, NOT_TRAINED
 from zoo.training.loop import fit
 
 FIELDS = {
@@ -50,7 +53,7 @@ FIELDS = {
         ({"precisions": ()}, ValueError, "empty"),
     ],
 )
-def test_bad_fields_are_refused_before_anything_runs(fields, error, message):
+def test_bad_fields_are_rejected_before_anything_runs(fields, error, message):
     with pytest.raises(error, match=message):
         zoo.Recipe(**{**FIELDS, **fields})
 
@@ -62,7 +65,7 @@ def test_replace_merges_arguments_and_names_unknown_fields():
         recipe.replace(epoch=3)
 
 
-def test_the_fingerprint_tells_what_matters():
+def test_the_fingerprint_depends_on_what_matters():
     recipe = zoo.Recipe(**FIELDS, augmentation=[keras.layers.GaussianNoise(0.1)])
     same = zoo.Recipe(**FIELDS, augmentation=[keras.layers.GaussianNoise(0.1)])
     assert recipe.fingerprint("data", without=()) == same.fingerprint("data", without=())
@@ -77,7 +80,82 @@ def test_the_fingerprint_tells_what_matters():
     assert recipe.replace(seed=2).fingerprint(without=("seed",)) == recipe.fingerprint(without=("seed",))
 
 
-def test_an_optimizer_object_is_a_pattern_that_is_written_down():
+def test_each_field_declares_its_phase():
+    phases = {}
+    for declared in dataclasses.fields(zoo.Recipe):
+        phases.setdefault(declared.metadata["phase"], set()).add(declared.name)
+    assert set(phases) == {"data", "train", "search", "export", "name", "loaded"}
+    assert set(EXPORT_ONLY) == phases["export"] == {"precisions", "strategy", "target", "folds", "bounds"}
+    assert set(NOT_TRAINED) == phases["search"] | phases["export"] | {"name"}
+    assert {"space", "objective", "oracle", "trials", "limits"} < phases["search"]
+    least = {f.name: f.metadata["least"] for f in dataclasses.fields(zoo.Recipe) if "least" in f.metadata}
+    for name, value in least.items():
+        with pytest.raises(ValueError, match=f"{name}={value - 1} must be a whole number of at least {value}"):
+            zoo.Recipe(**FIELDS, **{name: value - 1})
+        zoo.Recipe(**FIELDS, **{name: value})
+
+
+OWN_CODE = """
+import keras
+import zoo
+
+def data():
+    return {}["x"] if FAILS == "data" else zoo.data.diamonds(FAILS) if FAILS == "zoo" else zoo.data.digits()
+
+def builder(input_shape, num_outputs, *, preprocessing=(), augmentation=()):
+    inputs = keras.Input(input_shape)
+    x = keras.layers.Dense("many" if FAILS == "builder" else 3)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(num_outputs)(keras.layers.Flatten()(x)))
+
+def space(hp):
+    return {"momentum": unknown}
+
+FAILS = "%s"
+RECIPE = zoo.Recipe(data=data, builder=builder, space=space, task=zoo.Multiclass(10), bounds=zoo.Bounds())
+"""
+
+
+@pytest.mark.parametrize(
+    ("part", "first", "line"),
+    [
+        ("data", "data of recipe own: KeyError: 'x'", '6: return {}["x"] if FAILS'),
+        ("builder", "builder of recipe own: ValueError: ", '10: x = keras.layers.Dense("many" if'),
+        ("space", "space of recipe own: NameError: name 'unknown' is not defined", '14: return {"momentum": unknown}'),
+    ],
+)
+def test_an_error_in_the_users_code_shows_the_users_lines_alone(tmp_path, part, first, line):
+    (tmp_path / "own.py").write_text(OWN_CODE % part)
+    recipe = load_recipe(tmp_path / "own.py")
+    calls = {
+        "data": recipe.load_data,
+        "builder": lambda: recipe.build(recipe.load_data()),
+        "space": lambda: recipe.draw(keras_tuner.HyperParameters()),
+    }
+    with pytest.raises(UserError) as raised:
+        calls[part]()
+    message, *lines = str(raised.value).splitlines()
+    assert message.startswith(first)
+    assert len(lines) == 1 and lines[0].startswith(f"  {tmp_path / 'own.py'}:{line}")
+
+
+def test_our_checks_keep_their_message_and_name_the_users_line(tmp_path):
+    (tmp_path / "own.py").write_text(OWN_CODE.replace("zoo.data.diamonds(FAILS)", 'zoo.data.load("digit")') % "zoo")
+    with pytest.raises(NotFound) as plain:
+        zoo.data.load("digit")
+    with pytest.raises(NotFound) as raised:
+        load_recipe(tmp_path / "own.py").load_data()
+    message, line = str(raised.value).splitlines()
+    assert message == str(plain.value)
+    assert line.startswith(f"  {tmp_path / 'own.py'}:6: return")
+
+
+def test_an_error_without_a_line_of_the_users_passes_unchanged():
+    recipe = zoo.Recipe(**{**FIELDS, "data": partial(json.loads, "{")})
+    with pytest.raises(json.JSONDecodeError):
+        recipe.load_data()
+
+
+def test_an_optimizer_object_is_copied_and_recorded():
     recipe = zoo.Recipe(**FIELDS, optimizer=keras.optimizers.Lion(1e-3, beta_1=0.8))
     dataset = recipe.load_data()
     one, other = recipe.build(dataset).optimizer, recipe.build(dataset).optimizer
@@ -92,7 +170,7 @@ def test_an_optimizer_object_is_a_pattern_that_is_written_down():
         assert recipe.replace(**fields).fingerprint(without=()) != recipe.fingerprint(without=())
 
 
-def test_what_stands_for_none_is_written_down():
+def test_defaults_of_the_optimizer_are_recorded():
     described = zoo.Recipe(**FIELDS).describe()
     assert (described["optimizer"], described["learning_rate"], described["schedule"]) == ("adam", 3e-3, "cosine")
     step = zoo.Recipe(**FIELDS, schedule=zoo.schedules.Step(every=5))
@@ -111,7 +189,7 @@ def test_the_schedule_counts_the_steps_of_a_batch_size(batch_size, steps_in_an_e
     assert float(rate(2 * steps_in_an_epoch)) == pytest.approx(0.05)
 
 
-def test_the_usual_space_follows_the_practice_and_leaves_what_was_decided():
+def test_the_usual_space_searches_what_the_recipe_leaves_open():
     def drawn(recipe):
         hp = keras_tuner.HyperParameters()
         recipe.replace(**recipe.draw(hp))
@@ -163,19 +241,22 @@ def test_build_is_repeatable_and_leaves_the_recipes_layers_alone():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("import zoo\nRECIPE = zoo.Recip()", r"bad.py, line 2: AttributeError"),
-        ("def f(:\n", r"bad.py, line 1: SyntaxError"),
+        (
+            "import zoo\nRECIPE = zoo.Recip()",
+            r"recipe .*bad.py: AttributeError: .*\n  .*bad.py:2: RECIPE = zoo.Recip\(\)$",
+        ),
+        ("def f(:\n", r"recipe .*bad.py: SyntaxError: .*\n  .*bad.py:1: def f\(:$"),
         ("x = 1", "must define RECIPE"),
-        ("1 / 0", r"bad.py, line 1: ZeroDivisionError"),
+        ("1 / 0", r"recipe .*bad.py: ZeroDivisionError: division by zero\n  .*bad.py:1: 1 / 0$"),
     ],
 )
-def test_a_bad_recipe_file_is_told_with_its_line(tmp_path, text, message):
+def test_an_error_in_a_recipe_file_shows_its_line(tmp_path, text, message):
     (tmp_path / "bad.py").write_text(text)
     with pytest.raises(ValueError, match=message):
         load_recipe(tmp_path / "bad.py")
 
 
-def test_unknown_recipes_are_answered_with_the_nearest():
+def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(LookupError, match="did you mean digits_gru"):
         load_recipe("digit_gru")
     with pytest.raises(LookupError, match="zoo new mine"):
@@ -202,7 +283,7 @@ def test_every_recipe_of_the_collection_builds_and_says_what_it_is(name):
     assert recipe.build(dataset).output_shape == (None, recipe.task.num_outputs)
 
 
-def test_new_refuses_what_cannot_be_a_name_or_is_there_already(tmp_path):
+def test_new_rejects_bad_names_and_existing_files(tmp_path):
     zoo.new("mine", tmp_path)
     with pytest.raises(FileExistsError, match="exists already"):
         zoo.new("mine", tmp_path)
@@ -210,7 +291,7 @@ def test_new_refuses_what_cannot_be_a_name_or_is_there_already(tmp_path):
         zoo.new("my-data", tmp_path)
 
 
-def test_normalization_learns_from_what_it_will_see():
+def test_normalization_is_adapted_to_its_inputs():
     """Numbers of a table without its codes, steps of a sequence without its padding; and of train alone."""
     rng = np.random.default_rng(0)
     table = rng.normal(50, 7, size=(60, 3))
@@ -231,7 +312,7 @@ def test_normalization_learns_from_what_it_will_see():
         np.testing.assert_allclose(np.ravel(layer.variance), expected.var(axis=0), rtol=1e-3)
 
 
-def test_a_mixed_sample_has_no_class_to_weigh():
+def test_class_weights_are_rejected_with_mixing():
     with pytest.raises(ValueError, match="a mixed sample has no class"):
         zoo.Recipe(
             data=zoo.data.digits, builder=zoo.cnn, task=zoo.Multiclass(10), mixing=zoo.augment.MixUp(),
@@ -240,7 +321,7 @@ def test_a_mixed_sample_has_no_class_to_weigh():
 
 
 @pytest.mark.parametrize("strategy", ["unroled", {"int8": "unroled"}, {"int7": "fused"}])
-def test_a_strategy_that_there_is_not_is_refused(strategy):
+def test_an_unknown_strategy_is_rejected(strategy):
     with pytest.raises(ValueError, match=r"un?roled|int7"):
         zoo.Recipe(**FIELDS, strategy=strategy)
 
@@ -248,18 +329,18 @@ def test_a_strategy_that_there_is_not_is_refused(strategy):
 @pytest.mark.parametrize(
     "fields", [{"limits": {"bytes": 3}}, {"limits": zoo.Limits}, {"finalists": 0}, {"objective": "int8_loss"}]
 )
-def test_a_search_that_cannot_be_is_refused(fields):
+def test_bad_fields_of_the_search_are_rejected(fields):
     with pytest.raises((ValueError, TypeError), match=next(iter(fields))):
         zoo.Recipe(**FIELDS, **fields)
 
 
-def test_limits_are_numbers_above_nothing():
+def test_limits_are_numbers_of_at_least_zero():
     with pytest.raises(ValueError, match="limits: macs"):
         zoo.Limits(macs=-1)
 
 
 def test_moving_averages_of_a_short_training_are_those_of_the_data():
-    """Of 100 steps Keras' own momentum leaves a third of the start: right in training, wrong ever after."""
+    """After 100 steps Keras' own momentum keeps a third of the initial statistics: wrong in inference."""
     dataset = zoo.data.digits().thinned(200)
     recipe = zoo.Recipe(
         data=lambda: dataset, builder=zoo.fnn, arguments={"units": (16,), "normalization": "batch"},

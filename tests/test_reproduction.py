@@ -12,8 +12,8 @@ from zoo.base.files import read_json
 from zoo.recipe import collection
 from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import NOT_TRAINED
-from zoo.runs import reproduction
-from zoo.runs.reproduction import as_recorded, prediction_interval
+from zoo.runs import reproduce as reproduction
+from zoo.runs.reproduce import _by_short_names, as_recorded, prediction_interval
 
 RELEASED = [entry.name for entry in zoo.list() if entry.record]
 
@@ -42,12 +42,12 @@ def test_a_released_recipe_can_be_had_as_it_was(name):
     """The search's winner, from the record alone: no trial is run."""
     record = zoo.show(name).record
     again = as_recorded(load_recipe(name), record)
-    described = again.describe()
+    described, recorded = _by_short_names(again.describe()), _by_short_names(record["recipe"])
     if record["search"]:
         best = record["search"]["best"]
         (rate,) = (value for name, value in best.items() if name.endswith("learning_rate"))  # SGD's has its own name
         assert again.learning_rate == rate
-    assert all(described[k] == v for k, v in record["recipe"].items() if k in described and k not in NOT_TRAINED)
+    assert all(described[k] == v for k, v in recorded.items() if k in described and k not in NOT_TRAINED)
 
 
 def test_a_recipe_that_changed_since_is_refused_or_restored(quick_run):
@@ -56,7 +56,7 @@ def test_a_recipe_that_changed_since_is_refused_or_restored(quick_run):
     again = as_recorded(recipe.replace(epochs=99, learning_rate=1.0, arguments={"units": (7,)}), record)
     assert again.epochs == 4 and again.arguments["units"] == (16,)
     assert again.learning_rate == record["recipe"]["learning_rate"]
-    with pytest.raises(ValueError, match="quick_fnn has changed since its release: preprocessing; release it anew"):
+    with pytest.raises(ValueError, match="quick_fnn has changed since its release: preprocessing; release it again"):
         as_recorded(recipe.replace(preprocessing=()), record)
     with pytest.raises(ValueError, match="has changed since its release: builder, filters"):
         as_recorded(_other(recipe), record)

@@ -3,11 +3,9 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.python.eager import context
 
 from zoo.training.loop import fit
-from zoo.tuning.sharing import AT_MOST, Shared, keeping_compiled, structure
+from zoo.tuning.sharing import MAX_EPOCHS, SharedEpochs, structure
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.normal(size=(40, 6)).astype("float32"), RANDOM.integers(0, 3, 40)
@@ -56,7 +54,7 @@ def same(one: keras.Model, other: keras.Model) -> bool:
 
 @pytest.mark.parametrize("differs", PAIRS)
 def test_what_differs_in_numbers_shares_an_epoch_and_comes_to_the_same_bits(differs):
-    shared = Shared()
+    shared = SharedEpochs()
     for number, optimizer in enumerate(PAIRS[differs]):
         for seed, penalty, dropout, moving, batch_size in ((1, 1e-3, 0.2, 0.99, 16), (2, 1e-1, 0.47, 0.9123, 7)):
             alone, together = (model(optimizer(), seed, penalty, dropout, moving) for _ in range(2))
@@ -108,7 +106,7 @@ def test_learnt_statistics_are_part_of_the_structure_and_reach_the_clone():
 
     one, other = (model(SGD(0.1), normalization=normalization(scale)) for scale in (1, 50))
     assert structure(one) != structure(other)
-    shared = Shared()
+    shared = SharedEpochs()
     for scale in (1, 50, 50):
         alone, together = (model(SGD(0.1), normalization=normalization(scale)) for _ in range(2))
         assert shared.fit(together, (X, Y), epochs=1) == fit(alone, (X, Y), epochs=1)
@@ -119,7 +117,7 @@ def test_another_optimizer_is_evaluated_by_what_was_compiled_for_the_first(monke
     evaluated = []
     real = keras.Sequential.test_step
     monkeypatch.setattr(keras.Sequential, "test_step", lambda self, data: evaluated.append(1) or real(self, data))
-    shared, kinds = Shared(), (SGD(0.1), ADAMW(0.01, weight_decay=0.1), SGD(0.1, momentum=0.5))
+    shared, kinds = SharedEpochs(), (SGD(0.1), ADAMW(0.01, weight_decay=0.1), SGD(0.1, momentum=0.5))
     for times, optimizer in enumerate([*kinds, *kinds]):  # and back again
         alone, together = (model(type(optimizer).from_config(optimizer.get_config()), times) for _ in range(2))
         options = {"epochs": 3, "batch_size": 16}
@@ -127,46 +125,19 @@ def test_another_optimizer_is_evaluated_by_what_was_compiled_for_the_first(monke
         evaluated.clear()
         assert shared.fit(together, (X, Y), HELD_OUT, **options) == expected
         assert same(alone, together) and bool(evaluated) == (times == 0)
-    assert shared.saved == len(kinds) and len(shared._twins) == 1
-
-
-def test_a_seed_leaves_compiled_functions_compiled_and_draws_the_same(monkeypatch):
-    forgotten = []
-    real = context.pywrap_tfe.TFE_ContextClearCaches
-    monkeypatch.setattr(
-        context.pywrap_tfe, "TFE_ContextClearCaches", lambda handle: (forgotten.append(1), real(handle))
-    )
-    weights = [model(SGD(0.1)).get_weights() for _ in range(2)]
-    assert forgotten
-    forgotten.clear()
-    for _ in range(2):
-        with keeping_compiled():
-            weights.append(model(SGD(0.1)).get_weights())
-    assert not forgotten
-    assert all(np.array_equal(first, w) for other in weights for first, w in zip(weights[0], other, strict=True))
-
-
-@pytest.mark.parametrize("own", [None, 5], ids=["no seed of its own", "a seed of its own"])
-def test_an_op_that_keeps_a_random_state_begins_anew_with_each_seed_and_candidate(own):
-    drawn = []
-    for seeds in (1, 2, 1):
-        with keeping_compiled():
-            for _ in range(seeds):
-                keras.utils.set_random_seed(1)
-                drawn.append(tf.random.normal([4], seed=own).numpy())
-    assert all(np.array_equal(drawn[0], other) for other in drawn)
+    assert shared.saved == len(kinds) and len(shared._clones) == 1
 
 
 def test_a_later_candidate_leaves_an_earlier_one_as_it_is_and_few_structures_are_kept():
-    shared, first = Shared(), model(SGD(0.1))
+    shared, first = SharedEpochs(), model(SGD(0.1))
     shared.fit(first, (X, Y), epochs=1)
     weights = first.get_weights()
     shared.fit(model(SGD(0.5), seed=2), (X, Y), epochs=1)
     assert all(np.array_equal(a, b) for a, b in zip(weights, first.get_weights(), strict=True))
     assert first.optimizer.get_config()["learning_rate"] == pytest.approx(0.1)
-    for units in range(1, AT_MOST + 2):
+    for units in range(1, MAX_EPOCHS + 2):
         shared.fit(model(SGD(0.1), units=units), (X, Y), epochs=1)
-    assert len(shared._twins) == AT_MOST
+    assert len(shared._clones) == MAX_EPOCHS
 
 
 def test_callbacks_see_a_model_that_can_be_written_with_its_own_numbers(tmp_path):
@@ -174,7 +145,7 @@ def test_callbacks_see_a_model_that_can_be_written_with_its_own_numbers(tmp_path
         def on_epoch_end(self, epoch, logs=None):
             self.model.save(tmp_path / "model.keras")
 
-    shared = Shared()
+    shared = SharedEpochs()
     for kind, momentum, penalty, dropout in ((SGD, 0.9, 1e-3, 0.2), (RMSPROP, 0.4, 1e-2, 0.1), (SGD, 0.5, 1e-1, 0.3)):
         one = model(kind(0.1, momentum=momentum), penalty=penalty, dropout=dropout)
         shared.fit(one, (X, Y), HELD_OUT, epochs=1, callbacks=[Write()])
@@ -186,7 +157,7 @@ def test_callbacks_see_a_model_that_can_be_written_with_its_own_numbers(tmp_path
 
 
 def test_data_of_another_shape_have_an_epoch_of_their_own():
-    shared = Shared()
+    shared = SharedEpochs()
     for n in (40, 30, 40):
         alone, together = (model(SGD(0.1)) for _ in range(2))
         weights = np.linspace(0.5, 1.5, n) if n == 30 else None
@@ -202,7 +173,7 @@ def test_callbacks_stop_a_shared_training_too():
         def on_epoch_end(self, epoch, logs=None):
             self.model.stop_training = epoch == 1
 
-    shared = Shared()
+    shared = SharedEpochs()
     for _ in range(2):
         one = model(SGD(0.1))
         assert len(shared.fit(one, (X, Y), epochs=5, callbacks=[Stop()])["loss"]) == 2

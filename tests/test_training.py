@@ -8,6 +8,8 @@ import zoo
 from zoo.data import digits
 from zoo.recipe.optimizers import make_optimizer
 from zoo.recipe.schedules import Plateau, schedule_of
+from zoo.training.epoch import same_rounding
+from zoo.training.feed import shuffled
 from zoo.training.loop import evaluate, fit, predict
 
 # Few samples, and a number that the batch size does not divide: the last batch is a smaller one.
@@ -55,9 +57,10 @@ def test_weights_are_those_of_fit_to_the_last_bit(case, optimizer):
     builder, shape, arguments = CASES[case]
     train, validation = parts(shape)
     theirs = compiled(builder, shape, OPTIMIZERS[optimizer](), **arguments)
-    expected = theirs.fit(
-        *train, validation_data=validation, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0
-    ).history
+    with same_rounding:
+        expected = theirs.fit(
+            *train, validation_data=validation, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0
+        ).history
     ours = compiled(builder, shape, OPTIMIZERS[optimizer](), **arguments)
     history = fit(ours, train, validation, batch_size=BATCH, epochs=EPOCHS, order=lambda epoch, n: np.arange(n))
 
@@ -72,7 +75,8 @@ def test_weights_are_those_of_fit_to_the_last_bit(case, optimizer):
 def test_single_samples_and_the_whole_set(batch_size):
     train = tuple(v[:20] for v in parts((64,))[0])
     theirs, ours = (compiled(zoo.fnn, (64,), keras.optimizers.SGD(0.05, momentum=0.9)) for _ in range(2))
-    theirs.fit(*train, batch_size=20 if batch_size == "all" else 1, epochs=2, shuffle=False, verbose=0)
+    with same_rounding:
+        theirs.fit(*train, batch_size=20 if batch_size == "all" else 1, epochs=2, shuffle=False, verbose=0)
     fit(ours, train, batch_size=batch_size, epochs=2, order=lambda epoch, n: np.arange(n))
     assert int(ours.optimizer.iterations) == (2 if batch_size == "all" else 40)
     for a, b in zip(theirs.weights, ours.weights, strict=True):
@@ -83,12 +87,10 @@ def test_sample_weights_are_those_of_fit_in_training_alone():
     train, validation = parts((64,))
     weights = np.random.default_rng(0).uniform(0, 3, SAMPLES).astype("float32")
     theirs, ours = (compiled(zoo.fnn, (64,), "adam") for _ in range(2))
-    expected = theirs.fit(
-        *train, sample_weight=weights, validation_data=validation, batch_size=BATCH, epochs=2, shuffle=False, verbose=0
-    ).history
-    history = fit(
-        ours, train, validation, batch_size=BATCH, epochs=2, sample_weight=weights, order=lambda epoch, n: np.arange(n)
-    )
+    options = {"sample_weight": weights, "batch_size": BATCH, "epochs": 2}
+    with same_rounding:
+        expected = theirs.fit(*train, validation_data=validation, **options, shuffle=False, verbose=0).history
+    history = fit(ours, train, validation, **options, order=lambda epoch, n: np.arange(n))
     for a, b in zip(theirs.weights, ours.weights, strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=a.path)
     for name, values in expected.items():
@@ -130,19 +132,19 @@ def test_averaged_weights_are_the_formula_in_validation_in_callbacks_and_at_the_
         model, (X, Y), held_out, epochs=epochs, batch_size="all", callbacks=[seen], checkpoint=tmp_path / "c.npz"
     )
     average = None
-    for epoch in range(epochs):  # gradient descent goes on from the weights themselves, not from their average
+    for epoch in range(epochs):  # steps start from the weights, not from their average
         w = w - 0.3 * 2 * X.T @ (X @ w - Y) / len(X)
         average = w if average is None else 0.8 * average + 0.2 * w
         assert history["val_loss"][epoch] == pytest.approx(((X[:10] @ average - Y[:10]) ** 2).mean(), rel=1e-4)
         np.testing.assert_allclose(seen._seen[epoch], average, rtol=1e-4)
     np.testing.assert_allclose(model.get_weights()[0], average, rtol=1e-4)
-    assert np.abs(w - average).max() > 1e-3, "the case should tell them apart"
+    assert np.abs(w - average).max() > 1e-3, "the case should distinguish them"
 
     theirs = averaging_line()
     theirs.fit(X, Y, epochs=epochs, batch_size=40, shuffle=False, verbose=0)
     np.testing.assert_allclose(model.get_weights()[0], theirs.get_weights()[0], rtol=1e-5)
 
-    # A training that was cut short keeps both: the weights that it goes on from and their average.
+    # A checkpoint keeps both: the weights that training resumes from and their average.
     fit(
         averaging_line(),
         (X, Y),
@@ -160,7 +162,7 @@ def test_averaged_weights_are_the_formula_in_validation_in_callbacks_and_at_the_
     np.testing.assert_array_equal(resumed.get_weights()[0], model.get_weights()[0])
 
 
-def test_early_stopping_gives_back_averaged_weights():
+def test_early_stopping_restores_averaged_weights():
     model, seen = averaging_line(), Weights()
     stop = keras.callbacks.EarlyStopping(patience=2, min_delta=1.0, restore_best_weights=True)
     fit(model, (X, Y), (X, Y), epochs=20, batch_size="all", callbacks=[seen, stop])
@@ -169,7 +171,7 @@ def test_early_stopping_gives_back_averaged_weights():
 
 
 @pytest.mark.parametrize("schedule", ["step", "exponential", "cosine", "one_cycle", "plateau"])
-def test_schedules_go_on_where_a_cut_training_stood(schedule, tmp_path):
+def test_schedules_are_resumed(schedule, tmp_path):
     chosen = Plateau(patience=1, factor=0.1) if schedule == "plateau" else schedule_of(schedule)
 
     def trained(epochs, checkpoint=None):
@@ -196,8 +198,6 @@ def test_evaluate_and_predict_are_those_of_keras():
 
 
 def test_the_order_is_a_permutation_that_depends_on_seed_and_epoch():
-    from zoo.training.loop import shuffled
-
     orders = [shuffled(seed)(epoch, 100) for seed in (0, 1) for epoch in (0, 1)]
     assert all(sorted(order) == list(range(100)) for order in orders)
     assert len({tuple(order) for order in orders}) == 4
@@ -219,7 +219,7 @@ class KillAfter(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("kill", [1, 3])
-def test_an_interrupted_training_comes_to_exactly_the_same_end(tmp_path, kill, monkeypatch):
+def test_a_resumed_training_ends_exactly_as_an_uninterrupted_one(tmp_path, kill, monkeypatch):
     monkeypatch.setattr("zoo.training.loop.CHECKPOINT_SECONDS", 0)
     train, validation = parts((8, 8))
 
@@ -278,7 +278,7 @@ def test_keras_callbacks_work_at_epoch_level(tmp_path):
     np.testing.assert_allclose(rates, [0.01, 0.005, 0.01 / 3], rtol=1e-6)
 
 
-def test_what_cannot_be_trained_is_told():
+def test_bad_arguments_are_rejected():
     train, _ = parts((64,))
     with pytest.raises(ValueError, match="not compiled"):
         fit(zoo.fnn((64,), 10), train, epochs=1)

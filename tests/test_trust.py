@@ -91,7 +91,7 @@ def test_a_release_as_it_was_made_has_no_fault(place, capsys):
     assert trust.main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"{NAME}: 2 files, the SavedModel and model.keras on all 364 test samples" in lines
-    assert lines[-1] == "everything is as it says"
+    assert lines[-1] == "no faults"
 
 
 def test_a_fault_is_a_line_with_its_file_and_the_code_is_1(place, capsys):
@@ -113,12 +113,12 @@ def test_a_changed_byte_is_found_by_its_hash(place, file):
 # What is wrong, the file that is named, and words of its line, where somebody made the hashes and pages fit again.
 FORGED = {
     "a byte of a .tflite": (lambda place: change_byte(place / FILE), FILE, "is not the file that its record describes"),
-    "a golden answer": (change_golden, GOLDEN, "other answers than"),
+    "a golden answer": (change_golden, GOLDEN, "other outputs than"),
     "a byte of a variable": (lambda place: change_byte(place / VARIABLES, 0.3), RECORDS[0], "cannot be read"),
     "a variable": (change_variables, f"tflite/{NAME}/{NAME}.float32.tflite", "parity: largest difference"),
     "a score": (change_score, FILE, "measured, 0.98"),
-    "a score, as the file tells it": (change_score, RECORDS[0], "and the file itself tells"),
-    "a weight of model.keras": (change_keras, KERAS, "gives other answers than the SavedModel"),
+    "a score, as the file tells it": (change_score, RECORDS[0], "and the file's own metadata say"),
+    "a weight of model.keras": (change_keras, KERAS, "gives other outputs than the SavedModel"),
 }
 
 
@@ -170,18 +170,18 @@ def test_a_digit_of_the_readme_and_a_word_of_a_card_are_found(place):
     )
     assert second.startswith(f"{card.relative_to(place)}: line ") and "miracles" in second and "parameters" in second
     write_text(readme, "no table")
-    assert "no place for the results" in str(told(place))
+    assert "lacks the marks of its table" in str(told(place))
 
 
 def test_what_is_gone_unknown_or_no_hash_is_found(place):
     (place / GOLDEN).unlink()
     write_text(place / "tflite" / NAME / "more.txt", "")
     gone, unknown = map(str, trust.changed_files())
-    assert gone == f"{GOLDEN}: is gone; SHA256SUMS names it"
+    assert gone == f"{GOLDEN}: is missing; SHA256SUMS names it"
     assert unknown == f"tflite/{NAME}/more.txt: is no file of a release: SHA256SUMS does not name it"
     sums = place / SUMS
     write_text(sums, "0000  x\n" + sums.read_text())
-    assert "SHA256SUMS: ValueError: line 1 of SHA256SUMS is no hash and file: '0000 x'" in str(told(place))
+    assert "SHA256SUMS: InvalidValue: line 1 of SHA256SUMS is not a hash and a file: '0000 x'" in str(told(place))
     sums.unlink()
     assert "SHA256SUMS: FileNotFoundError" in str(told(place))
 
@@ -189,7 +189,7 @@ def test_what_is_gone_unknown_or_no_hash_is_found(place):
 def test_a_damaged_record_is_a_fault_and_no_traceback(place):
     write_text(place / RECORDS[0], "{")
     lines = [line for _, line in told(place)]
-    assert any(line.startswith(f"{RECORDS[0]}: ValueError:") and "is not valid JSON" in line for line in lines)
+    assert any(line.startswith(f"{RECORDS[0]}: InvalidValue:") and "is not valid JSON" in line for line in lines)
     write_json(place / RECORDS[0], {"files": 1})
     assert any(name == RECORDS[0] for name, _ in told(place))
 
@@ -217,8 +217,8 @@ def test_a_changed_page_is_found(place, page):
     (place / "site" / "models" / "a.html").rename(place / "site" / "models" / "b.html")
     assert [*map(str, trust.changed_site(print))] == [
         "site/index.html: is not what the records give; `make page` writes it",
-        "site/models/a.html: is missing, or should not be there; `make page` writes it",
-        "site/models/b.html: is missing, or should not be there; `make page` writes it",
+        "site/models/a.html: is missing or superfluous; `make page` writes it",
+        "site/models/b.html: is missing or superfluous; `make page` writes it",
     ]
 
 

@@ -3,27 +3,32 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 
 import keras
 import keras_tuner
 import numpy as np
+import optuna
 import pytest
-from conftest import write_recipe
+from conftest import Gate, write_recipe
 
 import zoo
 from zoo.base.versions import versions_key
 from zoo.recipe.collection import load_recipe
 from zoo.tuning import search
+from zoo.tuning.fitting import Pruning
 from zoo.tuning.history import History
+from zoo.tuning.history import quiet as quiet_optuna
 from zoo.tuning.oracles import Asha
 from zoo.tuning.outcome import space_of, write_outcome
 from zoo.tuning.space import parameters
-from zoo.tuning.trials import WORST, Trial, best_of, pareto_front, ranked
-from zoo.tuning.tuner import _Watch
+from zoo.tuning.trials import WORST, Trial, best_of, pareto_front, progress, ranked
 
 RANDOM = np.random.default_rng(3)
 X = RANDOM.normal(size=(200, 4)).astype("float32")
@@ -107,16 +112,20 @@ def test_a_large_seed_is_one_too(tmp_path, oracle):
 def test_finalists_are_judged_by_further_seeds_alone():
     lucky = Trial({}, {"val_loss": 0.1}, 1.0, number=0, again={"2": 0.5, "3": 0.7})
     steady = Trial({}, {"val_loss": 0.2}, 1.0, number=1, again={"2": 0.3, "3": 0.3})
-    given_up = Trial({}, {"val_loss": 0.01}, 1.0, number=2, pruned=True)
-    assert best_of([lucky, steady, given_up], "val_loss") is steady
-    assert ranked([steady, given_up, lucky], "val_loss") == [lucky, steady, given_up]
+    pruned = Trial({}, {"val_loss": 0.01}, 1.0, number=2, pruned=True)
+    assert best_of([lucky, steady, pruned], "val_loss") is steady
+    assert ranked([steady, pruned, lucky], "val_loss") == [lucky, steady, pruned]
+
+
+SPACE = (
+    "space=lambda hp: {'learning_rate': hp.Float('rate', 1e-3, 1e-1, sampling='log'), "
+    "'arguments': {'units': (hp.Choice('units', [8, 64]),)}},"
+)
 
 
 @pytest.fixture
 def recipe(tmp_path):
-    more = "space=lambda hp: {'learning_rate': hp.Float('rate', 1e-3, 1e-1, sampling='log'), 'arguments': "
-    more += "{'units': (hp.Choice('units', [8, 64]),)}},"
-    return load_recipe(write_recipe(tmp_path / "quick.py", more=more))
+    return load_recipe(write_recipe(tmp_path / "quick.py", more=SPACE))
 
 
 def test_the_best_are_trained_again_and_that_is_not_done_twice(recipe, tmp_path):
@@ -162,9 +171,9 @@ def test_the_pareto_front_has_what_no_other_trial_beats_in_score_and_bytes():
         return Trial({}, {"int8_accuracy": accuracy, "bytes": size}, 1.0, number=number, **more)
 
     trials = [trial(0, 0.9, 30.0), trial(1, 0.8, 20.0), trial(2, 0.7, 25.0), trial(3, 0.9, 29.0), trial(4, 0.5, 10.0)]
-    given_up = trial(5, 0.99, 5.0, pruned=True)
+    pruned = trial(5, 0.99, 5.0, pruned=True)
     failed = Trial({}, {"int8_accuracy": -WORST}, 1.0, error="ValueError")
-    assert [t.number for t in pareto_front([*trials, given_up, failed], "int8_accuracy")] == [4, 1, 3]
+    assert [t.number for t in pareto_front([*trials, pruned, failed], "int8_accuracy")] == [4, 1, 3]
     assert pareto_front([failed], "int8_accuracy") == []
 
 
@@ -197,26 +206,97 @@ def test_spaces_are_the_same_in_optuna(recipe):
     assert [hp.name for hp in space_of(recipe)] == ["rate", "units"]
 
 
+def snapshot():
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    return {
+        "backend": matplotlib.get_backend(),
+        "style": dict(matplotlib.rcParams),
+        "figures": plt.get_fignums(),
+        "optuna": optuna.logging.get_verbosity(),
+        "warnings": list(warnings.filters),
+        "random": random.getstate(),
+        "numpy": repr(np.random.get_state()),
+    }
+
+
+def test_a_search_leaves_the_process_as_it_was(recipe, tmp_path):
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure()
+    held = keras.layers.Dense(1).name
+    before = snapshot()
+    chosen = recipe.replace(trials=3, finalists=2, finalist_seeds=1)
+    write_outcome(chosen, search(chosen, recipe.load_data(), tmp_path, quiet, "v"), tmp_path)
+    after = snapshot()
+    assert {name for name in before if before[name] != after[name]} == set()
+    assert keras.layers.Dense(1).name != held, "names of layers count on: the session was not cleared"
+    plt.close(figure)
+
+
+def test_logs_and_warnings_are_restored_after_the_last_of_several_threads():
+    level, filters = optuna.logging.get_verbosity(), list(warnings.filters)
+    inside, leave = threading.Event(), threading.Event()
+
+    def other():
+        with quiet_optuna:
+            inside.set()
+            leave.wait(10)
+
+    thread = threading.Thread(target=other)
+    with quiet_optuna:
+        thread.start()
+        assert inside.wait(10)
+    assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+    leave.set()
+    thread.join()
+    assert optuna.logging.get_verbosity() == level and list(warnings.filters) == filters
+
+
+def test_importing_plain_names_loads_no_tensorflow():
+    code = "import sys, zoo.tuning; zoo.tuning.Trial; assert not {'tensorflow', 'keras', 'optuna'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_lines_of_progress():
+    done = Trial({"rate": 0.1}, {"val_loss": 0.5}, 1.0, epochs=9)
+    pruned = Trial({"rate": 0.2}, {"val_loss": 0.7}, 1.0, epochs=3, pruned=True)
+    failed = Trial({"rate": 9.0}, {"val_loss": WORST}, 1.0, error="ValueError: no")
+
+    def line(trial, left=None):
+        return progress(trial, [done, pruned, failed], "val_loss", "1/3", left)
+
+    assert line(done, 4.2) == "trial 1/3  rate=0.1  val_loss 0.5000  best 0.5000  4 s left"
+    assert line(pruned).endswith("val_loss 0.7000  best 0.5000  pruned after epoch 3")
+    assert line(failed).endswith("val_loss -  best 0.5000  failed: ValueError: no")
+
+
 # Several processes.
 
 
-def test_killed_workers_and_a_killed_parent_lose_no_finished_trial(recipe, tmp_path):
+def test_killed_workers_and_a_killed_parent_lose_no_finished_trial(tmp_path):
+    gate = Gate(tmp_path / "quick.py", tmp_path / "out", more=SPACE)
+    gate.allow(1)  # the two workers finish two trials at most
     job = [sys.executable, "-c", SEARCH, str(tmp_path / "quick.py"), str(tmp_path / "out")]
     process = subprocess.Popen(job, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     lines = iter(process.stdout.readline, "")
     assert next(lines).startswith("trial"), process.stderr.read()
     os.kill(children(process.pid)[0], signal.SIGKILL)
     assert any("a worker ended with code -9" in line for line in lines), process.stderr.read()
-    assert next(lines).startswith("trial"), "another one takes its place"
+    gate.allow(3)
+    assert any(line.startswith("trial") for line in lines), "another one takes its place"
     workers = children(process.pid)
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while any(alive(worker) for worker in workers):
         assert time.monotonic() < deadline, "a worker outlived its parent"
         time.sleep(0.1)
     before = [(t.values, t.metrics) for t in finished(tmp_path / "out")]
     assert 2 <= len(before) < 8
+    gate.allow(8)
+    recipe = load_recipe(tmp_path / "quick.py")
     found = search(recipe.replace(trials=8), recipe.load_data(), tmp_path / "out", quiet, versions_key())
     after = [(t.values, t.metrics) for t in found.trials]
     assert len(after) == 8 and len({json.dumps(values) for values, _ in after}) == 8
@@ -236,6 +316,7 @@ from pathlib import Path
 from zoo.recipe.collection import load_recipe
 from zoo.base.versions import versions_key
 from zoo.tuning import search
+from zoo.tuning.fitting import Pruning
 recipe = load_recipe(sys.argv[1]).replace(trials=8)
 say = lambda line: print(line, flush=True)
 search(recipe, recipe.load_data(), Path(sys.argv[2]), say, versions_key(), workers=2)
@@ -257,7 +338,7 @@ def alive(pid):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"workers": 2, "oracle": "random"}, "oracle='random' has one, 'asha' any number"),
+        ({"workers": 2, "oracle": "random"}, "oracle='random' runs in one process; use 'asha' for more"),
         ({"workers": 0}, "workers=0"),
         ({"storage": "postgres//nowhere"}, "storage='postgres//nowhere'"),
         ({"oracle": "genetic"}, "oracle='genetic' is not known"),
@@ -271,21 +352,21 @@ def test_a_mistake_is_told_before_the_first_trial(recipe, tmp_path, change, mess
 
 
 @pytest.mark.parametrize(("momentum", "steps", "settled"), [(0.99, 100, False), (0.99, 200, True), (0.9, 20, True)])
-def test_no_trial_is_given_up_by_moving_averages_of_their_start(momentum, steps, settled):
+def test_no_trial_is_pruned_while_moving_averages_are_close_to_their_start(momentum, steps, settled):
     """Of momentum .99 there is .37 of it left after 100 steps, .13 after 200."""
 
-    class GivesUp(Asha):
+    class Prunes(Asha):
         def __init__(self): ...
 
-        def gives_up(self, trial_id, epoch, value):
+        def prunes(self, trial_id, epoch, value):
             return True
 
     model = keras.Sequential([keras.Input((2,)), keras.layers.BatchNormalization(momentum=momentum)])
     model.compile("sgd", "mse")
     model.optimizer.iterations.assign(steps)
     model.stop_training = False
-    watch = _Watch(GivesUp(), "0", "val_loss")
-    watch.set_model(model)
-    watch.set_params({"epochs": 9})
-    watch.on_epoch_end(0, {"val_loss": 1.0})
-    assert model.stop_training is settled and watch.pruned is settled
+    pruning = Pruning(Prunes(), "0", "val_loss")
+    pruning.set_model(model)
+    pruning.set_params({"epochs": 9})
+    pruning.on_epoch_end(0, {"val_loss": 1.0})
+    assert model.stop_training is settled and pruning.pruned is settled

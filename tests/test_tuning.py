@@ -109,7 +109,8 @@ def test_when_every_trial_fails_the_first_cause_is_told(recipe, dataset, monkeyp
 
     monkeypatch.setattr("zoo.tuning.sharing.fit", fit)
     with pytest.raises(
-        zoo.CheckFailed, match="every one of 5 trials failed; the first one with: RuntimeError: no memory$"
+        zoo.CheckFailed,
+        match="every one of 5 trials failed; the first one with: RuntimeError: no memory and a long trace$",
     ):
         search(recipe.replace(trials=5), dataset, None, quiet, "v")
 
@@ -150,7 +151,7 @@ def test_a_damaged_history_is_named(recipe, dataset, tmp_path):
     file = tmp_path / "search.db"
     for content in (file.read_bytes()[:1500], b"no database at all, but as long as the head of one " * 9):
         file.write_bytes(content)
-        with pytest.raises(ValueError, match=r"search.db is damaged or no search of ours .*; remove it"):
+        with pytest.raises(ValueError, match=r"search.db is damaged or not a search of zoo .*; remove it"):
             search(recipe, dataset, tmp_path, quiet, "v")
 
 
@@ -171,16 +172,18 @@ def test_a_full_disk_ends_the_search_in_words_and_keeps_what_is_there(recipe, da
     monkeypatch.undo()
     told = []
     assert len(search(recipe, dataset, tmp_path, told.append, "v").trials) == 3
-    assert told[0] == "1 trials are there already"
+    assert told[0] == "1 trials are in the history"
 
 
 def test_another_search_in_the_same_folder_is_refused_with_the_difference(recipe, dataset, tmp_path):
     recipe = recipe.replace(trials=1)
     search(recipe, dataset, tmp_path, quiet, "v")
     other = recipe.replace(space=lambda hp: {"learning_rate": hp.Float("rate", 1e-3, 2e-1, sampling="log")})
-    with pytest.raises(ValueError, match=r"holds 1 trials of another search: space: rate was .*0\.1.*, is .*0\.2"):
+    with pytest.raises(
+        ValueError, match=r"1 trials of a search with other settings: space: rate was .*0\.1, .*, is .*0\.2"
+    ):
         search(other, dataset, tmp_path, quiet, "v")
-    with pytest.raises(ValueError, match=r"batch_size was 32, is 64; undo that, or search anew with overwrite"):
+    with pytest.raises(ValueError, match=r"batch_size was 32, is 64; undo the change, or start again with overwrite"):
         search(recipe.replace(batch_size=64), dataset, tmp_path, quiet, "v")
     assert len(search(recipe.replace(batch_size=64), dataset, tmp_path, quiet, "v", overwrite=True).trials) == 1
     assert len(search(recipe.replace(batch_size=64, trials=2), dataset, tmp_path, quiet, "v").trials) == 2
@@ -210,7 +213,7 @@ def test_a_server_that_is_away_is_waited_for_and_that_is_said(words, tmp_path, m
     monkeypatch.setattr(History, "_opened", away_twice)
     History("postgresql://zoo:secret@nowhere/search", "quick", "val_loss").close()
     told = capsys.readouterr().err
-    assert told.count("does not answer") == 1 and words in told and "secret" not in told
+    assert told.count("cannot be reached") == 1 and words in told and "secret" not in told
 
 
 def test_a_server_that_stays_away_or_does_not_know_us_ends_in_words(monkeypatch):

@@ -1,4 +1,4 @@
-"""Recipes whose data nobody could bring here: their code path, on small sets of the same form that a builder wrote."""
+"""Recipes whose data sets were not available here run on small generated data sets of the same form."""
 
 import contextlib
 
@@ -18,7 +18,7 @@ def _sounds():
     return [(8000 * np.sin(SECOND / (3 + i % 12) + i)).astype("int64")[: 16_000 - i % 3] for i in range(80)]
 
 
-# How the real builders describe an input, and 80 samples like theirs.
+# The feature of the real TensorFlow Datasets builder, and 80 samples of that form.
 FORMS = {
     "cifar10_resnet8": (
         lambda features: features.Image(shape=(32, 32, 3)),

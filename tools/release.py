@@ -1,7 +1,7 @@
-"""Puts verified runs among the released files, and writes the README's table and all cards from the records.
+"""Releases runs that passed every check, and writes the README's table and all cards from the records.
 
-`python -m tools.release digits_cnn ...` releases runs/digits_cnn and so on; without a name it writes pages alone. A
-release leaves the hashes of its files in SHA256SUMS, which `sha256sum --check` reads, too; pages are made, not hashed.
+`python -m tools.release digits_cnn ...` releases runs/digits_cnn and so on; without a name it writes README and cards
+only. SHA256SUMS gets the hashes of the released files, except for cards, in the format of `sha256sum --check`.
 """
 
 import re
@@ -11,7 +11,8 @@ import zipfile
 from pathlib import Path
 
 from zoo.base.errors import InvalidValue
-from zoo.base.files import read_json, sha256, write_text, writing, writing_folder
+from zoo.base.files import sha256, write_text, writing, writing_folder
+from zoo.base.records import read_record
 from zoo.recipe.collection import folder, list_recipes
 from zoo.runs.cards import card
 from zoo.runs.report import results_table
@@ -23,16 +24,16 @@ TABLE = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- end of results -->)", re.
 def release(run: Path, name: str) -> None:
     """Copies a run's SavedModel and .tflite files to saved_models/<name>/1 and tflite/<name>, with record and card.
 
-    The Keras model goes to saved_models/<name>/model.keras, without the optimizer's state, which is twice its size.
+    saved_models/<name>/model.keras is the Keras model without the optimizer's state, which is twice its size.
 
-    Raises ValueError where the run did not pass every check, or its model.keras is another than the exported one.
+    Raises ValueError if the run failed a check, or if its model.keras is not the exported one.
     """
     from zoo.exporting.conversion import load_keras
     from zoo.runs.record import read_training
 
-    record, training = read_json(run / "record.json"), read_training(run)
+    record, training = read_record(run / "record.json"), read_training(run)
     if not record["verified"]:
-        raise InvalidValue(f"{run} did not pass every check; only what did is released")
+        raise InvalidValue(f"{run} failed a check, so it cannot be released")
     if training["recipe"] != record["recipe"]:
         raise InvalidValue(f"{run / 'model.keras'} was trained after the export; `zoo export {name}` first")
     with writing(folder("saved_models") / name / "model.keras") as model:
@@ -52,7 +53,7 @@ def release(run: Path, name: str) -> None:
 
 
 def deflate(archive: Path) -> None:
-    """Packs a Keras file, whose parts Keras stores as they are: a fifth smaller, and read as before."""
+    """Compresses a Keras file, which Keras stores uncompressed: a fifth smaller, and it loads as before."""
     with zipfile.ZipFile(archive) as stored:
         parts = [(part, stored.read(part)) for part in stored.infolist()]
     with zipfile.ZipFile(archive, "w", compresslevel=9) as packed:
@@ -61,34 +62,32 @@ def deflate(archive: Path) -> None:
 
 
 def root() -> Path:
-    """The checkout, or the package, in which the collection lies."""
+    """The checkout or package that has the collection."""
     return folder("recipes").parent
 
 
 def released_files(name: str = "*") -> list[Path]:
-    """Every file of a recipe's release, or of all, but for the cards, which are made from the records."""
+    """Every file of a recipe's release, or of all, except cards, which are made from the records."""
     found = [path for place in ("saved_models", "tflite") for path in folder(place).glob(f"{name}/**/*")]
     return sorted(path for path in found if path.is_file() and path.name != "card.md")
 
 
 def sums() -> dict[str, str]:
-    """The SHA-256 of each released file by its path below `root()`, as SHA256SUMS holds them.
+    """SHA256SUMS: the SHA-256 of each released file by its path below `root()`.
 
-    Raises ValueError for a line that is none, FileNotFoundError without the file.
+    Raises ValueError for a malformed line, FileNotFoundError if there is no SHA256SUMS.
     """
     found = {}
     for number, line in enumerate((root() / SUMS).read_text(encoding="utf-8").splitlines(), 1):
         parts = re.fullmatch(r"([0-9a-f]{64})  (\S+)", line)
         if not parts:
-            raise InvalidValue(
-                f"line {number} of {SUMS} is no hash and file: {line[:100]!r}; `git diff` shows what it was"
-            )
+            raise InvalidValue(f"line {number} of {SUMS} is not a hash and a file: {line[:100]!r}; see `git diff`")
         found[parts[2]] = parts[1]
     return found
 
 
 def seal(*names: str) -> None:
-    """Writes the hashes of the releases of these recipes into SHA256SUMS, as their files are now."""
+    """Writes the current hashes of these recipes' released files into SHA256SUMS."""
     known = sums() if (root() / SUMS).is_file() else {}
     kept = {path: value for path, value in known.items() if path.split("/")[1] not in names}
     new = {path.relative_to(root()).as_posix(): sha256(path) for name in names for path in released_files(name)}
@@ -96,17 +95,15 @@ def seal(*names: str) -> None:
 
 
 def released_cards() -> dict[Path, str]:
-    """Each card among the released files, as its record gives it today."""
+    """Each released card, made from its record."""
     records = [*folder("tflite").glob("*/record.json"), *folder("saved_models").glob("*/1/record.json")]
-    return {path.with_name("card.md"): card(read_json(path)) for path in sorted(records)}
+    return {path.with_name("card.md"): card(read_record(path)) for path in sorted(records)}
 
 
 def with_results(readme: str) -> str:
-    """The README's text with the table as the records give it today. Raises ValueError where it has none."""
+    """The README's text with the table made from the records. Raises ValueError if it has no marks for it."""
     if not TABLE.search(readme):
-        raise InvalidValue(
-            "the README has no place for the results, between <!-- results --> and <!-- end of results -->"
-        )
+        raise InvalidValue("the README lacks the marks of its table, <!-- results --> and <!-- end of results -->")
     return TABLE.sub(lambda _: results_table(list_recipes()) + "\n", readme)
 
 

@@ -1,4 +1,4 @@
-"""Keras Zoo: small neural networks, from data to a proven .tflite.
+"""Keras Zoo: small neural networks, from data to a tested .tflite file.
 
 Builders: `fnn`, `cnn`, `resnet`, `ds_cnn`, `fcn`, `rnn`, `lstm`, `gru`, `crnn`. Verbs: `list`, `show`, `load`,
 `load_tflite`, `new`, `fit`, `summary`, `find_learning_rate`, `tune`, `train`, `export`, `verify`, `benchmark`,
@@ -31,29 +31,29 @@ if TYPE_CHECKING:
     from zoo.models import rnn as rnn
     from zoo.models.augment import Augmentation as Augmentation
     from zoo.recipe import schedules as schedules
+    from zoo.recipe.bounds import Bounds as Bounds
+    from zoo.recipe.bounds import Limits as Limits
     from zoo.recipe.collection import list_recipes as list
     from zoo.recipe.collection import load as load
     from zoo.recipe.collection import load_tflite as load_tflite
     from zoo.recipe.collection import new as new
     from zoo.recipe.collection import show as show
-    from zoo.recipe.recipe import Bounds as Bounds
-    from zoo.recipe.recipe import Limits as Limits
     from zoo.recipe.recipe import Recipe as Recipe
     from zoo.recipe.task import Binary as Binary
     from zoo.recipe.task import Forecasting as Forecasting
     from zoo.recipe.task import Multiclass as Multiclass
     from zoo.recipe.task import Multilabel as Multilabel
     from zoo.recipe.task import Regression as Regression
+    from zoo.runs.export import export as export
+    from zoo.runs.fit import fit as fit
     from zoo.runs.inspection import layer_losses as layer_losses
     from zoo.runs.inspection import summary as summary
+    from zoo.runs.reproduce import reproduce as reproduce
+    from zoo.runs.run import run as run
+    from zoo.runs.train import train as train
+    from zoo.runs.tune import find_learning_rate as find_learning_rate
+    from zoo.runs.tune import tune as tune
     from zoo.runs.verify import verify as verify
-    from zoo.runs.fitting import fit as fit
-    from zoo.runs.pipeline import export as export
-    from zoo.runs.pipeline import find_learning_rate as find_learning_rate
-    from zoo.runs.pipeline import run as run
-    from zoo.runs.pipeline import train as train
-    from zoo.runs.pipeline import tune as tune
-    from zoo.runs.reproduction import reproduce as reproduce
     from zoo.runtime.latency import benchmark as benchmark
     from zoo.runtime.prediction import predict as predict
     from zoo.training.diagnosis import gradient_norms as gradient_norms

@@ -2,8 +2,9 @@
 
    ./classify MODEL.tflite [LABELS.txt] < NUMBERS
 
-   Numbers are separated by spaces, commas or new lines; as many as the model's input holds make a sample, and each
-   sample gives a line of outputs. With labels (unzip -p MODEL.tflite labels.txt), the line ends with the answer's name. */
+   Numbers are separated by spaces, commas or new lines. Each sample has as many numbers as the model's input, and the
+   program prints one line of outputs per sample. With labels (unzip -p MODEL.tflite labels.txt), the line ends with the
+   predicted label. */
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
@@ -26,13 +27,13 @@ static void fail(const char *format, ...) {
   exit(1);
 }
 
-/* Calls LiteRT and ends the program where it does not answer 0. */
+/* Calls LiteRT, and exits with a message if the status is not 0. */
 #define CHECK(call) check(call, #call)
 static void check(LiteRtStatus status, const char *call) {
   if (status) fail("%.*s says %d: %s", (int)strcspn(call, "("), call, status, status_text(status));
 }
 
-/* One input or output: its buffer, its number of values, and how a quantized one means them. */
+/* An input or output: its buffer, number of values, and quantization. */
 typedef struct {
   LiteRtTensorBuffer buffer;
   LiteRtElementType type;
@@ -46,12 +47,12 @@ static Tensor tensor_of(LiteRtTensor tensor, LiteRtEnvironment environment, Lite
   LiteRtQuantizationTypeId quantization;
   CHECK(LiteRtGetRankedTensorType(tensor, &type));
   for (unsigned i = 0; i < type.layout.rank; i++) {
-    if (type.layout.dimensions[i] < 1) fail("a dimension of the model is left open, which this program does not fill");
+    if (type.layout.dimensions[i] < 1) fail("a dimension of the model is variable, which this program does not support");
     made.count *= (size_t)type.layout.dimensions[i];
   }
   made.type = type.element_type;
   if (made.type != FLOAT32 && made.type != INT32 && made.type != INT8) {
-    fail("the model has values of type %d; this program knows float32, int32 and int8", made.type);
+    fail("the model has values of type %d; this program supports float32, int32 and int8", made.type);
   }
   CHECK(LiteRtGetQuantizationTypeId(tensor, &quantization));
   if (quantization == PER_TENSOR) {
@@ -68,7 +69,7 @@ static void write_values(Tensor to, const float *values) {
   void *memory;
   CHECK(LiteRtLockTensorBuffer(to.buffer, &memory, LOCK_WRITE));
   for (size_t i = 0; i < to.count; i++) {
-    double scaled = nearbyint(values[i] / to.scale + to.zero_point); /* as an integer tensor takes it */
+    double scaled = nearbyint(values[i] / to.scale + to.zero_point); /* quantized, for an integer tensor */
     if (to.type == FLOAT32) ((float *)memory)[i] = values[i];
     if (to.type == INT32) ((int32_t *)memory)[i] = (int32_t)fmin(fmax(scaled, INT32_MIN), INT32_MAX);
     if (to.type == INT8) ((int8_t *)memory)[i] = (int8_t)fmin(fmax(scaled, INT8_MIN), INT8_MAX);
@@ -87,7 +88,7 @@ static void read_values(Tensor from, float *values) {
   CHECK(LiteRtUnlockTensorBuffer(from.buffer));
 }
 
-/* Reads the next sample; 0 at the end of the input. */
+/* Reads the next sample; returns 0 at the end of the input. */
 static int read_sample(float *values, size_t count) {
   for (size_t i = 0; i < count; i++) {
     int found = scanf(" %f", &values[i]);
@@ -111,8 +112,8 @@ static size_t read_labels(const char *path, char labels[][LABEL_BYTES]) {
   return count;
 }
 
-/* Of classes the most probable one; a single probability is that of the second label. */
-static size_t answer_of(const float *outputs, size_t count) {
+/* The most probable class. A single output is the probability of the second label. */
+static size_t predicted_label(const float *outputs, size_t count) {
   size_t best = 0;
   if (count == 1) return outputs[0] >= 0.5f;
   for (size_t i = 1; i < count; i++) {
@@ -138,7 +139,7 @@ int main(int argc, char **argv) {
   if (!readable) fail("%s: %s", argv[1], strerror(errno));
   fclose(readable);
 
-  LiteRtEnvOption quiet[] = {{MIN_SEVERITY, {INTEGER, ERROR}}, {ACCELERATORS, {INTEGER, CPU}}}; /* no GPU is looked for */
+  LiteRtEnvOption quiet[] = {{MIN_SEVERITY, {INTEGER, ERROR}}, {ACCELERATORS, {INTEGER, CPU}}}; /* CPU only */
   CHECK(LiteRtCreateEnvironment(2, quiet, &environment));
   CHECK(LiteRtCreateModelFromFile(environment, argv[1], &model));
   CHECK(LiteRtGetNumModelSignatures(model, &signatures));
@@ -170,7 +171,7 @@ int main(int argc, char **argv) {
     CHECK(LiteRtRunCompiledModel(compiled, 0, 1, &input.buffer, 1, &output.buffer));
     read_values(output, y);
     for (size_t i = 0; i < output.count; i++) printf("%s%.9g", i ? " " : "", y[i]);
-    printf("%s%s\n", labelled ? " " : "", labelled ? labels[answer_of(y, output.count)] : "");
+    printf("%s%s\n", labelled ? " " : "", labelled ? labels[predicted_label(y, output.count)] : "");
   }
   free(x);
   free(y);

@@ -1,9 +1,9 @@
-/* What classify.c uses of LiteRT's C interface, as ai-edge-litert 2.3.0 has it.
+/* The part of LiteRT's C interface that classify.c uses, as of ai-edge-litert 2.3.0.
 
-   The Python wheel carries the library without its headers, so this declares by hand what stands in LiteRT's
+   The Python wheel contains the library without its headers. This file copies the declarations from LiteRT's
    litert/c/: litert_common.h, litert_any.h, litert_logging.h, litert_environment.h, litert_environment_options.h,
    litert_options.h, litert_layout.h, litert_model.h, litert_model_types.h, litert_compiled_model.h and
-   litert_tensor_buffer.h. With these at hand, include them instead. */
+   litert_tensor_buffer.h. If you have these headers, include them instead. */
 #ifndef LITERT_H
 #define LITERT_H
 
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef int LiteRtStatus; /* 0 is good */
+typedef int LiteRtStatus; /* 0 means success */
 typedef size_t LiteRtParamIndex;
 typedef struct LiteRtEnvironmentT *LiteRtEnvironment;
 typedef struct LiteRtModelT *LiteRtModel;
@@ -38,7 +38,7 @@ typedef struct {
     int64_t int_value; /* of a union of 8 bytes */
   } value;
 } LiteRtEnvOption;
-static_assert(sizeof(LiteRtEnvOption) == 24, "the layout that LiteRT's binary interface has");
+static_assert(sizeof(LiteRtEnvOption) == 24, "the layout of LiteRT's binary interface");
 
 typedef struct {
   float scale;
@@ -47,7 +47,7 @@ typedef struct {
 
 typedef struct {
   unsigned rank : 7, has_strides : 1;
-  int32_t dimensions[8]; /* less than 0 where it is left open */
+  int32_t dimensions[8]; /* negative if the dimension is variable */
   uint32_t strides[8];
 } LiteRtLayout;
 
@@ -55,7 +55,7 @@ typedef struct {
   LiteRtElementType element_type;
   LiteRtLayout layout;
 } LiteRtRankedTensorType;
-static_assert(sizeof(LiteRtRankedTensorType) == 72, "the layout that LiteRT's binary interface has");
+static_assert(sizeof(LiteRtRankedTensorType) == 72, "the layout of LiteRT's binary interface");
 
 LiteRtStatus LiteRtCreateEnvironment(int count, const LiteRtEnvOption *options, LiteRtEnvironment *made);
 void LiteRtDestroyEnvironment(LiteRtEnvironment environment);
@@ -97,7 +97,7 @@ LiteRtStatus LiteRtRunCompiledModel(LiteRtCompiledModel model, LiteRtParamIndex 
                                     LiteRtTensorBuffer *inputs, size_t num_outputs, LiteRtTensorBuffer *outputs);
 
 static inline const char *status_text(LiteRtStatus status) {
-  switch (status) { /* the names of LiteRtStatus that such a program may meet */
+  switch (status) { /* the values of LiteRtStatus that this program may get */
     case 1: return "invalid argument";
     case 2: return "no memory";
     case 3: return "runtime failure";

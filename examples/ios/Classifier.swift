@@ -1,7 +1,7 @@
 import Foundation
 import TensorFlowLite
 
-/// A .tflite file of the app's bundle, asked one sample at a time. Not for two threads at once.
+/// Runs a .tflite file from the app's bundle, one sample at a time. Not thread-safe.
 final class Classifier {
   private let interpreter: Interpreter
   private let labels: [String]
@@ -13,7 +13,7 @@ final class Classifier {
     try interpreter.allocateTensors()
   }
 
-  /// The label and its probability; pixels row by row, as the model's card says.
+  /// Returns the label and its probability. The model's card describes the input; images are pixels, row by row.
   func classify(_ pixels: [Float32]) throws -> (label: String, probability: Float32) {
     try interpreter.copy(pixels.withUnsafeBufferPointer { Data(buffer: $0) }, toInputAt: 0)
     try interpreter.invoke()

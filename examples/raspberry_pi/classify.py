@@ -1,4 +1,4 @@
-"""Prints what a model answers to each line of numbers: python classify.py MODEL.tflite < NUMBERS"""
+"""Prints the label and the outputs for each line of numbers: python classify.py MODEL.tflite < NUMBERS"""
 
 import sys
 

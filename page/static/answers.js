@@ -1,9 +1,9 @@
-// Probabilities as bars, and the best of them in words.
+// Shows probabilities as bars, and the most likely class as text.
 export const percent = p => `${(100 * p).toFixed(p > 0.9995 || p < 0.0005 ? 0 : 1)} %`;
 
 export const best = values => values.indexOf(Math.max(...values));
 
-/** Shows the best three; `when` says after what, and is read out with the answer. */
+/** Shows the three most likely classes; screen readers read `when` before the result. */
 export function show(panel, labels, values, when = "") {
   const order = [...values.keys()].sort((a, b) => values[b] - values[a]).slice(0, 3);
   panel.querySelector(".answers").replaceChildren(...order.map(i => {

@@ -1,4 +1,4 @@
-// Sorts the table of models, and starts the panels as soon as the page is there; until then they take no presses.
+// Sorts the table of models, and starts the panels when the page is loaded; until then they are inert.
 addEventListener("load", () => {
   for (const panel of document.querySelectorAll(".panel"))
     import(`./${panel.id}.js`).then(({ start }) => { start(panel); panel.inert = false; });

@@ -1,10 +1,10 @@
-// A square to draw on, by mouse, finger, pen or keyboard. Strokes are kept as lines of points between 0 and 1.
-const STEP = 1 / 16; // of an arrow key
+// A square to draw on with a mouse, a finger, a pen or the keyboard. Strokes are lines of points from 0 to 1.
+const STEP = 1 / 16; // how far an arrow key moves the pen
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const inside = value => Math.min(1, Math.max(0, value));
 
 export class Pad {
-  /** `ink` says how to draw: { width, colour }; `changed` is called after each stroke, `touched` at the first touch. */
+  /** `ink` is { width, colour }; `changed` is called after each stroke, `touched` when a stroke begins. */
   constructor(canvas, ink, { changed, touched }) {
     Object.assign(this, { canvas, ink, changed, strokes: [], picture: null, pen: [0.5, 0.5], down: false });
     const at = event => {
@@ -48,7 +48,7 @@ export class Pad {
 
   clear() { Object.assign(this, { strokes: [], picture: null, down: false }); this.draw(); }
 
-  /** Shows a picture of grey values 0 to 255, (size, size), to be drawn on. */
+  /** Shows an image of grey values from 0 to 255, (size, size), to draw on. */
   show(picture) { this.clear(); this.picture = picture; this.draw(); }
 
   draw() {
@@ -65,7 +65,7 @@ export class Pad {
     context.stroke();
   }
 
-  /** Grey values 0 to 255 of (n, n) cells, each the mean of its pixels: of strokes alone where they have a place. */
+  /** Grey values from 0 to 255 of n x n cells, each the mean of its pixels. */
   cells(n, strokes = this.strokes, width = this.ink.width, picture = this.picture) {
     const grain = 16, canvas = new OffscreenCanvas(n * grain, n * grain);
     const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -92,7 +92,7 @@ function trace(context, strokes, size, width, colour) {
   }
 }
 
-/** Draws grey values (n * n, 0 to 255) over a canvas of this size; cells behind `shown` rows stay black. */
+/** Draws n x n grey values (0 to 255) on a canvas of this size; rows from `shown` on are not drawn. */
 export function paint(context, values, size, shown = Infinity) {
   const n = Math.sqrt(values.length), cell = size / n;
   values.forEach((value, i) => {
@@ -102,7 +102,7 @@ export function paint(context, values, size, shown = Infinity) {
   });
 }
 
-/** A button with a picture on it. */
+/** A button that shows an image. */
 export function thumbnail(values, label, pressed) {
   const button = document.createElement("button"), canvas = document.createElement("canvas");
   button.type = "button";

@@ -1,10 +1,10 @@
-// Play a series through a streaming file: a call reads one step and hands its state to the next.
+// Play a series through a streaming file: each call reads one step, and passes its state to the next call.
 import { clear, show } from "./answers.js";
 import { lazily } from "./litert.js";
 import { paint, thumbnail } from "./pad.js";
 
 const PAUSE = 90; // milliseconds between two steps
-const NEXT = "next_"; // before the name of a state that comes out
+const NEXT = "next_"; // prefix of the outputs that hold a state
 
 export async function start(panel) {
   const model = lazily(panel), play = panel.querySelector(".play");
@@ -15,28 +15,28 @@ export async function start(panel) {
     pause();
     [steps, state, step, history] = [series, {}, 0, []];
     draw();
-    clear(panel, `${steps.length} steps are to come.`);
+    clear(panel, `${steps.length} steps to read.`);
   }
 
-  /** Reads one step more. */
+  /** Reads one more step. */
   async function forward() {
     const { inputs, run, labels } = await model();
     if (step === steps.length) return;
-    const given = {};
+    const values = {};
     for (const { name, shape } of inputs)
-      given[name] = name === "input" ? steps[step] : state[name] ?? new Array(shape.at(-1)).fill(0);
-    const outputs = await run(given);
+      values[name] = name === "input" ? steps[step] : state[name] ?? new Array(shape.at(-1)).fill(0);
+    const outputs = await run(values);
     state = {};
-    for (const [name, values] of Object.entries(outputs))
-      if (name.startsWith(NEXT)) state[name.slice(NEXT.length)] = values;
-      else history.push(values);
+    for (const [name, output] of Object.entries(outputs))
+      if (name.startsWith(NEXT)) state[name.slice(NEXT.length)] = output;
+      else history.push(output);
     step++;
     draw();
     Object.assign(panel.dataset, { step, outputs: history.at(-1) });
     show(panel, labels, history.at(-1), `After ${step} of ${steps.length}: `);
   }
 
-  const next = () => (busy = busy.then(forward)); // one after the other, however fast they are asked for
+  const next = () => (busy = busy.then(forward)); // calls run one after the other, however fast the button is pressed
 
   function pause() {
     clearTimeout(timer);

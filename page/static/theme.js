@@ -1,4 +1,4 @@
-// The theme: the system's, until the button is pressed. Runs before the page is drawn, so that none flashes.
+// The theme follows the system until the button is pressed. Runs before the first paint, so that nothing flashes.
 const root = document.documentElement;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
@@ -6,16 +6,16 @@ const isDark = () => (root.dataset.theme ?? (dark.matches ? "dark" : "light")) =
 try {
   const chosen = localStorage.getItem("theme");
   if (chosen) root.dataset.theme = chosen;
-} catch {} // a browser may refuse to store anything
+} catch {} // the browser may block storage
 
 addEventListener("DOMContentLoaded", () => {
   const button = document.getElementById("theme");
-  const tell = () => button.setAttribute("aria-pressed", isDark());
+  const update = () => button.setAttribute("aria-pressed", isDark());
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     try { localStorage.setItem("theme", root.dataset.theme); } catch {}
-    tell();
+    update();
   });
-  dark.addEventListener("change", tell);
-  tell();
+  dark.addEventListener("change", update);
+  update();
 });

@@ -12,18 +12,18 @@ def neuron(x, w, b, activation):
 
 
 def dense(x, w, b, activation=lambda z: z):
-    """One neuron a column of w: x (B, F), w (F, U) -> (B, U)."""
+    """Each column of w is a neuron: x (B, F), w (F, U) -> (B, U)."""
     return activation(x @ w + b)
 
 
 def convolution(x, w):
-    """s(t) = sum_k x(k) w(t - k), the convolution of mathematics, at each t where x (T,) covers w (K,)."""
+    """s(t) = sum_k x(k) w(t - k), the mathematical convolution, at each t where w (K,) lies inside x (T,)."""
     steps, size = len(x), len(w)
     return np.array([sum(x[k] * w[t - k] for k in range(t - size + 1, t + 1)) for t in range(size - 1, steps)])
 
 
 def same_padding(size, kernel_size, stride):
-    """Zeros before and after one axis, so that ceil(size / stride) positions fit; the odd one comes after."""
+    """Pads one axis with zeros so that ceil(size / stride) positions fit; an odd zero goes to the end."""
     zeros = max((-(-size // stride) - 1) * stride + kernel_size - size, 0)
     return zeros // 2, zeros - zeros // 2
 
@@ -39,7 +39,7 @@ def windows(x, kernel_size, stride, padding, fill=0.0):
 
 
 def convolution_2d(x, w, b, stride=1, padding="valid"):
-    """Cross-correlation: the kernel w (K, K, F, filters) is laid on each window as it is, not flipped."""
+    """Cross-correlation: applies the kernel w (K, K, F, filters) to each window without flipping it."""
     return np.einsum("bhwijf,ijfg->bhwg", windows(x, len(w), stride, padding), w) + b
 
 
@@ -52,7 +52,7 @@ def convolution_1d(x, w, b, stride=1, padding="valid"):
 
 
 def depthwise_2d(x, w, b, stride=1, padding="valid"):
-    """A kernel a channel and no sum over channels: w (K, K, F, 1) -> (B, H', W', F)."""
+    """One kernel per channel, without a sum over channels: w (K, K, F, 1) -> (B, H', W', F)."""
     return np.einsum("bhwijf,ijf->bhwf", windows(x, len(w), stride, padding), w[..., 0]) + b
 
 
@@ -61,7 +61,7 @@ def max_pooling_2d(x, size, padding="valid"):
 
 
 def average_pooling_2d(x, size, padding="valid"):
-    """Zeros that padding added are not counted."""
+    """Padding does not count in the mean."""
     total = windows(x, size, size, padding).sum(axis=(3, 4))
     return total / windows(np.ones_like(x), size, size, padding).sum(axis=(3, 4))
 

@@ -31,12 +31,12 @@ def categorical_cross_entropy(y, z):
 
 
 def negative_log_likelihood(y, z):
-    """How unlikely the model holds the classes y (B,) that came, the mean over samples."""
+    """The mean negative log-probability of the classes y (B,)."""
     return -np.log(softmax(z)[np.arange(len(y)), y]).mean()
 
 
 def cross_entropy_gradient(y, z):
-    """By the logits, of one sample: what softmax says, less what is true."""
+    """The derivative by the logits of one sample: softmax minus the one-hot target."""
     return softmax(z) - y
 
 
@@ -59,7 +59,7 @@ def l1(w, rate):
 
 
 def l2(w, rate):
-    """Without the 1/2 that some put before it, so that its gradient is 2 * rate * w."""
+    """Without the factor 1/2 of some textbooks, so its gradient is 2 * rate * w."""
     return rate * (w**2).sum()
 
 

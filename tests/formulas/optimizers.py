@@ -1,6 +1,6 @@
-"""Optimizers. Each takes the weights w and the gradients of its steps, one after the other, and yields w after each.
+"""Optimizers. Each takes the weights w and an iterable of gradients, and yields w after each step.
 
-`textbook_` marks what introductions write and Keras computes otherwise.
+The prefix `textbook_` marks formulas that Keras computes differently.
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ def nesterov(w, gradients, lr, beta):
 
 
 def textbook_nesterov(w, gradient, lr, beta, steps):
-    """The gradient (a function) is taken ahead, at w + beta v. Yields those points, of which w lags one velocity."""
+    """Takes the gradient (a function) at the look-ahead point w + beta v, and yields these points."""
     v = 0.0
     for _ in range(steps):
         v = beta * v - lr * gradient(w + beta * v)
@@ -61,7 +61,7 @@ def adam(w, gradients, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7, decay=0.0):
 
 
 def textbook_adam(w, gradients, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    """Without bias correction: m and v start at 0, and the first steps are of the wrong length."""
+    """Without bias correction: m and v start at 0, so the first steps have the wrong length."""
     m = v = 0.0
     for g in gradients:
         m = beta_1 * m + (1 - beta_1) * g
@@ -71,7 +71,7 @@ def textbook_adam(w, gradients, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
 
 
 def algorithm_1_adam(w, gradients, lr, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    """Algorithm 1 of the paper: epsilon beside the corrected root."""
+    """Algorithm 1 of the paper: epsilon is added to the bias-corrected root."""
     m = v = 0.0
     for t, g in enumerate(gradients, start=1):
         m = beta_1 * m + (1 - beta_1) * g
@@ -120,7 +120,7 @@ def clipped_by_value(gradients, limit):
 
 
 def clipped_by_norm(gradients, limit):
-    """Each array by its own length."""
+    """Clips each array by its own norm."""
     return [g * min(1, limit / np.sqrt((g**2).sum())) for g in gradients]
 
 

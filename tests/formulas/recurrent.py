@@ -1,4 +1,4 @@
-"""Recurrent layers: x (B, T, F) -> the state after each step (B, T, U), beginning at zero.
+"""Recurrent layers: x (B, T, F) -> the state after each step (B, T, U), starting at zero.
 
 `mask` (B, T) is False at steps that are not there: such a step repeats the state before it.
 """
@@ -9,7 +9,7 @@ from formulas.activations import sigmoid, tanh
 
 
 def recurrent(step, x, initial, mask=None):
-    """`step` maps (x_t, states) to the next states, of which the first is what the layer gives."""
+    """`step` maps (x_t, states) to the next states; the first of them is the output."""
     states, outputs = initial, []
     for t in range(x.shape[1]):
         after = step(x[:, t], states)
@@ -62,7 +62,7 @@ def gru(x, w, u, b, mask=None):
 
 
 def gru_reset_after(x, w, u, b, mask=None):
-    """The reset gate acts on the product, which has a bias of its own: b (2, 3 U), of the input and of the state."""
+    """The reset gate acts on the product, which has its own bias: b (2, 3 U) for input and state."""
     (wz, wr, wc), (uz, ur, uc) = (np.split(v, 3, axis=-1) for v in (w, u))
     (bz, br, bc), (dz, dr, dc) = (np.split(v, 3) for v in b)
 
@@ -77,16 +77,16 @@ def gru_reset_after(x, w, u, b, mask=None):
 
 
 def bidirectional(layer, x, forward, backward, mask=None):
-    """Both halves have read step t, the backward one on its way from the end: (B, T, 2 U).
+    """Forward and backward states, aligned at each step t: (B, T, 2 U).
 
     M. Schuster and K. Paliwal, 1997.
     """
     reversed_mask = None if mask is None else mask[:, ::-1]
-    there = layer(x, *forward, mask=mask)
+    ahead = layer(x, *forward, mask=mask)
     back = layer(x[:, ::-1], *backward, mask=reversed_mask)[:, ::-1]
-    return np.concatenate([there, back], axis=-1)
+    return np.concatenate([ahead, back], axis=-1)
 
 
 def given_out(outputs, mask):
-    """Where Keras' Bidirectional gives a sequence, masked steps are zeros in it; alone, layers repeat the state."""
+    """In sequences from Keras' Bidirectional, masked steps are zeros; single layers repeat the state."""
     return np.where(mask[..., None], outputs, 0)

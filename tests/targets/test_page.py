@@ -1,6 +1,6 @@
-"""The gallery in real Chromium: drawn on, typed into, played and measured, by mouse and by keyboard.
+"""Tests the gallery in Chromium: drawing, typing, playing a series, and load time, with mouse and keyboard.
 
-`make test-targets` runs these. The site is built once, and served by Python's file server from a sub-folder.
+`make test-targets` runs these. The site is built once, and Python's file server serves it from a subfolder.
 """
 
 import filecmp
@@ -22,11 +22,11 @@ from zoo.recipe.collection import list_recipes
 from zoo.runtime.browser import ARGUMENTS, chromium, packages
 
 ENTRIES = [entry for entry in list_recipes() if entry.record]
-FIRST_USE = 60_000  # milliseconds that LiteRT.js may take to load on a machine that does other things
+FIRST_USE = 60_000  # milliseconds to load LiteRT.js on a busy machine
 # The preset "Slow 4G" of Chrome's developer tools, and its processor "4x slowdown".
 SLOW_4G = {"offline": False, "latency": 562.5, "downloadThroughput": 180_000, "uploadThroughput": 84_375}
 SLOWDOWN = 4
-# Each digit as strokes of points in a square, as a hand draws it.
+# Each digit as strokes of points in the unit square.
 DIGITS = {
     0: [[(0.5 + 0.2 * math.sin(t / 4), 0.5 - 0.3 * math.cos(t / 4)) for t in range(26)]],
     1: [[(0.42, 0.3), (0.52, 0.2), (0.52, 0.8)]],
@@ -52,7 +52,7 @@ SENTENCES = [
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A folder that is served, with the site somewhere below it."""
+    """The folder that is served; the site is in a subfolder."""
     pytest.importorskip("playwright", reason="needs Playwright: pip install 'keras-zoo[browser]'")
     try:
         chromium(), packages()
@@ -88,13 +88,13 @@ def browser(site):
 
 
 def broken(request):
-    """Whether a request failed by itself, and not because the test left the page before its answer was there."""
+    """Whether a request failed, and was not cancelled because the test left the page."""
     return request.failure != "net::ERR_ABORTED"
 
 
 @pytest.fixture
 def open_page(browser, address):
-    """Opens pages of the site; in the end, none may have shown an error or asked another server."""
+    """Opens pages of the site. At the end, no page may have shown an error or sent a request to another server."""
     contexts, errors, requests = [], [], []
 
     def call(name="index.html", **options):
@@ -106,7 +106,7 @@ def open_page(browser, address):
         page.on("requestfailed", lambda request: errors.append(f"failed: {request.url}") if broken(request) else None)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(address + name)
-        page.wait_for_selector(".panel[inert]", state="detached")  # those of the first page have started
+        page.wait_for_selector(".panel[inert]", state="detached")  # the panels have started
         return page
 
     yield call
@@ -117,7 +117,7 @@ def open_page(browser, address):
 
 
 def output(panel, pattern):
-    """Waits until a panel's answer matches."""
+    """Waits until the output of a panel matches, and returns it."""
     from playwright.sync_api import expect
 
     expect(panel.locator("output")).to_have_text(re.compile(pattern), timeout=FIRST_USE)
@@ -145,7 +145,7 @@ def test_two_builds_give_the_same_bytes(site, tmp_path):
     assert not [name for name in names if not filecmp.cmp(first / name, tmp_path / "again" / name, shallow=False)]
 
 
-def test_a_drawn_digit_is_that_digit(open_page):
+def test_a_drawn_digit_is_recognized(open_page):
     page = open_page()
     panel = page.locator("#digit")
     found = {}
@@ -156,7 +156,7 @@ def test_a_drawn_digit_is_that_digit(open_page):
     assert [int(text[0]) for text in found.values()] == list(DIGITS), found
 
 
-def test_a_digit_is_drawn_by_keyboard_alone(open_page):
+def test_a_digit_can_be_drawn_with_the_keyboard(open_page):
     page = open_page()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -165,7 +165,7 @@ def test_a_digit_is_drawn_by_keyboard_alone(open_page):
             break
         page.keyboard.press("Tab")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-    assert outline == "solid"  # the focus is seen
+    assert outline == "solid"  # the focus is visible
     for key in [
         *["ArrowUp"] * 5,
         *["ArrowLeft"] * 3,
@@ -177,10 +177,10 @@ def test_a_digit_is_drawn_by_keyboard_alone(open_page):
     page.wait_for_timeout(150)
     assert output(page.locator("#digit"), r"^\d, .*%").startswith("7, ")
     page.keyboard.press("Delete")
-    output(page.locator("#digit"), "Draw one")
+    output(page.locator("#digit"), "Draw a digit")
 
 
-def test_a_picked_garment_gives_the_golden_answer(open_page):
+def test_a_picked_garment_gives_the_golden_output(open_page):
     chosen = live.garment(ENTRIES)
     runner = Runner(chosen.path)
     page = open_page()
@@ -188,10 +188,11 @@ def test_a_picked_garment_gives_the_golden_answer(open_page):
     for i, values in enumerate(read_json(chosen.path.with_suffix(".golden.json"))["outputs"]):
         panel.locator(".samples button").nth(i).click()
         best = int(np.argmax(values))
-        assert share(output(panel, f"^{re.escape(runner.labels[best])}, ")) == pytest.approx(values[best], abs=0.006)
+        shown = output(panel, f"^{re.escape(runner.labels[best])}, ")
+        assert percentage(shown) == pytest.approx(values[best], abs=0.006)
 
 
-def share(text):
+def percentage(text):
     return float(re.search(r"([\d.]+) %", text).group(1)) / 100
 
 
@@ -218,8 +219,8 @@ def test_a_sentence_gives_the_tokens_and_the_probability_of_python(text, open_pa
     assert float(panel.get_attribute("data-probability")) == pytest.approx(float(runner.predict(x)[0, 0]), abs=1e-5)
 
 
-def test_words_are_those_of_python_for_every_character(open_page):
-    """Each character of the first two planes that this Python knows of, between two letters."""
+def test_words_are_split_as_in_python_for_every_character(open_page):
+    """Each character of the first two Unicode planes, between two letters."""
     texts = [f"a{chr(code)}B" for code in range(0x20000) if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
     found = open_page().evaluate(
         "async texts => { const { wordsOf } = await import('./words.js'); return texts.map(wordsOf); }", texts
@@ -227,7 +228,7 @@ def test_words_are_those_of_python_for_every_character(open_page):
     assert not [text for text, words in zip(texts, found, strict=True) if words != words_of(text)]
 
 
-def test_a_played_series_ends_with_the_answer_of_the_whole(open_page):
+def test_a_played_series_ends_with_the_output_for_the_whole_series(open_page):
     chosen = live.series(ENTRIES)
     golden = read_json(chosen.path.with_suffix(".golden.json"))
     steps = len(golden["inputs"][0])
@@ -235,7 +236,7 @@ def test_a_played_series_ends_with_the_answer_of_the_whole(open_page):
     panel = page.locator("#series")
     for i, values in enumerate(golden["outputs"]):
         panel.locator(".samples button").nth(i).click()
-        if i == 0:  # by hand, then by itself
+        if i == 0:  # first step by step, then with Play
             for _ in range(3):
                 panel.get_by_role("button", name="Step").click()
             output(panel, f"^After 3 of {steps}: ")
@@ -264,14 +265,14 @@ def test_opens_within_two_seconds_on_a_slow_phone(browser, address):
     assert sorted(times)[1][0] < 2000, times
 
 
-def test_nothing_is_loaded_of_the_runtime_before_its_use(open_page, address):
+def test_the_runtime_is_loaded_at_first_use(open_page, address):
     page = open_page()
     page.wait_for_timeout(1000)
     loaded = page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
     assert not [url for url in loaded if "/litert/" in url or url.endswith(".tflite")]
 
 
-def test_themes_follow_the_system_and_the_button(open_page):
+def test_the_theme_follows_the_system_and_the_button(open_page):
     back = "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)[0]"
     assert open_page(color_scheme="light").evaluate(back) > 200
     page = open_page(color_scheme="dark")
@@ -285,7 +286,7 @@ def test_themes_follow_the_system_and_the_button(open_page):
     assert page.evaluate(back) > 200
 
 
-def test_nothing_is_wider_than_the_screen(open_page, address):
+def test_no_page_is_wider_than_the_screen(open_page, address):
     page = open_page()
     for name in ["index.html", *(f"models/{entry.name}.html" for entry in ENTRIES)]:
         page.goto(address + name)
@@ -294,7 +295,7 @@ def test_nothing_is_wider_than_the_screen(open_page, address):
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
-def test_the_table_is_sorted_by_keyboard(open_page):
+def test_the_table_can_be_sorted_with_the_keyboard(open_page):
     page = open_page()
     button = page.get_by_role("button", name="Size")
     button.focus()

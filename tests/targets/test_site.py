@@ -1,6 +1,6 @@
-"""The documentation site builds without a warning, is whole, and asks nobody; the longer examples of its pages run.
+"""The documentation site builds without warnings, is complete, and sends no requests to other hosts; long examples run.
 
-`make test-targets` runs these, with Sphinx from the extra [docs].
+`make test-targets` runs these tests; Sphinx comes with the extra [docs].
 """
 
 import re
@@ -21,45 +21,46 @@ TUNING = (ROOT / "docs" / "tuning.md").read_text(encoding="utf-8")
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     pytest.importorskip("sphinx", reason="Sphinx is not installed; this brings it: pip install '.[docs]'")
-    place = tmp_path_factory.mktemp("site") / "docs"
+    folder = tmp_path_factory.mktemp("site") / "docs"
     command = [sys.executable, "-m", "sphinx", "--fail-on-warning", "--keep-going", "-q", "-b", "html"]
-    done = subprocess.run([*command, ROOT / "docs", place], capture_output=True, text=True, timeout=600)
+    done = subprocess.run([*command, ROOT / "docs", folder], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    return place
+    return folder
 
 
 class Requests(HTMLParser):
-    """What a browser fetches by itself for a page; links that a reader may follow are none."""
+    """The addresses that a browser fetches to show a page, without the links that a reader may follow."""
 
     def __init__(self, text):
         super().__init__()
-        self.found = []
+        self.addresses = []
         self.feed(text)
 
     def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
-        self.found += [given[name] for name in ("src", "srcset", "poster", "data") if given.get(name)]
-        if tag == "link" and given.get("rel") not in ("index", "search", "next", "prev"):
-            self.found.append(given["href"])
+        named = dict(attributes)
+        self.addresses += [named[name] for name in ("src", "srcset", "poster", "data") if named.get(name)]
+        if tag == "link" and named.get("rel") not in ("index", "search", "next", "prev"):
+            self.addresses.append(named["href"])
 
 
-def elsewhere(addresses):
+def to_other_hosts(addresses):
     return [address for address in addresses if re.match(r"(\w+:)?//", address)]
 
 
-def test_no_page_asks_another_host(site):
+def test_no_page_sends_a_request_to_another_host(site):
     pages = [*site.rglob("*.html")]
     assert len(pages) > 20
     for page in pages:
-        wanted = Requests(page.read_text(encoding="utf-8")).found
-        assert wanted and not elsewhere(wanted), page
+        addresses = Requests(page.read_text(encoding="utf-8")).addresses
+        assert addresses and not to_other_hosts(addresses), page
     for style in site.rglob("*.css"):
-        assert not elsewhere(re.findall(r"(?:url\(|@import )\W*([^'\")]+)", style.read_text(encoding="utf-8"))), style
+        addresses = re.findall(r"(?:url\(|@import )\W*([^'\")]+)", style.read_text(encoding="utf-8"))
+        assert not to_other_hosts(addresses), style
 
 
-def test_a_request_to_another_host_would_be_found():
+def test_a_request_to_another_host_is_detected():
     page = '<link rel="stylesheet" href="//a.example/x.css"><script src="https://b.example/x.js"></script><a href="https://c.example">'
-    assert elsewhere(Requests(page).found) == ["//a.example/x.css", "https://b.example/x.js"]
+    assert to_other_hosts(Requests(page).addresses) == ["//a.example/x.css", "https://b.example/x.js"]
 
 
 def test_every_public_name_is_described(site):
@@ -72,7 +73,7 @@ def test_every_public_name_is_described(site):
             assert f'id="{module.__name__}.{name}"' in page or name == "SOURCES", name
 
 
-def test_the_pages_of_the_repository_stand_in_it(site):
+def test_the_site_contains_readme_and_contributing(site):
     overview = (site / "overview.html").read_text(encoding="utf-8")
     assert (
         "digits_cnn" in overview and 'href="models/README.html"' in overview and 'href="contributing.html"' in overview
@@ -80,12 +81,12 @@ def test_the_pages_of_the_repository_stand_in_it(site):
     assert "A builder" in (site / "contributing.html").read_text(encoding="utf-8")
 
 
-def test_the_page_on_export_runs(tmp_path, zoo_command):
+def test_the_examples_of_the_export_page_run(tmp_path, zoo_command):
     names = run_page("docs/export.md", tmp_path, zoo_command)
     assert all(file.verified for file in names["result"].files)
 
 
-def test_the_commands_of_the_page_on_tuning_run(tmp_path, zoo_process):
+def test_the_commands_of_the_tuning_page_run(tmp_path, zoo_process):
     (block,) = re.findall(r"```console\n(.*?)```", TUNING, re.DOTALL)
     for line in block.splitlines():
         zoo_process(*shlex.split(line.removeprefix("$ zoo "), comments=True), cwd=tmp_path, check=0)

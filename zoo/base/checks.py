@@ -1,4 +1,4 @@
-"""Arguments that are checked where they are given, so that no mistake reaches TensorFlow."""
+"""Checks of arguments, at the call, before anything reaches TensorFlow."""
 
 import difflib
 import math
@@ -10,7 +10,7 @@ from zoo.base.errors import InvalidType, InvalidValue
 
 
 def check_choice(argument: str, value: object, allowed: Iterable[str]) -> None:
-    """Raises ValueError that names the nearest of `allowed`."""
+    """Raises ValueError that names the nearest allowed value."""
     allowed = sorted(allowed)
     if not isinstance(value, str) or value not in allowed:
         near = difflib.get_close_matches(str(value).lower(), allowed, n=1)
@@ -92,11 +92,11 @@ def check_number(
 def check_input_shape(
     input_shape: Sequence[int | None], ranks: Sequence[int], meaning: str, open_axis: int | None = None
 ) -> tuple[Any, ...]:
-    """The shape as a tuple of whole numbers, and None for the open axis.
+    """The shape as a tuple of whole numbers, with None for the open axis.
 
     Args:
-        meaning: says in words what the family reads, for the error message.
-        open_axis: the one that may be None, for samples of different lengths.
+        meaning: of the axes, in words, for the error message.
+        open_axis: the axis that may be None, for samples of different lengths.
     """
     if not isinstance(input_shape, Sequence) or isinstance(input_shape, str):
         raise InvalidType(f"input_shape={input_shape!r} must be a tuple of whole numbers, without the batch: {meaning}")

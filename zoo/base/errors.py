@@ -2,19 +2,19 @@
 
 
 class UserError(Exception):
-    """What the user gave cannot be used; the message says what was wrong with which value, and how to mend it."""
+    """A mistake of the user's; the message says which value is wrong, why, and how to correct it."""
 
 
 class InvalidValue(UserError, ValueError):
-    """An argument, a file or a cell has a value that cannot be used."""
+    """An argument, a file or a cell has an invalid value."""
 
 
 class InvalidType(UserError, TypeError):
-    """An argument is of a kind that cannot be used."""
+    """An argument has an invalid type."""
 
 
 class NotFound(UserError, LookupError):
-    """There is nothing of that name; the message names the nearest one."""
+    """An unknown name; the message gives the nearest known one."""
 
 
 class MissingPackage(UserError, ImportError):
@@ -22,10 +22,10 @@ class MissingPackage(UserError, ImportError):
 
 
 class CheckFailed(RuntimeError):
-    """The work was done, but its result fails a check or a bound: the command ends with exit code 1."""
+    """The result fails a check or a bound: the command ends with exit code 1."""
 
 
 def described(error: BaseException) -> str:
-    """An exception in one line: the message alone where it was written for users, else with its class."""
+    """An exception in one line: the message of a UserError, else the class and the message."""
     message = " ".join(str(error).split())
     return message if isinstance(error, UserError) and message else f"{type(error).__name__}: {message}"

@@ -1,4 +1,4 @@
-"""Writes that are whole or absent: a kill at any point leaves the old content or the new, never half a file."""
+"""Atomic writes: a kill at any point leaves the old content or the new, never half a file."""
 
 import contextlib
 import fcntl
@@ -16,10 +16,10 @@ from zoo.base.errors import InvalidValue
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `path`; when the block ends well, it is synced and takes `path`'s place.
+    """Yields a temporary path beside `path`, which replaces `path` after the block.
 
-    If the block raises, nothing is left behind. The temporary name keeps the suffix, because many writers
-    (matplotlib, Keras, numpy) choose the format by it, and starts with a dot so that no glob takes it for a result.
+    If the block raises, nothing is left behind. The temporary name keeps the suffix, because matplotlib, Keras and
+    numpy choose the format by it, and starts with a dot, so that no glob finds it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def writing(path: str | Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a result is as readable as any file
+        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -38,7 +38,7 @@ def writing(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing_folder(path: str | Path) -> Iterator[Path]:
-    """Like `writing`, for a folder: the block fills a temporary one, which then replaces `path` as a whole."""
+    """Like `writing`, for a folder."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -47,7 +47,7 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
         yield temporary
         os.chmod(temporary, 0o777 & ~_umask())
         if path.exists():
-            os.replace(path, old)  # a folder that is not empty cannot be replaced in one step
+            os.replace(path, old)  # os.replace needs an empty target
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -56,12 +56,12 @@ def writing_folder(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps other processes from writing results into the folder. Raises ValueError where one is at it.
+    """Locks the folder against other writers. Raises ValueError if another process holds the lock.
 
-    The system drops the lock when the process ends, however it ends.
+    The system releases the lock when the process ends, also after a kill.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    opened = os.open(folder, os.O_RDONLY)  # the folder itself, so that no file is left in it
+    opened = os.open(folder, os.O_RDONLY)  # the folder itself: no lock file remains
     try:
         try:
             fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,21 +80,21 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any, *, compact: bool = False) -> None:
-    """`compact` where there are arrays, in which a line a number takes more than the numbers."""
+    """`compact`: without a line per number, for arrays."""
     layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 2}
     write_text(path, json.dumps(value, allow_nan=False, **layout) + "\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """The content of a JSON file. Raises ValueError, with the file's name, where it is damaged."""
+    """The content of a JSON file. Raises ValueError that names a damaged file."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InvalidValue(f"{path} is not valid JSON ({error}); remove it to start anew") from None
+        raise InvalidValue(f"{path} is not valid JSON ({error}); remove it to start again") from None
 
 
 def sha256(path: str | Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
+    """Hash of a file's bytes, in hexadecimal."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 

@@ -107,3 +107,28 @@ def _replayed(model: keras.Model) -> Graph | None:
         later = (i for i, made in enumerate(calls) if order[id(made.operation)] > order[id(layer)])
         calls.insert(next(later, len(calls)), Call(layer, (), {}, [layer.output]))
     return Graph(inputs, keras.tree.flatten(outputs), calls)
+
+
+def flatten_layers(layer: keras.Layer) -> list[keras.Layer]:
+    """A model or layer, and all layers inside it at any depth, each once."""
+    try:
+        return list(layer._flatten_layers())
+    except AttributeError:
+        return list(_inside(layer, {}).values())
+
+
+def _inside(layer: keras.Layer, found: dict[int, keras.Layer]) -> dict[int, keras.Layer]:
+    found[id(layer)] = layer
+    values = layer.layers if isinstance(layer, keras.Model) else list(vars(layer).values())
+    for value in [v for value in values for v in (value if isinstance(value, list | tuple) else [value])]:
+        if isinstance(value, keras.Layer) and id(value) not in found:
+            _inside(value, found)
+    return found
+
+
+def learning_rate(optimizer: keras.optimizers.Optimizer) -> Any:
+    """The variable, or the schedule; without the private name, a schedule's present value."""
+    try:
+        return optimizer._learning_rate
+    except AttributeError:
+        return optimizer.learning_rate

@@ -1,4 +1,4 @@
-"""Names that are imported at their first use, so that a cheap question never waits for TensorFlow."""
+"""Names that are imported at first use, so that `import zoo` and `zoo list` do not import TensorFlow."""
 
 import ast
 import importlib
@@ -14,7 +14,7 @@ TRAIN_EXTRA = ("tensorflow", "keras", "keras_tuner", "sklearn", "matplotlib", "o
 
 
 def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """The `__getattr__`, `__dir__` and `__all__` of a package, read from its own `if TYPE_CHECKING:` block.
+    """The `__getattr__`, `__dir__` and `__all__` of a package, read from its `if TYPE_CHECKING:` block.
 
     Editors and type checkers read the same block, so every public name is declared once.
 
@@ -22,17 +22,18 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
         package: its `__name__`; its `__init__.py` imports each name as `from package.module import name as name`.
     """
     module = sys.modules[package]
-    places = _declared(Path(str(module.__file__)))
+    sources = _declared(Path(str(module.__file__)))
 
     def load(name: str) -> Any:
-        if name not in places:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(places))}")
-        source, attribute = places[name]
+        if name not in sources:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}; it has {', '.join(sorted(sources))}")
+        source, attribute = sources[name]
         try:
-            if source == package:
-                value = importlib.import_module(f"{package}.{attribute}")
+            holder = importlib.import_module(source)
+            if source == package or not hasattr(holder, attribute):  # a module that nothing has imported yet
+                value = importlib.import_module(f"{source}.{attribute}")
             else:
-                value = getattr(importlib.import_module(source), attribute)
+                value = getattr(holder, attribute)
         except ModuleNotFoundError as error:
             if error.name not in TRAIN_EXTRA:
                 raise
@@ -44,7 +45,7 @@ def lazy_names(package: str) -> tuple[Callable[[str], Any], Callable[[], list[st
         setattr(module, name, value)
         return value
 
-    return load, lambda: sorted([*vars(module), *places]), [*places]
+    return load, lambda: sorted([*vars(module), *sources]), [*sources]
 
 
 def _declared(file: Path) -> dict[str, tuple[str, str]]:
@@ -56,9 +57,9 @@ def _declared(file: Path) -> dict[str, tuple[str, str]]:
 
 
 class MovedModules:
-    """Keeps import paths of earlier releases working: each gives the module that took its place.
+    """Keeps import paths of earlier releases working: each one imports the module that replaced it.
 
-    It stands in `sys.meta_path`, where Python asks it for a module that it does not find by itself.
+    For the end of `sys.meta_path`: Python's own finders come first.
     """
 
     def __init__(self, moved: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Libraries in C++, which write to stderr as they like."""
+"""Silences C++ libraries that write to stderr."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
-    """Drops what C++ writes to stderr: TensorFlow and LiteRT greet there, whatever the log level says."""
+    """Drops what is written to stderr, where TensorFlow and LiteRT print at start-up regardless of log levels."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:

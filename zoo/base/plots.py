@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 
-def panels(panels: int, height: float = 4.0) -> tuple[Any, Any]:
-    """A figure that needs no display and leaves pyplot's state alone."""
+def panels(count: int, height: float = 4.0) -> tuple[Any, Any]:
+    """A figure and its axes in a row."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * panels, height), layout="constrained")
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
+    figure = Figure(figsize=(5 * count, height), layout="constrained")
+    return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
 def save(figure: Any, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tables in plain text and Markdown, and how a number is written in them."""
+"""Tables in plain text and Markdown, and the format of their numbers."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -10,7 +10,7 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def plain_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """Columns for a terminal, as wide as their widest cell; those whose numbers `right` holds end at the right."""
+    """Columns for a terminal, as wide as their widest cell; those with an index in `right` are right-aligned."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = (
         [cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
@@ -20,7 +20,7 @@ def plain_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> s
 
 
 def figure(value: Any, like: float | None = None) -> str:
-    """A number with four decimals, or four digits where it is larger; `like`: as many decimals as that one."""
+    """A number with four decimals, or four significant digits if it is larger; `like`: with that number's decimals."""
     if not isinstance(value, float):
         return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
     size = abs(value if like is None else like)

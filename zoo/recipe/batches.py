@@ -1,9 +1,9 @@
-"""How many samples go into a training step."""
+"""The number of samples in a training step."""
 
 from zoo.base.checks import is_whole
 from zoo.base.errors import InvalidValue
 
-BatchSize = int | str  # "all" is the one word
+BatchSize = int | str  # a number, or "all"
 
 
 def check_batch_size(batch_size: BatchSize) -> None:
@@ -12,5 +12,5 @@ def check_batch_size(batch_size: BatchSize) -> None:
 
 
 def batch_of(samples: int, batch_size: BatchSize) -> int:
-    """How many samples go into a step."""
+    """The number of samples in a step."""
     return samples if batch_size == "all" else int(batch_size)

@@ -1,6 +1,6 @@
-"""Where recipes and released files are, and how one is found, shown, started and loaded.
+"""Recipes and released files: where they are, and how to list, show, create and load them.
 
-Listing and showing read file names, docstrings and records; they execute no recipe and need no TensorFlow.
+Listing and showing read file names, docstrings and records. They execute no recipe and need no TensorFlow.
 """
 
 import ast
@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.base.checks import check_choice, check_size
-from zoo.base.errors import InvalidValue, MissingPackage, NotFound, described
-from zoo.base.files import read_json, write_text
+from zoo.base.errors import InvalidValue, MissingPackage, NotFound
+from zoo.base.files import write_text
+from zoo.base.records import read_record
+from zoo.recipe.user_code import users_code
 
 if TYPE_CHECKING:
     import keras
@@ -27,19 +29,19 @@ if TYPE_CHECKING:
 
 
 def folder(name: str) -> Path:
-    """`recipes`, `saved_models` or `tflite`: inside the package where a wheel put it, else in the checkout."""
+    """`recipes`, `saved_models` or `tflite`: in the package if a wheel installed it, else in the checkout."""
     package = Path(__file__).resolve().parents[1]
     return package / name if (package / name).is_dir() else package.parent / name
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One recipe of the collection: its file, what it says of itself, and its record where it is released."""
+    """One recipe of the collection: its file, its docstring, and its record if it is released."""
 
     name: str
     path: Path
     doc: str
-    task: str  # "Multiclass", say; "" where the file does not tell without being executed
+    task: str  # "Multiclass", say; "" if only executing the file could tell
     record: dict[str, Any] | None = field(repr=False)
 
     @property
@@ -52,7 +54,7 @@ class Entry:
 
     @property
     def file(self) -> dict[str, Any] | None:
-        """The record of the one released file that lists show: in int8, or else the smallest."""
+        """The record of the released file that lists show: int8, or else the smallest."""
         files = self.record["files"] if self.record else {}
         return files.get("int8") or min(files.values(), key=lambda file: file["bytes"], default=None)
 
@@ -60,25 +62,22 @@ class Entry:
 TASKS = ("Binary", "Multiclass", "Multilabel", "Regression", "Forecasting")
 
 
-def _scored(entry: Entry, file: dict[str, Any], name: str) -> float | None:
-    return file["score"] if entry.record and entry.record["score_name"].endswith(name) else None
+def _scored(entry: Entry, name: str) -> float | None:
+    return entry.file["score"] if entry.file and (entry.record or {})["score_name"].endswith(name) else None
 
 
-def _down(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-# What lists are sorted by, the first entry having the least of it; None goes to the end.
-ORDERS: dict[str, Callable[[Entry, dict[str, Any]], Any]] = {
-    "name": lambda entry, file: entry.name,
-    "task": lambda entry, file: entry.task or None,
-    "accuracy": lambda entry, file: _down(_scored(entry, file, "accuracy")),  # the best first
-    "auc": lambda entry, file: _down(file.get("auc")),
-    "mae": lambda entry, file: _scored(entry, file, "mae"),
-    "bytes": lambda entry, file: file.get("bytes"),
-    "latency": lambda entry, file: file.get("latency_us"),
-    "parameters": lambda entry, file: (entry.record or {}).get("parameters"),
+# Keys for sorting, least first except in BEST_FIRST; None comes last.
+ORDERS: dict[str, Callable[[Entry], Any]] = {
+    "name": lambda entry: entry.name,
+    "task": lambda entry: entry.task or None,
+    "accuracy": lambda entry: _scored(entry, "accuracy"),
+    "auc": lambda entry: (entry.file or {}).get("auc"),
+    "mae": lambda entry: _scored(entry, "mae"),
+    "bytes": lambda entry: (entry.file or {}).get("bytes"),
+    "latency": lambda entry: (entry.file or {}).get("latency_us"),
+    "parameters": lambda entry: (entry.record or {}).get("parameters"),
 }
+BEST_FIRST = ("accuracy", "auc")
 
 
 def list_recipes(
@@ -89,12 +88,12 @@ def list_recipes(
     Args:
         pattern: of the name, with `*` and `?` as in a shell: "digits*".
         task: "Binary", "Multiclass", "Multilabel", "Regression" or "Forecasting", in any case.
-        max_bytes: only those that are released in a file of at most so many bytes.
-        sort: "name", "task", "accuracy" or "auc" (the best first), "mae", "bytes", "latency", "parameters"; figures
-            are those of `Entry.file`, and recipes without the figure come last.
+        max_bytes: only recipes with a released file of at most this size.
+        sort: "name", "task", "accuracy" or "auc" (the best first), "mae", "bytes", "latency", "parameters", of
+            `Entry.file`; recipes without the figure come last.
 
     Raises:
-        ValueError: no such task or order, with the nearest one; max_bytes below 1.
+        ValueError: unknown task or order; max_bytes below 1.
     """
     if task is not None:
         task = {name.lower(): name for name in TASKS}.get(str(task).lower(), task)
@@ -102,38 +101,31 @@ def list_recipes(
     if max_bytes is not None:
         check_size("max_bytes", max_bytes)
     check_choice("sort", sort, ORDERS)
-    entries = [_entry(path) for path in sorted(folder("recipes").glob("[!_]*.py"))]
-    kept = [
-        entry
-        for entry in entries
-        if fnmatch.fnmatchcase(entry.name, pattern)
-        and task in (None, entry.task)
-        and (max_bytes is None or (entry.file is not None and _smallest(entry) <= max_bytes))
-    ]
 
-    def place(entry: Entry) -> tuple[bool, Any]:
-        value = ORDERS[sort](entry, entry.file or {})
-        return value is None, 0 if value is None else value
+    def fits(entry: Entry) -> bool:
+        sizes = [file["bytes"] for file in (entry.record or {"files": {}})["files"].values()]
+        return max_bytes is None or min(sizes, default=max_bytes + 1) <= max_bytes
 
-    return sorted(kept, key=place)
+    def key(entry: Entry) -> tuple[bool, Any]:
+        value = ORDERS[sort](entry)
+        return value is None, 0 if value is None else -value if sort in BEST_FIRST else value
 
-
-def _smallest(entry: Entry) -> int:
-    return min(file["bytes"] for file in (entry.record or {})["files"].values())
+    paths = (path for path in sorted(folder("recipes").glob("[!_]*.py")) if fnmatch.fnmatchcase(path.stem, pattern))
+    return sorted((entry for entry in map(_entry, paths) if task in (None, entry.task) and fits(entry)), key=key)
 
 
 def load(name: str) -> "keras.Model":
     """The released Keras model of a recipe, with its weights, uncompiled.
 
-    It ends in linear logits; what the exported files put behind them is `load_tflite(name)`'s.
+    It ends in linear logits; the files of `load_tflite(name)` add a softmax or the like.
 
     Raises:
-        LookupError: no such recipe, with the nearest name, or one that is not released, with how to make it.
+        LookupError: no such recipe, or it is not released.
         ImportError: without TensorFlow.
     """
     path = folder("saved_models") / released(name).name / "model.keras"
     try:
-        import zoo.models  # noqa: F401  (registers the layers that the file may hold)
+        import zoo.models  # noqa: F401  (registers its layers)
         from zoo.exporting.conversion import load_keras
     except ModuleNotFoundError as error:
         raise MissingPackage(
@@ -143,17 +135,17 @@ def load(name: str) -> "keras.Model":
 
 
 def load_tflite(name: str, precision: str = "int8", *, num_threads: int = 1) -> "Runner":
-    """A released .tflite file of a recipe, ready to be asked; needs no TensorFlow.
+    """A runner of a released .tflite file; needs no TensorFlow.
 
     Raises:
-        LookupError: no such recipe, with the nearest name, one that is not released, or not in this precision.
+        LookupError: no such recipe, or it is not released, or not in this precision.
     """
     entry = released(name)
     assert entry.record is not None
     if precision not in entry.record["files"]:
         raise NotFound(
-            f"{name} is not released in {precision!r} but in {', '.join(entry.record['files'])}; another one comes "
-            "from its recipe's `precisions`"
+            f"{name} is released in {', '.join(entry.record['files'])}, not in {precision!r}; "
+            "zoo.export makes other precisions"
         )
     from zoo.deploy import Runner
 
@@ -161,11 +153,10 @@ def load_tflite(name: str, precision: str = "int8", *, num_threads: int = 1) -> 
 
 
 def released(name: str) -> Entry:
-    """A released recipe. Raises LookupError where there is none of the name, with the nearest, or it has no release."""
+    """A released recipe. Raises LookupError if there is none of this name or it is not released."""
     entry = show(name)
     if entry.record is None:
-        made = f"runs/{entry.name}/, where zoo.Runner and keras.saving.load_model find it"
-        raise NotFound(f"{name} is not released; `zoo run {name}` makes it in {made}")
+        raise NotFound(f"{name} is not released; `zoo run {name}` trains it into runs/{entry.name}/")
     return entry
 
 
@@ -175,7 +166,7 @@ def show(recipe: str | Path) -> Entry:
 
 
 def find(recipe: str | Path) -> Path:
-    """Path of a recipe's file. Raises LookupError, with the nearest name, where there is none."""
+    """Path of a recipe's file. Raises LookupError, with the nearest name, if there is none."""
     text = str(recipe)
     if text.endswith(".py"):
         if not Path(text).is_file():
@@ -187,27 +178,24 @@ def find(recipe: str | Path) -> Path:
     names = [p.stem for p in sorted(folder("recipes").glob("[!_]*.py"))]
     near = difflib.get_close_matches(text, names, n=1)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}."
-    raise NotFound(f"there is no recipe {text!r}; {hint} A recipe of your own is named by its path, with .py")
+    raise NotFound(f"there is no recipe {text!r}; {hint} Give a recipe of your own as a path that ends in .py")
 
 
 def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
-    """Executes a recipe's file and gives its `RECIPE`, named after the file."""
+    """Executes a recipe's file and returns its `RECIPE`, named after the file."""
     if not isinstance(recipe, str | Path):
         return recipe
     path = find(recipe)
     if not re.fullmatch(r"[A-Za-z]\w*", path.stem):
         raise InvalidValue(
-            f"recipe file {path.name}: the name must be letters, digits and _ so that files can carry it"
+            f"recipe file {path.name}: the name must be letters, digits and _: exported files are named after it"
         )
     spec = importlib.util.spec_from_file_location(f"zoo_recipe_{path.stem}", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # so that inspect and pickle find what the recipe defines
-    try:
+    with users_code(f"recipe {path}"):
         spec.loader.exec_module(module)
-    except Exception as error:  # a recipe is somebody's program: whatever it raises is told with its place
-        line = _line_in(error, path)
-        raise InvalidValue(f"recipe {path}{line}: {described(error)}") from error
     from zoo.recipe.recipe import Recipe
 
     if not isinstance(getattr(module, "RECIPE", None), Recipe):
@@ -218,7 +206,7 @@ def load_recipe(recipe: "str | Path | Recipe") -> "Recipe":
 
 
 def new(name: str, into: str | Path = ".") -> Path:
-    """Writes `<name>.py`, a recipe to start from. Raises FileExistsError rather than overwrite one."""
+    """Writes `<name>.py`, a recipe to start from. Raises FileExistsError if it exists."""
     if not re.fullmatch(r"[A-Za-z]\w*", name):
         raise InvalidValue(
             f"name={name!r} must be letters, digits and _, such as my_data_cnn: files are named after it"
@@ -241,17 +229,5 @@ def _entry(path: Path) -> Entry:
     except (SyntaxError, UnicodeDecodeError) as error:
         doc = f"(cannot be read: {error})"
     known = folder("tflite") / path.stem / "record.json"
-    record = read_json(known) if known.is_file() and path.parent == folder("recipes") else None
+    record = read_record(known) if known.is_file() and path.parent == folder("recipes") else None
     return Entry(path.stem, path, doc, record["task"] if record else task, record)
-
-
-def _line_in(error: BaseException, path: Path) -> str:
-    """Where in the recipe's own file an error came from, as ", line 12"."""
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
-    trace, line = error.__traceback__, ""
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
-            line = f", line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return line

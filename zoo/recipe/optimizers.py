@@ -1,12 +1,11 @@
-"""Optimizers by name or as objects, and the space that a search draws them from. Schedules are in zoo/schedules.py."""
+"""Optimizers by name or as objects, and the spaces that a search draws them from."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from zoo.base.checks import check_choice, is_real
+from zoo.base.checks import check_choice, check_number
 from zoo.base.errors import InvalidType, InvalidValue
 from zoo.recipe.schedules import Schedule, schedule_of
 
@@ -17,7 +16,12 @@ OPTIMIZERS: dict[str, Callable[..., keras.optimizers.Optimizer]] = {
     "rmsprop": keras.optimizers.RMSprop,
     "adagrad": keras.optimizers.Adagrad,
 }
-WITH_MOMENTUM = ("sgd", "rmsprop")
+CLIPPING = ("clipnorm", "global_clipnorm", "clipvalue")
+RANGES: dict[str, dict[str, float]] = {
+    **{name: {"above": 0} for name in ("learning_rate", *CLIPPING)},
+    **{name: {"least": 0, "below": 1} for name in ("momentum", "ema_momentum")},
+    "weight_decay": {"least": 0},
+}
 
 
 def make_optimizer(
@@ -35,42 +39,36 @@ def make_optimizer(
     steps: int = 0,
     epochs: int = 1,
 ) -> keras.optimizers.Optimizer:
-    """A new Keras optimizer. None is always Keras' own default.
+    """A new Keras optimizer. None is Keras' own default.
 
     Args:
-        optimizer: "sgd", "adam", "adamw", "rmsprop" or "adagrad"; or a Keras optimizer, which is a pattern: it is not
-            used itself, and brings all its settings, so that of those below only the schedule may be given.
+        optimizer: "sgd", "adam", "adamw", "rmsprop" or "adagrad"; or a Keras optimizer, which is copied with all its
+            settings: of those below only the schedule may be given with it.
         learning_rate: constant, or the peak of the schedule.
         momentum: of "sgd" and "rmsprop"; the others have none.
-        nesterov: whether the momentum of "sgd" is Nesterov's (1983); with a momentum it is, unless False is given.
-        weight_decay: what each step takes of every weight, times the learning rate (I. Loshchilov and F. Hutter, 2019).
-        clipnorm, global_clipnorm, clipvalue: at most one of these limits the gradient: the norm of each weight's, the
-            norm of all together, or each component.
+        nesterov: whether the momentum of "sgd" is Nesterov's (1983); True by default if there is a momentum.
+        weight_decay: fraction of every weight that a step subtracts, times the learning rate (I. Loshchilov and
+            F. Hutter, 2019).
+        clipnorm, global_clipnorm, clipvalue: at most one of them, the limit of the gradient: of each weight's norm, of
+            the norm of all together, or of each component.
         ema_momentum: keeps a running average of the weights, `ema_momentum * average + (1 - ema_momentum) * weights`
-            after each step (B. Polyak, 1992); validation and the trained model then have the averaged weights.
+            after each step (B. Polyak, 1992); validation and the trained model have the averaged weights.
         schedule: name or object of `zoo.schedules`; constant by default.
         steps, epochs: of the training, for the schedule.
 
     Raises:
         ValueError, TypeError: a bad value, or settings that contradict each other.
     """
-    settings = {
-        "learning_rate": learning_rate,
-        "momentum": momentum,
-        "nesterov": nesterov,
-        "weight_decay": weight_decay,
-        "clipnorm": clipnorm,
-        "global_clipnorm": global_clipnorm,
-        "clipvalue": clipvalue,
-        "ema_momentum": ema_momentum,
-    }
+    settings: dict[str, Any] = {"learning_rate": learning_rate, "momentum": momentum, "nesterov": nesterov}
+    settings |= {"weight_decay": weight_decay, "ema_momentum": ema_momentum}
+    settings |= zip(CLIPPING, (clipnorm, global_clipnorm, clipvalue), strict=True)
+    given = {name: value for name, value in settings.items() if value is not None}
     if isinstance(optimizer, keras.optimizers.Optimizer):
-        for name, value in settings.items():
-            if value is not None:
-                raise InvalidValue(
-                    f"{name}={value!r} with optimizer={type(optimizer).__name__}(...); give it to that object"
-                )
-        return _from_pattern(optimizer, schedule, steps, epochs)
+        for name, value in given.items():
+            raise InvalidValue(
+                f"{name}={value!r} with optimizer={type(optimizer).__name__}(...); give it to that object"
+            )
+        return _copied(optimizer, schedule, steps, epochs)
     if not isinstance(optimizer, str):
         raise InvalidType(
             f"optimizer={optimizer!r} must be a name such as 'adam' or an object such as keras' Adam(1e-3)"
@@ -78,15 +76,23 @@ def make_optimizer(
     check_choice("optimizer", optimizer, OPTIMIZERS)
     if learning_rate is None:
         raise InvalidValue(f"learning_rate=None with optimizer={optimizer!r}: give a number above 0")
-    for name in ("learning_rate", "clipnorm", "global_clipnorm", "clipvalue"):
-        _check_positive(name, settings[name])
-    rate = schedule_of(schedule or "constant").rate(float(learning_rate), steps, epochs)
-    return OPTIMIZERS[optimizer](
-        rate, **_momentum(optimizer, momentum, nesterov), **_clipping(settings), **_decay(weight_decay, ema_momentum)
-    )
+    _check_momentum(optimizer, momentum, nesterov)
+    for name, limits in RANGES.items():
+        if name in given:
+            check_number(name, given[name], **limits)
+    clipping = [f"{name}={given[name]}" for name in CLIPPING if name in given]
+    if len(clipping) > 1:
+        raise InvalidValue(f"{' and '.join(clipping)}: give one of them; Keras clips by one")
+    rate = schedule_of(schedule or "constant").rate(float(given.pop("learning_rate")), steps, epochs)
+    given.pop("nesterov", None)
+    if "momentum" in given and optimizer == "sgd":
+        given["nesterov"] = nesterov is not False
+    if "ema_momentum" in given:
+        given["use_ema"] = True
+    return OPTIMIZERS[optimizer](rate, **given)
 
 
-def _from_pattern(
+def _copied(
     pattern: keras.optimizers.Optimizer, schedule: str | Schedule | None, steps: int, epochs: int
 ) -> keras.optimizers.Optimizer:
     config = pattern.get_config()
@@ -100,50 +106,15 @@ def _from_pattern(
     return type(pattern).from_config(config)
 
 
-def _momentum(optimizer: str, momentum: float | None, nesterov: bool | None) -> dict[str, Any]:
+def _check_momentum(optimizer: str, momentum: float | None, nesterov: bool | None) -> None:
     if nesterov is not None and not isinstance(nesterov, bool):
         raise InvalidType(f"nesterov={nesterov!r} must be True, False or None")
     if nesterov and optimizer != "sgd":
         raise InvalidValue(f"nesterov=True with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'")
+    if momentum is not None and optimizer not in ("sgd", "rmsprop"):
+        raise InvalidValue(f"momentum={momentum} with {optimizer=}, which has none; leave it out or use 'sgd'")
     if nesterov and not momentum:
         raise InvalidValue(f"nesterov=True with momentum={momentum}: it is a form of momentum; give that too")
-    if momentum is None:
-        return {}
-    if optimizer not in WITH_MOMENTUM:
-        raise InvalidValue(
-            f"momentum={momentum} with optimizer={optimizer!r}, which has none; leave it out or use 'sgd'"
-        )
-    if not is_real(momentum) or not 0 <= momentum < 1:
-        raise InvalidValue(f"momentum={momentum!r} must lie in [0, 1)")
-    momentum = float(momentum)
-    return {"momentum": momentum, "nesterov": nesterov is not False} if optimizer == "sgd" else {"momentum": momentum}
-
-
-def _clipping(settings: dict[str, Any]) -> dict[str, float]:
-    given = {k: settings[k] for k in ("clipnorm", "global_clipnorm", "clipvalue") if settings[k] is not None}
-    if len(given) > 1:
-        raise InvalidValue(
-            f"{' and '.join(f'{k}={v}' for k, v in given.items())}: give one of them; Keras clips by one"
-        )
-    return given
-
-
-def _decay(weight_decay: float | None, ema_momentum: float | None) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    if weight_decay is not None:
-        if not is_real(weight_decay) or not 0 <= weight_decay < math.inf:
-            raise InvalidValue(f"weight_decay={weight_decay!r} must be a number of at least 0")
-        options["weight_decay"] = weight_decay
-    if ema_momentum is not None:
-        if not is_real(ema_momentum) or not 0 <= ema_momentum < 1:
-            raise InvalidValue(f"ema_momentum={ema_momentum!r} must lie in [0, 1)")
-        options |= {"use_ema": True, "ema_momentum": ema_momentum}
-    return options
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if value is not None and not (is_real(value) and 0 < float(value) < math.inf):
-        raise InvalidValue(f"{name}={value!r} must be a number above 0")
 
 
 def optimizer_space(hp: Any) -> dict[str, Any]:
@@ -160,26 +131,26 @@ def optimizer_space(hp: Any) -> dict[str, Any]:
         "learning_rate": hp.Float("learning_rate", 1e-4, 1e-1, sampling="log"),
         "momentum": None,
     }
-    # The scope is entered in every draw, because that is how KerasTuner learns of it. RMSprop goes without momentum:
-    # it would multiply steps that are of the size of the learning rate already by ten to a hundred.
+    # Every draw enters the scope: KerasTuner discovers it that way. RMSprop has no momentum here: it would multiply
+    # steps that already have the size of the learning rate by ten to a hundred.
     with hp.conditional_scope("optimizer", ["sgd"]):
         if fields["optimizer"] == "sgd":
             fields["momentum"] = hp.Float("momentum", 0.9, 0.99)
         else:
-            fields["nesterov"] = None  # a recipe's own may say how SGD does it
+            fields["nesterov"] = None  # the recipe's own value is for SGD
     return fields
 
 
 def narrow_space(hp: Any) -> dict[str, Any]:
-    """For a dozen trials: as `optimizer_space`, but each optimizer draws from the thirty-fold around its usual rates.
+    """For a dozen trials: `optimizer_space` with a factor of thirty around the usual learning rates.
 
-    Nesterov's SGD wants rates some ten times those of the adaptive optimizers, so each has a range of its own.
+    Nesterov's SGD needs rates about ten times those of the adaptive optimizers, so that each has its own range.
     """
     fields: dict[str, Any] = {
         "optimizer": hp.Choice("optimizer", ["sgd", "adam", "adamw", "rmsprop"]),
         "momentum": None,
     }
-    # Both scopes are entered in every draw, because that is how KerasTuner learns of them.
+    # Every draw enters both scopes: KerasTuner discovers them that way.
     with hp.conditional_scope("optimizer", ["sgd"]):
         if fields["optimizer"] == "sgd":
             fields["learning_rate"] = hp.Float("sgd_learning_rate", 1e-2, 3e-1, sampling="log")
@@ -191,12 +162,12 @@ def narrow_space(hp: Any) -> dict[str, Any]:
 
 
 def decay_space(hp: Any) -> dict[str, Any]:
-    """AdamW with weight decay, or SGD with momentum, whose steps are larger: for networks that learn pictures.
+    """AdamW with weight decay, or SGD with momentum: for networks that learn images.
 
-    Rates are those of trials that take as many epochs as the training: few epochs would favour higher ones.
+    The rates are for trials with as many epochs as the training: with few epochs, higher rates score better.
     """
     fields: dict[str, Any] = {"optimizer": hp.Choice("optimizer", ["adamw", "sgd"]), "momentum": None}
-    # Both scopes are entered in every draw, because that is how KerasTuner learns of them.
+    # Every draw enters both scopes: KerasTuner discovers them that way.
     with hp.conditional_scope("optimizer", ["adamw"]):
         if fields["optimizer"] == "adamw":
             fields["learning_rate"] = hp.Float("learning_rate", 1e-3, 1e-2, sampling="log")

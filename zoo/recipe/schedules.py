@@ -1,18 +1,17 @@
-"""Learning-rate schedules: how the rate goes over a training, each with its settings.
+"""Learning-rate schedules, each with its settings.
 
 A recipe names one, `schedule="step"`, or gives it with settings of its own, `schedule=zoo.schedules.Step(every=5)`.
-The rate is `learning_rate` times the schedule's factor; steps are counted by the optimizer, one a batch.
+The rate is `learning_rate` times the schedule's factor. The optimizer counts steps, one a batch.
 """
 
 import abc
-import math
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import keras
 
-from zoo.base.checks import check_choice, check_size, is_real
-from zoo.base.errors import InvalidType, InvalidValue
+from zoo.base.checks import check_choice, check_number, check_rate, check_size
+from zoo.base.errors import InvalidType
 
 Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
 
@@ -24,10 +23,10 @@ class Schedule(abc.ABC):
 
     @abc.abstractmethod
     def rate(self, peak: float, steps: int, epochs: int) -> Rate:
-        """What a Keras optimizer takes: the rate by step, where `peak` is the largest and epochs make up the steps."""
+        """The rate by step, as a Keras optimizer takes it; `peak` is the largest, `steps` those of all epochs."""
 
     def callbacks(self) -> list[keras.callbacks.Callback]:
-        """New ones for one training, where the rate depends on how that goes."""
+        """New callbacks for one training, if the rate depends on its progress."""
         return []
 
 
@@ -43,46 +42,39 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """The rate times `factor` every `every` epochs, and constant in between."""
+    """Multiplies the rate by `factor` every `every` epochs; constant in between."""
 
     factor: float = 0.5
     every: int = 10
 
     name = "step"
+    staircase = True
 
     def __post_init__(self) -> None:
-        _check_fraction("factor", self.factor)
+        check_number("factor", self.factor, above=0, below=1)
         check_size("every", self.every)
 
     def rate(self, peak, steps, epochs):
-        return keras.optimizers.schedules.ExponentialDecay(
-            peak, self.every * _in_an_epoch(steps, epochs), self.factor, staircase=True
-        )
+        every = self.every * max(1, steps // epochs)
+        return keras.optimizers.schedules.ExponentialDecay(peak, every, self.factor, staircase=self.staircase)
 
 
 @dataclass(frozen=True)
-class Exponential(Schedule):
-    """The rate times `factor` every `every` epochs, and a little less with each step on the way."""
+class Exponential(Step):
+    """Multiplies the rate by `factor` over `every` epochs, a little with each step."""
 
     factor: float = 0.9
     every: int = 1
 
     name = "exponential"
-
-    def __post_init__(self) -> None:
-        _check_fraction("factor", self.factor)
-        check_size("every", self.every)
-
-    def rate(self, peak, steps, epochs):
-        return keras.optimizers.schedules.ExponentialDecay(peak, self.every * _in_an_epoch(steps, epochs), self.factor)
+    staircase = False
 
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """Up to the peak in a line, over the fraction `warmup` of all steps, then down to zero along a half cosine.
+    """Linear warm-up to the peak over the fraction `warmup` of all steps, then a half cosine down to zero.
 
-    Source: I. Loshchilov and F. Hutter, SGDR, ICLR 2017, without its restarts; the warm-up is that of P. Goyal et al.,
-    2017.
+    Source: I. Loshchilov and F. Hutter, SGDR, ICLR 2017, without its restarts; warm-up: P. Goyal et al., 2017.
     """
 
     warmup: float = 0.1
@@ -90,8 +82,7 @@ class Cosine(Schedule):
     name = "cosine"
 
     def __post_init__(self) -> None:
-        if not is_real(self.warmup) or not 0 <= self.warmup < 1:
-            raise InvalidValue(f"warmup={self.warmup!r} must be a number in [0, 1): a fraction of all steps")
+        check_rate("warmup", self.warmup)
 
     def rate(self, peak, steps, epochs):
         if self.warmup == 0:
@@ -102,14 +93,14 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """In a line from `start` times the peak up to the peak, back in as many steps, and in the rest down to zero.
+    """Linear from `start` times the peak up to the peak, back in as many steps, then down to zero.
 
-    Source: L. Smith, A disciplined approach to neural network hyper-parameters, 2018. There momentum goes the other
-    way at the same time; here it stays as it is, because Keras' optimizers hold it as a number.
+    Source: L. Smith, A disciplined approach to neural network hyper-parameters, 2018. There momentum moves the other
+    way at the same time; here it is constant, because Keras' optimizers hold it as a number.
 
     Attributes:
         start: the first rate, as a fraction of the peak.
-        rest: fraction of all steps that are left for the end, after the cycle.
+        rest: fraction of all steps after the cycle, for the way down to zero.
     """
 
     start: float = 0.1
@@ -118,8 +109,8 @@ class OneCycle(Schedule):
     name = "one_cycle"
 
     def __post_init__(self) -> None:
-        _check_fraction("start", self.start)
-        _check_fraction("rest", self.rest)
+        check_number("start", self.start, above=0, below=1)
+        check_number("rest", self.rest, above=0, below=1)
 
     def rate(self, peak, steps, epochs):
         cycle = steps * (1 - self.rest)
@@ -128,10 +119,10 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class Plateau(Schedule):
-    """The rate times `factor` whenever the validation loss was no smaller for `patience` epochs; Keras' own callback.
+    """Multiplies the rate by `factor` when the validation loss has not improved for `patience` epochs, as Keras does.
 
     Attributes:
-        smallest: the rate is not taken below this.
+        smallest: the least rate.
     """
 
     factor: float = 0.5
@@ -141,10 +132,9 @@ class Plateau(Schedule):
     name = "plateau"
 
     def __post_init__(self) -> None:
-        _check_fraction("factor", self.factor)
+        check_number("factor", self.factor, above=0, below=1)
         check_size("patience", self.patience)
-        if not is_real(self.smallest) or not 0 <= self.smallest < math.inf:
-            raise InvalidValue(f"smallest={self.smallest!r} must be a number of at least 0")
+        check_number("smallest", self.smallest, 0)
 
     def rate(self, peak, steps, epochs):
         return peak
@@ -157,7 +147,7 @@ SCHEDULES: dict[str, type[Schedule]] = {s.name: s for s in (Constant, Step, Expo
 
 
 def schedule_of(value: str | Schedule) -> Schedule:
-    """A schedule by its name, with default settings, or as it was given."""
+    """A schedule by its name, with default settings, or the object that was given."""
     if isinstance(value, Schedule):
         return value
     if not isinstance(value, str):
@@ -168,7 +158,7 @@ def schedule_of(value: str | Schedule) -> Schedule:
 
 @keras.saving.register_keras_serializable("zoo")
 class Lines(keras.optimizers.schedules.LearningRateSchedule):
-    """Straight lines between rates at given steps; the last rate from there on."""
+    """Linear between rates at given steps; constant after the last."""
 
     def __init__(self, steps, rates):
         super().__init__()
@@ -177,7 +167,7 @@ class Lines(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         step = keras.ops.cast(step, "float32")
         rate = keras.ops.full((), self.rates[-1], "float32")
-        # From the last piece to the first, so that the one that holds the step has the last word.
+        # From the last piece to the first, so that the piece that contains the step is applied last.
         for i in reversed(range(len(self.steps) - 1)):
             first, last = self.steps[i], self.steps[i + 1]
             line = self.rates[i] + (step - first) / max(last - first, 1e-9) * (self.rates[i + 1] - self.rates[i])
@@ -186,12 +176,3 @@ class Lines(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"steps": list(self.steps), "rates": list(self.rates)}
-
-
-def _in_an_epoch(steps: int, epochs: int) -> int:
-    return max(1, steps // epochs)
-
-
-def _check_fraction(argument: str, value: float) -> None:
-    if not is_real(value) or not 0 < value < 1:
-        raise InvalidValue(f"{argument}={value!r} must be a number between 0 and 1")

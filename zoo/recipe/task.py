@@ -1,17 +1,16 @@
-"""What a task means: its loss, its metrics, what the exported file returns and how that is scored."""
+"""Tasks: the loss, the metrics, what the exported file returns and how it is scored."""
 
 import abc
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import keras
 import numpy as np
 
-from zoo.base.checks import check_choice, check_size, is_real, is_whole
-from zoo.base.errors import InvalidType, InvalidValue
+from zoo.base.checks import check_choice, check_rate, check_size, is_whole
+from zoo.base.errors import InvalidValue
 from zoo.models.augment import SoftBinaryAccuracy
 
 VALUE_LOSSES: dict[str, Callable[[], keras.losses.Loss]] = {
@@ -36,54 +35,54 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def metrics(self) -> list[keras.metrics.Metric]:
-        """Watched in training, beside the loss."""
+        """Reported in training, beside the loss."""
 
     @abc.abstractmethod
     def output(self) -> keras.layers.Layer:
-        """What the export puts behind the logits, (B, num_outputs) -> (B, num_outputs)."""
+        """The layer that the export appends to the logits, (B, num_outputs) -> (B, num_outputs)."""
 
     @abc.abstractmethod
     def per_sample(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-        """What the score is the mean of, (n,): of an exported file's outputs (n, num_outputs) against the targets."""
+        """The score of each sample, (n,), from a file's outputs (n, num_outputs) and the targets."""
 
     @abc.abstractmethod
     def check(self, y: np.ndarray) -> None:
-        """Raises ValueError where the targets are not those of this task."""
+        """Raises ValueError if the targets do not suit this task."""
 
     def score(self, y: np.ndarray, outputs: np.ndarray) -> float:
-        """Of an exported file's outputs (n, num_outputs) against the targets."""
+        """The score of a file's outputs (n, num_outputs) against the targets."""
         return float(np.mean(self.per_sample(y, outputs)))
 
     def adapted(self, y_train: np.ndarray) -> "Task":
-        """This task with the statistics of its training targets, where it needs any."""
+        """This task with the statistics of its training targets, if it needs any."""
         return self
 
     def encode(self, y: np.ndarray) -> np.ndarray:
-        """Targets as the loss wants them."""
+        """Targets in the form that the loss takes."""
         return y
 
     def softened(self) -> "Task":
-        """This task with targets that may lie between classes, where it has classes."""
+        """This task with soft targets, which may lie between classes; the task itself if it has no classes."""
         return dataclasses.replace(self, soft=True) if hasattr(self, "soft") else self  # type: ignore[type-var]
 
     def as_targets(self, logits: np.ndarray) -> np.ndarray:
-        """What a model answers, as targets that another may learn from: like those of `encode`, softened."""
+        """A teacher's logits as soft targets for another model, in the form of `encode`."""
         return np.asarray(self.output()(logits)) if hasattr(self, "soft") else logits
 
     def decide(self, outputs: np.ndarray) -> np.ndarray:
-        """The answer: a class number a sample, or the values themselves."""
+        """The predicted class of each sample, or the values themselves."""
         return outputs
 
     def classes(self, y: np.ndarray) -> np.ndarray:
-        """The class number of each sample, (n,), where `has_classes`."""
+        """The class of each sample, (n,), if the task `has_classes`."""
         raise InvalidValue(f"{type(self).__name__} has no classes: a sample is not of exactly one")
 
     def auc(self, y: np.ndarray, outputs: np.ndarray) -> float | None:
-        """Area under the ROC curve: how often a sample of class 1 gets more than one of class 0. None but in Binary."""
+        """Area under the ROC curve, for Binary; None for other tasks and if all samples are of one class."""
         return None
 
     def confusion(self, y: np.ndarray, outputs: np.ndarray) -> np.ndarray | None:
-        """How often each class, by row, was taken for each, by column; (classes, classes), where `has_classes`."""
+        """Confusion matrix, (classes, classes): true class by row, predicted class by column. None without classes."""
         if not self.has_classes:
             return None
         counts = np.zeros((max(2, self.num_outputs),) * 2, int)
@@ -91,25 +90,20 @@ class Task(abc.ABC):
         return counts
 
     def better(self, a: float, b: float) -> float:
-        """By how much score `a` is better than `b`."""
+        """How much better score `a` is than `b`."""
         return a - b if self.larger_is_better else b - a
-
-
-def _check_smoothing(value: float) -> None:
-    if not is_real(value) or not 0 <= value < 1:
-        raise InvalidValue(f"label_smoothing={value!r} must be a number in [0, 1)")
 
 
 @dataclass(frozen=True)
 class Multiclass(Task):
     """One of `num_classes` classes; the file returns probabilities (softmax).
 
-    The loss is cross-entropy, which is the negative log-likelihood of the right class.
+    The loss is cross-entropy.
 
     Attributes:
-        num_classes: targets are integers from 0, (n,), or one-hot, (n, num_classes), which mean the same.
-        label_smoothing: how much of the target is spread over all classes alike, in [0, 1) (C. Szegedy et al., 2016).
-        soft: whether training sees one-hot targets, as whatever mixes samples needs; smoothing does so anyhow.
+        num_classes: targets are integers from 0, (n,), or the same one-hot, (n, num_classes).
+        label_smoothing: share of the target that all classes get evenly, in [0, 1) (C. Szegedy et al., 2016).
+        soft: whether the loss takes one-hot targets, as mixing samples requires; smoothing implies it.
     """
 
     num_classes: int
@@ -123,7 +117,7 @@ class Multiclass(Task):
     def __post_init__(self) -> None:
         if not is_whole(self.num_classes, 2):
             raise InvalidValue(f"num_classes={self.num_classes!r} must be a whole number of at least 2")
-        _check_smoothing(self.label_smoothing)
+        check_rate("label_smoothing", self.label_smoothing)
 
     @property
     def num_outputs(self) -> int:  # type: ignore[override]
@@ -173,13 +167,30 @@ class Multiclass(Task):
         return self.soft or self.label_smoothing > 0
 
 
+class Sigmoids(Task):
+    """Each output is the logit of an independent probability."""
+
+    label_smoothing: float
+    soft: bool
+
+    def loss_function(self):
+        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+
+    def metrics(self):
+        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
+        return [accuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half; over all outputs
+
+    def output(self):
+        return keras.layers.Activation("sigmoid", name=self.output_name)
+
+
 @dataclass(frozen=True)
-class Binary(Task):
-    """Yes or no; targets are 0 and 1. The file returns the probability of 1 (sigmoid).
+class Binary(Sigmoids):
+    """Two classes; targets are 0 and 1. The file returns the probability of 1 (sigmoid).
 
     Attributes:
-        label_smoothing: how far training draws both targets towards one half, in [0, 1).
-        soft: whether targets may be mixed, anywhere between 0 and 1.
+        label_smoothing: how far both targets move towards one half in training, in [0, 1).
+        soft: whether targets may lie between 0 and 1.
     """
 
     label_smoothing: float = 0.0
@@ -191,17 +202,7 @@ class Binary(Task):
     has_classes = True
 
     def __post_init__(self) -> None:
-        _check_smoothing(self.label_smoothing)
-
-    def loss_function(self):
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
-
-    def metrics(self):
-        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
-        return [accuracy(threshold=0.0, name="accuracy")]  # logit 0 is probability one half
-
-    def output(self):
-        return keras.layers.Activation("sigmoid", name=self.output_name)
+        check_rate("label_smoothing", self.label_smoothing)
 
     def per_sample(self, y, outputs):
         return (self.decide(outputs) == y.reshape(-1)).astype(float)
@@ -229,42 +230,32 @@ class Binary(Task):
 
 
 @dataclass(frozen=True)
-class Multilabel(Task):
-    """Any of `num_labels` labels, each yes or no by itself; targets are 0 and 1, (n, num_labels).
+class Multilabel(Sigmoids):
+    """Any of `num_labels` independent labels; targets are 0 and 1, (n, num_labels).
 
-    The file returns the probability of each label (sigmoid), which need not sum to 1. The score is the mean accuracy
-    of the labels, which is one minus the Hamming loss. Where labels are rare, "never" scores well on it: compare with
-    the record's baseline, the majority of each label.
+    The file returns the probability of each label (sigmoid). The score is the mean accuracy of the labels, which is one
+    minus the Hamming loss. If labels are rare, always predicting 0 scores well: compare with the record's baseline, the
+    majority of each label.
 
     Attributes:
-        label_smoothing: how far training draws both targets towards one half, in [0, 1).
-        soft: whether targets may be mixed, anywhere between 0 and 1.
+        label_smoothing: how far both targets move towards one half in training, in [0, 1).
+        soft: whether targets may lie between 0 and 1.
     """
 
     num_labels: int
     label_smoothing: float = 0.0
     soft: bool = False
 
-    output_name = "label_probabilities"  # another name than a softmax's: the largest of them is no answer
+    output_name = "label_probabilities"  # not "probabilities": the largest is not the predicted class
     score_name = "label accuracy"
 
     def __post_init__(self) -> None:
         check_size("num_labels", self.num_labels)
-        _check_smoothing(self.label_smoothing)
+        check_rate("label_smoothing", self.label_smoothing)
 
     @property
     def num_outputs(self) -> int:  # type: ignore[override]
         return self.num_labels
-
-    def loss_function(self):
-        return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
-
-    def metrics(self):
-        accuracy = SoftBinaryAccuracy if self.soft else keras.metrics.BinaryAccuracy
-        return [accuracy(threshold=0.0, name="accuracy")]  # over all labels alike
-
-    def output(self):
-        return keras.layers.Activation("sigmoid", name=self.output_name)
 
     def per_sample(self, y, outputs):
         return (self.decide(outputs) == y).mean(axis=1)
@@ -284,24 +275,29 @@ class Multilabel(Task):
 
 
 class Values(Task):
-    """Real values. Training sees them standardized; the file returns them in their own unit.
+    """Real values. Training uses them standardized; the file returns them in their own unit.
 
-    `mean` and `scale` are taken from the training targets (`adapted`), never from test: one of each for every unit
-    that the outputs are in.
+    `adapted` takes `mean` and `scale` from the training targets: one of each for every unit of the outputs.
     """
 
     loss: str
     mean: tuple[float, ...] | None
     scale: tuple[float, ...] | None
+    sizes: ClassVar[tuple[str, ...]]  # names of the fields that are sizes
 
     output_name = "value"
     score_name = "mae"
     larger_is_better = False
 
+    def __post_init__(self) -> None:
+        for name in self.sizes:
+            check_size(name, getattr(self, name))
+        check_choice("loss", self.loss, VALUE_LOSSES)
+
     @property
     @abc.abstractmethod
     def num_units(self) -> int:
-        """How many of the outputs have statistics of their own; the same ones return after so many outputs."""
+        """Number of outputs with statistics of their own; the following outputs repeat these."""
 
     def loss_function(self):
         return VALUE_LOSSES[self.loss]()
@@ -329,7 +325,7 @@ class Values(Task):
         """Mean and scale of each output, (num_outputs,) both."""
         if self.mean is None or self.scale is None:
             raise InvalidValue(
-                f"{type(self).__name__} does not know its target's mean and scale yet; call task.adapted(y_train)"
+                f"{type(self).__name__} has no mean and scale of its targets yet; call task.adapted(y_train)"
             )
         times = self.num_outputs // self.num_units
         return np.tile(self.mean, times), np.tile(self.scale, times)
@@ -340,8 +336,8 @@ class Regression(Values):
     """`num_outputs` real values; targets are (n, num_outputs), or (n,) for one. The file returns them in their unit.
 
     Attributes:
-        loss: of the standardized values: "mse", "mae", which outliers move less, or "huber", which is between them.
-        mean, scale: of the training targets, a value an output; `adapted` fills them in.
+        loss: of the standardized values: "mse", "mae", which is less sensitive to outliers, or "huber", in between.
+        mean, scale: of the training targets, one for each output; `adapted` fills them in.
     """
 
     num_outputs: int = 1
@@ -349,9 +345,7 @@ class Regression(Values):
     mean: tuple[float, ...] | None = None
     scale: tuple[float, ...] | None = None
 
-    def __post_init__(self) -> None:
-        check_size("num_outputs", self.num_outputs)
-        check_choice("loss", self.loss, VALUE_LOSSES)
+    sizes = ("num_outputs",)
 
     @property
     def num_units(self):
@@ -360,7 +354,8 @@ class Regression(Values):
     def check(self, y):
         if y.reshape(len(y), -1).shape[1] != self.num_outputs:
             raise InvalidValue(
-                f"targets of shape {y.shape}: Regression(num_outputs={self.num_outputs}) needs that many"
+                f"targets of shape {y.shape}: Regression(num_outputs={self.num_outputs}) needs {self.num_outputs} "
+                "a sample"
             )
 
 
@@ -373,7 +368,7 @@ class Forecasting(Values):
 
     Attributes:
         loss: of the standardized values: "mse", "mae" or "huber".
-        mean, scale: of the training targets, a value a series; `adapted` fills them in.
+        mean, scale: of the training targets, one for each series; `adapted` fills them in.
     """
 
     horizon: int
@@ -382,10 +377,7 @@ class Forecasting(Values):
     mean: tuple[float, ...] | None = None
     scale: tuple[float, ...] | None = None
 
-    def __post_init__(self) -> None:
-        check_size("horizon", self.horizon)
-        check_size("num_series", self.num_series)
-        check_choice("loss", self.loss, VALUE_LOSSES)
+    sizes = ("horizon", "num_series")
 
     @property
     def num_outputs(self) -> int:  # type: ignore[override]
@@ -403,45 +395,3 @@ class Forecasting(Values):
                 f"targets of shape {y.shape}: Forecasting(horizon={self.horizon}, num_series={self.num_series}) needs "
                 f"{wanted}"
             )
-
-
-ClassWeight = str | Mapping[int, float] | None
-
-
-def check_class_weight(class_weight: ClassWeight, task: Task) -> None:
-    """Raises ValueError or TypeError where these are no weights of this task's classes."""
-    if class_weight is None:
-        return
-    if not task.has_classes:
-        raise InvalidValue(
-            f"class_weight={class_weight!r} with {type(task).__name__}, which has no classes; leave it out"
-        )
-    if isinstance(class_weight, str):
-        check_choice("class_weight", class_weight, ["balanced"])
-        return
-    if not isinstance(class_weight, Mapping):
-        raise InvalidType(
-            f"class_weight={class_weight!r} must be None, 'balanced' or weights by class, such as {{1: 5.0}}"
-        )
-    classes = max(2, task.num_outputs)
-    for number, weight in class_weight.items():
-        if not is_whole(number, 0) or not number < classes:
-            raise InvalidValue(f"class_weight has the class {number!r}; classes are whole numbers, 0 to {classes - 1}")
-        if not is_real(weight) or not 0 <= weight < math.inf:
-            raise InvalidValue(f"class_weight={{{number}: {weight!r}}}: a weight must be a number of at least 0")
-
-
-def sample_weights(class_weight: ClassWeight, task: Task, y: np.ndarray) -> np.ndarray | None:
-    """The weight of each sample's loss, (n,), from that of its class; None where none are given.
-
-    "balanced" gives n / (classes * count of the class), as scikit-learn does, where only classes that occur count.
-    A class that the mapping does not name has weight 1, as in Keras.
-    """
-    check_class_weight(class_weight, task)
-    if class_weight is None:
-        return None
-    numbers_of = task.classes(y)
-    if isinstance(class_weight, Mapping):
-        return np.array([class_weight.get(int(number), 1.0) for number in numbers_of], "float32")
-    _, place, counts = np.unique(numbers_of, return_inverse=True, return_counts=True)
-    return (len(y) / (len(counts) * counts[place])).astype("float32")

@@ -1,1 +1,4 @@
-"""The verbs (tune, train, export, fit, verify, reproduce) and the record, card and tables they leave. It must not parse a command line."""
+"""The verbs: tune, train, export, run, fit, verify, reproduce; and what they write: records, cards, tables, plots.
+
+It must not know the command line.
+"""

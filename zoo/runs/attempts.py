@@ -1,6 +1,6 @@
-"""What was tried in a run's folder, and what validation gave: `attempts.json`, a line for each training that finished.
+"""The trainings that finished in a run's folder and their validation scores: `attempts.json`.
 
-It outlives changes of the recipe, so that a card can tell them from what was measured. It holds nothing of test.
+It survives changes of the recipe, so that a card can compare them. It has no test scores.
 """
 
 import math
@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from zoo.training.diagnosis import finite
+from zoo.base.errors import InvalidValue
 from zoo.base.files import read_json, write_json
 from zoo.recipe.recipe import NOT_TRAINED, Recipe
+from zoo.training.diagnosis import finite
 from zoo.tuning import direction
 
 FILE = "attempts.json"
@@ -20,7 +21,7 @@ FILE = "attempts.json"
 def write_attempt(
     out: Path, recipe: Recipe, data_sha256: str, history: Mapping[str, Sequence[float]], seconds: float
 ) -> None:
-    """Adds a finished training to `out/attempts.json`; one that stands there, and came to the same, is not repeated."""
+    """Adds a finished training to `out/attempts.json`, unless the same one with the same scores is there."""
     watched = {
         name: [value for value in values if math.isfinite(value)]
         for name, values in history.items()
@@ -42,15 +43,14 @@ def write_attempt(
 
 
 def tried(out: Path, released: Mapping[str, Any], data_sha256: str) -> list[dict[str, Any]]:
-    """The attempts of a run and of its further seeds; those that only differ by seed are one row, of means.
+    """The attempts of a run and of its further seeds; attempts that differ only by seed are one row of means.
 
     Args:
         released: the described recipe that the others are compared with; its own row is the first.
 
     Returns:
-        rows of {"differs": {field: value} or {} for the released recipe, "n": seeds, "epochs", "seconds", "final" and
-        "best": {metric of validation: value}}. A field of `arguments` goes by its own name, and None stands for one
-        that is not given.
+        rows of {"differs": {field: value}, empty for the released recipe, "n": seeds, "epochs", "seconds", "final" and
+        "best": {validation metric: value}}. Builder arguments are fields too; None means not given.
     """
     attempts = [a for file in (out / FILE, *sorted(out.glob(f"seeds/*/{FILE}"))) for a in _read(file)]
     ours, rows = _flat(_settings(released), data_sha256), list[tuple[dict[str, Any], list[dict[str, Any]]]]()
@@ -80,7 +80,7 @@ def _means(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _settings(described: Mapping[str, Any]) -> dict[str, Any]:
-    """What a training depends on, but for the seed."""
+    """Everything that a training depends on, except the seed."""
     return {name: value for name, value in described.items() if name not in (*NOT_TRAINED, "seed")}
 
 
@@ -89,4 +89,8 @@ def _flat(settings: Mapping[str, Any], data_sha256: str) -> dict[str, Any]:
 
 
 def _read(file: Path) -> list[dict[str, Any]]:
-    return read_json(file) if file.is_file() else []
+    attempts = read_json(file) if file.is_file() else []
+    keys = {"settings", "seed", "data_sha256", "epochs", "seconds", "final", "best"}
+    if not isinstance(attempts, list) or not all(isinstance(a, dict) and keys <= a.keys() for a in attempts):
+        raise InvalidValue(f"{file} is damaged; remove it: only the card's comparison of attempts needs it")
+    return attempts

@@ -1,4 +1,4 @@
-"""What simple methods reach on the same split: a network that does not beat them is not worth its bytes."""
+"""Baselines: scores of simple methods on the same split, which a network should exceed."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -7,26 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from zoo.base.progress import Report, Stage
 from zoo.data import Dataset, Stored
 from zoo.data.sequences import lengths
 from zoo.data.sound_files import FILE as SOUND
 from zoo.recipe.task import Binary, Forecasting, Multilabel, Task, Values
 
 Baselines = tuple[dict[str, float], dict[str, float]]  # scores by method, and areas under the ROC curve
-LARGEST_FOR_KERNELS = 5_000  # samples: what a support vector machine takes grows with their square
-MOST_FOR_TREES = 3_000_000  # samples by values by trees of an iteration: some seconds
-MOST_TREES = 300  # in all; a hundred iterations, or less where each grows a tree a class
-WIDEST_TABLE = 40  # values of a row whose columns have units of their own
-POOLED, FREQUENT = 8, 300  # what trees see of larger inputs: pixels of a side; words
+LARGEST_FOR_KERNELS = 5_000  # samples: the time of a support vector machine grows with their square
+MOST_FOR_TREES = 3_000_000  # samples x values x trees per iteration: some seconds
+MOST_TREES = 300  # in total: 100 iterations, or fewer if each grows one tree per class
+WIDEST_TABLE = 40  # values per row, up to which columns are scaled one by one
+POOLED, FREQUENT = 8, 300  # inputs of the trees: pixels per side of an image; most frequent words of a text
 
 
-def baselines(dataset: Dataset, task: Task) -> Baselines:
-    """Test scores of scikit-learn's estimators with their defaults, fitted on train; and their AUC where it is Binary.
+def baselines(dataset: Dataset, task: Task, report: Report = lambda line: None) -> Baselines:
+    """Test scores of scikit-learn's estimators with their defaults, fitted on train; and their AUC if Binary.
 
-    The mean or the majority, a linear model, a support vector machine where train is small enough for one, gradient
-    boosting, and naive forecasts. The scaler is there because linear models and kernels presume inputs of one size;
-    trees see what `for_trees` makes of an input. Of data on disk there are none: these estimators want all of train in
-    memory at once.
+    The mean or the majority class, a linear model, a support vector machine if train is small enough, gradient
+    boosting, and naive forecasts. Inputs are scaled, except for the trees, which get the features of `for_trees`. Data
+    on disk get no baselines: these estimators need all of train in memory at once.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.feature_extraction.text import TfidfTransformer
@@ -51,42 +51,50 @@ def baselines(dataset: Dataset, task: Task) -> Baselines:
             return spectra(x)
         return one_hot(x, dataset.categories) if dataset.categories else x.reshape(len(x), -1)
 
-    # Columns of a table have units of their own; pixels and steps have one.
+    # The columns of a table have different units; pixels and steps have one.
     scaler = TfidfTransformer if dataset.vocabulary else StandardScaler if _is_table(dataset) else MinMaxScaler
     models = _estimators(dataset, task)
-    if isinstance(task, Multilabel):  # one for each label, as those that know only classes would have it
+    if isinstance(task, Multilabel):  # one estimator per label
         models = {name: OneVsRestClassifier(model) for name, model in models.items()}
-    seen = flat(x_train), targets(dataset.train.y), flat(x_test)
-    methods = {name: (make_pipeline(scaler(), model), *seen) for name, model in models.items()}
+    inputs = flat(x_train), targets(dataset.train.y), flat(x_test)
+    methods = {name: (make_pipeline(scaler(), model), *inputs) for name, model in models.items()}
     if _boosts(task) and not _is_table(dataset):
-        view, what = for_trees(dataset)
-        samples = max(1000, MOST_FOR_TREES // (view(x_train[:1]).shape[1] * _trees(task)))
-        some = dataset.thinned(samples).train if samples < len(x_train) else dataset.train
-        name = f"gradient boosting {what}" + f", {samples:,} samples" * (samples < len(x_train))
-        methods[name] = boosting(task), view(np.asarray(some.x)), targets(some.y), view(x_test)
+        features, what = for_trees(dataset)
+        some, note = _subsampled(dataset, features(x_train[:1]).shape[1] * _trees(task))
+        inputs = features(np.asarray(some.x)), targets(some.y), features(x_test)
+        methods[f"gradient boosting {what}{note}"] = boosting(task), *inputs
     scores, aucs = naive_forecasts(dataset, task), dict[str, float | None]()
-    for name, (model, x, y, x_asked) in methods.items():
-        # One thread: where others compute too, those of scikit-learn's trees wait for one another most of the time.
-        with warnings.catch_warnings(), threadpool_limits(1):
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
-            fitted = model.fit(x, y)
-        answers = fitted.predict(x_asked)
-        if task.has_classes:
-            scores[name] = float(np.mean(answers == targets(dataset.test.y)))
-        else:
-            scores[name] = task.score(dataset.test.y, answers)
-        if isinstance(task, Binary):
-            linear = hasattr(fitted, "decision_function")  # the majority has none
-            aucs[name] = task.auc(
-                dataset.test.y, fitted.decision_function(x_asked) if linear else fitted.predict_proba(x_asked)[:, 1]
-            )
+    with Stage(report, "baselines", len(methods)) as stage:
+        for done, (name, (model, x, y, x_test)) in enumerate(methods.items(), 1):
+            # One thread: on a busy machine the threads of scikit-learn's trees mostly wait for each other.
+            with warnings.catch_warnings(), threadpool_limits(1):
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                warnings.filterwarnings("ignore", message="Label .* is present in all training examples")
+                fitted = model.fit(x, y)
+            predicted = fitted.predict(x_test)
+            if task.has_classes:
+                scores[name] = float(np.mean(predicted == targets(dataset.test.y)))
+            else:
+                scores[name] = task.score(dataset.test.y, predicted)
+            if isinstance(task, Binary):
+                linear = hasattr(fitted, "decision_function")  # the majority class has none
+                ranks = fitted.decision_function(x_test) if linear else fitted.predict_proba(x_test)[:, 1]
+                aucs[name] = task.auc(dataset.test.y, ranks)
+            stage.advance(done, f"{name} {task.score_name} {scores[name]:.4g}")
     scores |= boosted_forecasts(dataset, task)
     return scores, {name: auc for name, auc in aucs.items() if auc is not None}
 
 
+def _subsampled(dataset: Dataset, cost: int) -> tuple[Any, str]:
+    """As much of train as gradient boosting fits in some seconds, at `cost` per sample, and a note if not all."""
+    samples = max(1000, MOST_FOR_TREES // cost)
+    if samples >= len(dataset.train.x):
+        return dataset.train, ""
+    return dataset.thinned(samples).train, f", {samples:,} samples"
+
+
 def word_counts(x: np.ndarray, words: int) -> Any:
-    """Tokens (n, steps) as a sparse matrix (n, words) of how often each stands there; padding, token 0, is left out."""
+    """Tokens (n, steps) as a sparse matrix (n, words) of their counts, without padding (token 0)."""
     from scipy.sparse import csr_matrix
 
     sample, step = np.nonzero(x)
@@ -94,16 +102,16 @@ def word_counts(x: np.ndarray, words: int) -> Any:
 
 
 def spectra(x: np.ndarray) -> np.ndarray:
-    """Sounds (n, samples, 1) as the logarithms of their power by frequency, (n, 129): by samples nobody could tell."""
+    """Sounds (n, samples, 1) as the logarithm of their power by frequency, (n, 129)."""
     from scipy.signal import welch
 
     return np.log(welch(x[:, :, 0], nperseg=min(256, x.shape[1]))[1] + 1e-8)
 
 
 def for_trees(dataset: Dataset) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
-    """What gradient boosting looks at where an input is no row of a table, as (n, values), and its name.
+    """Features (n, values) for gradient boosting of inputs that are not rows of a table, and their name.
 
-    Some dozens of values: of thousands of pixels, steps or words, trees take minutes to hours.
+    They are some dozens: with thousands of pixels, steps or words, trees take minutes to hours.
     """
     shape = dataset.input_shape
     if dataset.vocabulary:
@@ -111,16 +119,15 @@ def for_trees(dataset: Dataset) -> tuple[Callable[[np.ndarray], np.ndarray], str
     if SOUND in dataset.files:
         return spectra, "on spectra"
     if len(shape) == 3:
-        return lambda x: pooled(x).reshape(
-            len(x), -1
-        ), f"on {' x '.join(str(min(n, POOLED)) for n in shape[:2])} pixels"
+        sides = " x ".join(str(min(n, POOLED)) for n in shape[:2])
+        return lambda x: pooled(x).reshape(len(x), -1), f"on {sides} pixels"
     if len(shape) == 2:
         return summaries, "on means and spreads"
     return lambda x: one_hot(x, dataset.categories) if dataset.categories else x.reshape(len(x), -1), "on all values"
 
 
 def pooled(x: np.ndarray) -> np.ndarray:
-    """Images (n, height, width, channels) of at most 8 x 8 pixels, each the mean of those that it covers."""
+    """Images (n, height, width, channels) average-pooled to at most 8 x 8 pixels."""
     for axis in (1, 2):
         size = x.shape[axis]
         if size > POOLED:
@@ -131,9 +138,9 @@ def pooled(x: np.ndarray) -> np.ndarray:
 
 
 def summaries(x: np.ndarray) -> np.ndarray:
-    """Series (n, steps, channels) as (n, 7 channels): mean, spread, extremes, first, last and how much a step changes.
+    """Series (n, steps, channels) as (n, 7 channels), without padding.
 
-    Without the padding behind their ends.
+    Mean, standard deviation, minimum, maximum, first, last and mean absolute change per step.
     """
     steps = np.maximum(lengths(x), 1)
     there = (np.arange(x.shape[1]) < steps[:, None])[:, :, None]
@@ -145,9 +152,9 @@ def summaries(x: np.ndarray) -> np.ndarray:
 
 
 def naive_forecasts(dataset: Dataset, task: Task) -> dict[str, float]:
-    """What is scored by saying that all stays as it is, or comes again as one or seven horizons ago (a day or a week).
+    """Scores of repeating the last value, or the values of one or seven horizons ago (a day or a week).
 
-    Of data sets whose first feature is the past of the target.
+    Only for data sets whose first feature is the past of the target.
     """
     if not isinstance(task, Forecasting) or not _sees_its_past(dataset, task):
         return {}
@@ -162,7 +169,7 @@ def naive_forecasts(dataset: Dataset, task: Task) -> dict[str, float]:
 
 
 def boosted_forecasts(dataset: Dataset, task: Task) -> dict[str, float]:
-    """Gradient boosting of a forecast: a row ahead is a sample, told by its place and by what stood there before."""
+    """Gradient boosting of a forecast; a sample is one row ahead: its position and the values there in the past."""
     from threadpoolctl import threadpool_limits
 
     if not isinstance(task, Forecasting) or not _sees_its_past(dataset, task):
@@ -170,22 +177,16 @@ def boosted_forecasts(dataset: Dataset, task: Task) -> dict[str, float]:
     horizon = task.horizon
 
     def rows(x: np.ndarray) -> np.ndarray:
-        """(n * horizon, values): how far ahead, the last row, and the target at this place in each season before."""
+        """(n * horizon, values): how far ahead, the last row, and the target at this position of each past season."""
         ahead, last = np.tile(np.arange(horizon), len(x)), np.repeat(x[:, -1], horizon, axis=0)
         seasons = x[:, x.shape[1] % horizon :, 0].reshape(len(x), -1, horizon).transpose(0, 2, 1)
         return np.column_stack([ahead, last, seasons.reshape(len(x) * horizon, -1)])
 
-    values = rows(dataset.train.x[:1]).shape[1]
-    samples = max(1000, MOST_FOR_TREES // (horizon * values))
-    some = dataset.thinned(samples).train if samples < len(dataset.train.x) else dataset.train
-
+    some, note = _subsampled(dataset, horizon * rows(dataset.train.x[:1]).shape[1])
     with threadpool_limits(1):
         model = boosting(task).fit(rows(np.asarray(some.x)), some.y.reshape(-1))
-    answers = model.predict(rows(np.asarray(dataset.test.x))).reshape(dataset.test.y.shape)
-    return {
-        f"gradient boosting of each row ahead{f', {samples:,} samples' * (samples < len(dataset.train.x))}":
-        task.score(dataset.test.y, answers)
-    }  # fmt: skip
+    predicted = model.predict(rows(np.asarray(dataset.test.x))).reshape(dataset.test.y.shape)
+    return {f"gradient boosting of each row ahead{note}": task.score(dataset.test.y, predicted)}
 
 
 def _sees_its_past(dataset: Dataset, task: Forecasting) -> bool:
@@ -194,7 +195,7 @@ def _sees_its_past(dataset: Dataset, task: Forecasting) -> bool:
 
 
 def one_hot(x: np.ndarray, categories: Sequence[int]) -> np.ndarray:
-    """A table's rows (n, values) with its codes as columns of 0 and 1, which is how such methods take categories."""
+    """A table's rows (n, values) with each category as a column of 0 and 1."""
     parts = [
         (column[:, None] == np.arange(codes)).astype("float32") if codes else column[:, None]
         for column, codes in zip(x.T, categories, strict=True)
@@ -207,7 +208,7 @@ def _is_table(dataset: Dataset) -> bool:
 
 
 def mean_baselines(measured: Sequence[Baselines]) -> dict[str, dict[str, float]]:
-    """Means over folds, as a record's "baselines" and "baselines_auc", of the methods that every fold had."""
+    """Means over folds, as a record's "baselines" and "baselines_auc", of the baselines that every fold has."""
     kinds = {"baselines": [scores for scores, _ in measured], "baselines_auc": [aucs for _, aucs in measured]}
     return {
         kind: {name: fmean(fold[name] for fold in folds) for name in folds[0] if all(name in fold for fold in folds)}
@@ -223,12 +224,12 @@ def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:
     samples = len(dataset.train.x)
     words, sounds = bool(dataset.vocabulary), SOUND in dataset.files
     values = 129 if sounds else int(np.prod(dataset.input_shape))
-    single = not isinstance(task, Values) or task.num_outputs == 1  # SVR and gradient boosting give one value only
+    single = not isinstance(task, Values) or task.num_outputs == 1  # SVR and gradient boosting predict one value
     if isinstance(task, Values):
         models = {"mean": DummyRegressor(), "ridge regression": Ridge()}
         kernel = "SVR", SVR()
     else:
-        # The optimum, where it comes soon; on many samples a hundred steps are near it and a thousand take an hour.
+        # On many samples 100 steps end near the optimum, and 1000 take an hour.
         steps = 1000 if samples * values <= 1_000_000 else 100
         models = {
             "majority class": DummyClassifier(),
@@ -243,7 +244,7 @@ def _estimators(dataset: Dataset, task: Task) -> dict[str, Any]:
 
 
 def boosting(task: Task) -> Any:
-    """Gradient boosting with scikit-learn's defaults, but for a limit of trees where there are many classes."""
+    """Gradient boosting with scikit-learn's defaults, except for fewer iterations if there are many classes."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     kind = HistGradientBoostingRegressor if isinstance(task, Values) else HistGradientBoostingClassifier
@@ -251,10 +252,10 @@ def boosting(task: Task) -> Any:
 
 
 def _boosts(task: Task) -> bool:
-    """It gives one value, or one class."""
+    """Whether gradient boosting can predict it: one value, or one class."""
     return not isinstance(task, Multilabel) and (not isinstance(task, Values) or task.num_outputs == 1)
 
 
 def _trees(task: Task) -> int:
-    """That it grows an iteration."""
+    """Per iteration of gradient boosting."""
     return task.num_outputs if task.has_classes and not isinstance(task, Binary) else 1

@@ -5,7 +5,8 @@ from pathlib import Path
 import keras
 
 from zoo.base.errors import InvalidValue
-from zoo.base.files import read_json
+from zoo.base.records import read_record
+from zoo.base.seeds import random_state_kept
 from zoo.exporting.conversion import load_keras
 from zoo.exporting.layer_losses import LayerLoss, measured_layer_losses
 from zoo.models.cost import FileCost, Summary, costs
@@ -15,6 +16,7 @@ from zoo.recipe.task import Values
 from zoo.runs.verify import contents_of_recipe
 
 
+@random_state_kept()
 def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) -> list[LayerLoss]:
     """The layers of a run's model with the largest errors in int8, the worst first.
 
@@ -24,7 +26,7 @@ def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) 
     place = Path(target) if Path(target).is_dir() else Path("runs") / str(target)
     if not (place / "record.json").is_file() or not (place / "model.keras").is_file():
         raise FileNotFoundError(f"{place} is not a run with model.keras and record.json; `zoo run` creates one")
-    record = read_json(place / "record.json")
+    record = read_record(place / "record.json")
     recipe = load_recipe(recipe or record["recipe_file"])
     contents, _, _ = contents_of_recipe(recipe, record, place)
     model = load_keras(place / "model.keras")
@@ -37,6 +39,7 @@ def layer_losses(target: str | Path, recipe: str | Path | Recipe | None = None) 
     )
 
 
+@random_state_kept()
 def summary(
     model: keras.Model | Recipe | str | Path, folder: str | Path | None = None, *, steps: int | None = None
 ) -> Summary:
@@ -67,7 +70,7 @@ def summary(
     if path is not None and path.suffix != ".py" and path.is_dir():
         loaded = load_keras(path / "model.keras")
         if folder is None and (path / "record.json").is_file():
-            same = read_json(path / "record.json")["parameters"] == loaded.count_params()  # else trained anew
+            same = read_record(path / "record.json")["parameters"] == loaded.count_params()  # else trained anew
             folder = path if same else None
         return costs(loaded, steps=steps, files=_sizes(loaded, folder))
     recipe = load_recipe(model)
@@ -79,7 +82,7 @@ def _exported(recipe: Recipe, model: keras.Model) -> Path | None:
     """The folder with files of a recipe's model: its run, or the released files; None if a search changed the model."""
     expected = recipe.describe()["builder"], model.count_params()
     for place in (Path("runs") / recipe.name, folder("tflite") / recipe.name):
-        record = read_json(place / "record.json") if (place / "record.json").is_file() else {}
+        record = read_record(place / "record.json") if (place / "record.json").is_file() else {}
         if (record.get("recipe", {}).get("builder"), record.get("parameters")) == expected:
             return place
     return None
@@ -92,7 +95,7 @@ def _sizes(model: keras.Model, folder: str | Path | None) -> list[FileCost]:
     record_file = Path(folder) / "record.json"
     if not record_file.is_file():
         raise FileNotFoundError(f"there is no {record_file}; `zoo export` writes it")
-    record = read_json(record_file)
+    record = read_record(record_file)
     if record["parameters"] != model.count_params():
         raise InvalidValue(
             f"{record_file} is of a model with {record['parameters']:,} parameters, and {model.name} has "

@@ -1,4 +1,4 @@
-"""Plots of what a run leaves: learning curves, gradients, the search, the confusion of classes."""
+"""Plots of a run: learning curves, gradients, search, confusion matrix."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def plot_history(history: Mapping[str, Sequence[float]], file: Path) -> None:
 
 
 def plot_gradients(gradients: Mapping[str, Mapping[str, float | None]], file: Path) -> None:
-    """Norms by layer, from the input to the logits, on a logarithmic axis; no gradient at all lies on its floor."""
+    """Norms by layer, from the input to the logits, on a logarithmic axis; zero is drawn at its lower end."""
     layers = list(gradients[GRADIENTS[0]])
     seen = [norm for norms in gradients.values() for norm in norms.values() if norm]
     floor = min(seen, default=1.0) / 10
@@ -47,7 +47,7 @@ def plot_gradients(gradients: Mapping[str, Mapping[str, float | None]], file: Pa
 
 
 def plot_search(search: "Search", file: Path) -> None:
-    """Each trial's objective: in the order of drawing, with the best so far, and against the learning rate."""
+    """Each trial's objective: over time, with the best so far, and against the learning rate."""
     trials = [t for t in search.trials if abs(t.metrics[search.objective]) < WORST]
     drawing, (left, right) = panels(2)
     values = [t.metrics[search.objective] for t in trials]
@@ -56,9 +56,9 @@ def plot_search(search: "Search", file: Path) -> None:
     left.plot(range(1, len(values) + 1), [pick(values[: i + 1]) for i in range(len(values))], label="best so far")
     left.set(xlabel="trial", ylabel=search.objective)
     left.legend()
-    tried = [_optimizer({**search.recipe.resolved, **t.fields}) for t in trials]
-    for optimizer in sorted({name for name, _ in tried}):
-        points = [(rate, value) for (name, rate), value in zip(tried, values, strict=True) if name == optimizer]
+    rates = [_optimizer({**search.recipe.resolved, **t.fields}) for t in trials]
+    for optimizer in sorted({name for name, _ in rates}):
+        points = [(rate, value) for (name, rate), value in zip(rates, values, strict=True) if name == optimizer]
         right.plot(*zip(*points, strict=True), "o", label=optimizer)
     right.set(xscale="log", xlabel="learning rate", ylabel=search.objective)
     right.legend()
@@ -66,7 +66,7 @@ def plot_search(search: "Search", file: Path) -> None:
 
 
 def _optimizer(settings: Mapping[str, Any]) -> tuple[str, float]:
-    """Name, or kind of the object, and learning rate, of which there is no single one under an object's schedule."""
+    """Name, or class of the object, and learning rate: NaN if an object has a schedule."""
     optimizer: Any = settings["optimizer"]
     rate = settings["learning_rate"] if isinstance(optimizer, str) else optimizer.get_config()["learning_rate"]
     name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
@@ -74,7 +74,7 @@ def _optimizer(settings: Mapping[str, Any]) -> tuple[str, float]:
 
 
 def plot_confusion(y: "np.ndarray", decided: "np.ndarray", labels: Sequence[str], file: Path) -> None:
-    """How often each class was taken for each other one."""
+    """Confusion matrix: true classes and predicted ones."""
     from sklearn.metrics import ConfusionMatrixDisplay
 
     drawing, (panel,) = panels(1, height=5)

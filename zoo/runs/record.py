@@ -1,10 +1,8 @@
-"""The record of a run: every figure, hash, seed and version, as measured. Cards and tables are made from it.
+"""The record of a run: every score, hash, seed and version. Cards and tables are made from it.
 
-Training writes its part, training.json, beside the model; the export adds what it measured and writes record.json.
+Training writes training.json beside the model; the export adds its measurements and writes record.json.
 """
 
-from zoo.base.errors import InvalidValue
-import importlib.metadata
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -12,14 +10,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from zoo.runs.cards import card
+from zoo.base.errors import InvalidValue, NotFound
+from zoo.base.files import sha256, write_json, write_text
+from zoo.base.records import read_training_file
+from zoo.base.versions import versions
 from zoo.data import Dataset
-from zoo.base.versions import versions, versions_key
-from zoo.base.files import read_json, sha256, write_json, write_text
 from zoo.recipe.recipe import Recipe
 from zoo.recipe.task import Task
-from zoo.tuning import Search
+from zoo.runs.baselines import Baselines
+from zoo.runs.cards import card
 from zoo.runs.file_checks import FileReport
+from zoo.training.diagnosis import finite
+from zoo.tuning import Search
+
 
 def write_training(
     out: Path,
@@ -32,11 +35,11 @@ def write_training(
     gradients: Mapping[str, Mapping[str, float | None]],
     devices: int = 1,
 ) -> None:
-    """What `out/model.keras` was trained with, and how that went.
+    """Writes how `out/model.keras` was trained.
 
     Args:
         fit: its `Diagnosis`. gradients: norms by layer, "before" and "after" training.
-        devices: that shared each batch; told where there were several.
+        devices: number of devices that shared each batch; recorded if there were several.
     """
     summary = found and {
         "trials": len(found.trials),
@@ -45,19 +48,19 @@ def write_training(
         "value": found.best.metrics[found.objective],
         "history": [
             {
-                **trial.values,
-                found.objective: trial.metrics[found.objective],
-                **({"given_up_after": trial.epochs} if trial.pruned else {}),
+                **t.values,
+                found.objective: t.metrics[found.objective],
+                **({"given_up_after": t.epochs} if t.pruned else {}),
             }
-            for trial in found.trials
+            for t in found.trials
         ],
     }
     training = {
         "model_sha256": sha256(out / "model.keras"),
         "recipe": recipe.describe(),
         "search": summary,
-        "final": {name: values[-1] for name, values in history.items()},
-        "history": history,
+        "final": finite({name: values[-1] for name, values in history.items()}),
+        "history": finite(history),  # a loss that diverges late is NaN, which JSON does not have
         "seconds": seconds,
         "fit": dict(fit),
         "gradients": {when: dict(norms) for when, norms in gradients.items()},
@@ -67,12 +70,13 @@ def write_training(
 
 
 def read_training(out: Path) -> dict[str, Any]:
-    """What `write_training` wrote. Raises ValueError where it is of another model than the one that stands there."""
-    if not (out / "training.json").is_file():
-        raise FileNotFoundError(f"there is no {out / 'training.json'}; `zoo train` writes it beside the model")
-    training = read_json(out / "training.json")
-    if training["model_sha256"] != sha256(out / "model.keras"):
-        raise InvalidValue(f"{out / 'model.keras'} is not the model that {out / 'training.json'} describes; train again")
+    """What `write_training` wrote. Raises ValueError if it belongs to another model than `out/model.keras`."""
+    file, model = out / "training.json", out / "model.keras"
+    if not file.is_file():
+        raise NotFound(f"there is no {file}; `zoo train` writes it beside the model")
+    training = read_training_file(file)
+    if training["model_sha256"] != sha256(model):
+        raise InvalidValue(f"{model} is not the model that {file} describes; train again")
     return training
 
 
@@ -90,9 +94,9 @@ def make_record(
     """The record of an export as plain values.
 
     Args:
-        data: name, hash, number of samples, labels of what was measured on.
-        calibration: which part, and the indices into it.
-        latencies: median microseconds of an invoke, by precision.
+        data: name, hash, number of samples and labels of the data set.
+        calibration: the part that was used, and the indices into it.
+        latencies: median microseconds per inference, by precision.
         more: further fields.
     """
     return {
@@ -118,9 +122,9 @@ def recipe_record(
     recipe: Recipe,
     dataset: Dataset,
     training: Mapping[str, Any],
-    baselines: tuple[Mapping[str, float], Mapping[str, float]],
+    baselines: Baselines,
 ) -> dict[str, Any]:
-    """The fields that a recipe adds: `training` is that of the model that was exported, from `read_training`."""
+    """The fields that a recipe adds; `training` is from `read_training`."""
     scores, aucs = baselines
     return {
         "about": recipe.about,
@@ -129,7 +133,7 @@ def recipe_record(
         "recipe": training["recipe"],
         "search": training["search"],
         "training": {"epochs": len(training["history"]["loss"]), **training["final"]},
-        "fit": training.get("fit"),  # a model that was trained before these were written has none
+        "fit": training.get("fit"),  # older trainings lack it
         "gradients": training.get("gradients"),
         **({"devices": training["devices"]} if "devices" in training else {}),
         "baselines": dict(scores),
@@ -150,6 +154,7 @@ def data_record(dataset: Dataset) -> dict[str, Any]:
 
 
 def write_record(record: dict[str, Any], out: Path) -> dict[str, Any]:
+    """Writes record.json, and card.md for a recipe."""
     write_json(out / "record.json", record)
     if record["recipe_file"]:
         write_text(out / "card.md", card(record))

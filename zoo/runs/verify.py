@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from zoo.base.errors import InvalidValue
-from zoo.base.files import read_json
+from zoo.base.progress import Stage
+from zoo.base.records import read_record
+from zoo.base.seeds import random_state_kept
 from zoo.data import Dataset
 from zoo.data.arrays import samples as split_samples
 from zoo.deploy import find_record
@@ -23,6 +25,7 @@ from zoo.runs.measuring import round_trip, serve
 from zoo.training.loop import predict
 
 
+@random_state_kept()
 def verify(
     target: str | Path,
     recipe: str | Path | Recipe | None = None,
@@ -47,7 +50,7 @@ def verify(
     record_file = find_record(files[0])
     if record_file is None:
         raise InvalidValue(f"{files[0]} has no record.json beside it to compare with")
-    record, run = read_json(record_file), record_file.parent
+    record, run = read_record(record_file), record_file.parent
     if recipe or record["recipe_file"]:
         loaded = load_recipe(recipe or record["recipe_file"])
         contents, bounds, reference = contents_of_recipe(loaded, record, run)
@@ -58,6 +61,7 @@ def verify(
             f"{record_file} names no recipe; give the data it was measured on, `--data x.npz`, or a recipe"
         )
     reports = []
+    stage = Stage(report, "measuring", len(files), "files")
     for path in files:
         precision = next((k for k, v in record["files"].items() if v["file"] == path.name), path.name.split(".")[-2])
         if precision not in PRECISIONS:
@@ -70,8 +74,9 @@ def verify(
         file = dataclasses.replace(file, strategy=known.get("strategy"))
         if not file.passed and run != path.resolve().parent:  # released files are beside their record
             reject(path, run, file)
-        report(line(file))
+        stage.counted(line(file))
         reports.append(file)
+    stage.close()
     return Export(run, tuple(reports), record)
 
 

@@ -1,8 +1,8 @@
-"""Training on several devices of one machine, through `tf.distribute.MirroredStrategy`: a share of each batch on each.
+"""Training on several devices of one machine through `tf.distribute.MirroredStrategy`: each takes a share of a batch.
 
-The loop is that of `zoo.training`, and a step's loss is that of the whole batch: the mean over its samples, however
-unevenly they are dealt, so that weights are those of one device up to the rounding of sums. What differs is what a
-device does by itself: batch statistics are those of its share, and dropout and noise are drawn by each.
+The loop is that of `zoo.training`. A step's loss is the mean over the samples of the whole batch, however uneven the
+shares, so that weights are those of one device up to the rounding of sums. Two things differ: batch statistics are
+those of a share, and each device draws its own dropout and noise.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ SEED_STRIDE = 1 << 20  # between the random states of two devices
 
 
 def mirrored(devices: int | str) -> tf.distribute.MirroredStrategy:
-    """The strategy for this many devices of the machine, or for "all": GPUs, or logical CPU devices where none is.
+    """The strategy for this number of devices, or for "all": GPUs, or logical CPU devices if there is no GPU.
 
     Raises:
-        ValueError: fewer devices than asked.
+        ValueError: the machine has fewer devices.
     """
     names = [device.name for device in tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")]
     if devices != "all" and not is_whole(devices, 1):
@@ -35,7 +35,7 @@ def mirrored(devices: int | str) -> tf.distribute.MirroredStrategy:
     return _over(tuple(names if devices == "all" else names[: int(devices)]))
 
 
-@functools.cache  # two strategies on the same devices in one process take each other's sums for their own, and fail
+@functools.cache  # two strategies on the same devices in one process mix up their sums, and fail
 def _over(names: tuple[str, ...]) -> tf.distribute.MirroredStrategy:
     return tf.distribute.MirroredStrategy(names)
 
@@ -44,10 +44,10 @@ def strategy_of(model: keras.Model) -> tf.distribute.Strategy | None:
     """The strategy under whose scope a model was made; None without one.
 
     Raises:
-        ValueError: the strategy is another one than MirroredStrategy, the model or its optimizer was made outside of
-            its scope, or the model has what cannot be dealt out.
+        ValueError: the strategy is not a MirroredStrategy, the model or its optimizer was made outside of its scope, or
+            the model has a step of its own or accumulates gradients.
     """
-    strategy = model.distribute_strategy  # Keras' word; that of the scope around us for a model that has none
+    strategy = model.distribute_strategy  # for a model without one, Keras gives that of the current scope
     if not tf.distribute.has_strategy() and strategy is tf.distribute.get_strategy():
         return None
     if type(strategy) is not tf.distribute.MirroredStrategy:
@@ -69,7 +69,7 @@ def strategy_of(model: keras.Model) -> tf.distribute.Strategy | None:
 
 
 def scope_of(model: keras.Model) -> Any:
-    """The scope of a model's strategy, in which its variables may be set; no scope for one device."""
+    """The scope of a model's strategy, in which its variables may be set; an empty one for one device."""
     strategy = strategy_of(model)
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
@@ -84,7 +84,7 @@ def on_each(model: keras.Model, function: Callable[[], Any]) -> None:
 
 
 def steps_of(model: keras.Model) -> tuple[Step, Step]:
-    """A train and a test step on a batch (x, y) or (x, y, weights): the model's own, or both dealt to its devices."""
+    """A train and a test step on a batch (x, y) or (x, y, weights): the model's own, or both on shares of the batch."""
     strategy = strategy_of(model)
     if strategy is None:
         return model.train_step, model.test_step
@@ -92,14 +92,14 @@ def steps_of(model: keras.Model) -> tuple[Step, Step]:
         lambda batch, fraction: _train_on_share(model, batch, fraction),
         lambda batch, fraction: tf.cond(fraction > 0, lambda: (model.test_step(batch), True)[1], lambda: True),
     )
-    return (lambda batch: _deal(strategy, batch, train)), (lambda batch: _deal(strategy, batch, test))
+    return (lambda batch: _run_shares(strategy, batch, train)), (lambda batch: _run_shares(strategy, batch, test))
 
 
-def _deal(strategy: tf.distribute.Strategy, batch: tuple[tf.Tensor, ...], step: Callable[..., Any]) -> None:
+def _run_shares(strategy: tf.distribute.Strategy, batch: tuple[tf.Tensor, ...], step: Callable[..., Any]) -> None:
     """Calls step(share, its fraction of the batch's samples) on each device.
 
-    Where a batch has fewer samples than there are devices, those without one get all of it, as a fraction of 0: layers
-    and losses have no answer to no samples at all.
+    If a batch has fewer samples than there are devices, those without one get all of it with a fraction of 0: layers
+    and losses cannot compute without samples.
     """
     devices = strategy.num_replicas_in_sync
     samples = tf.shape(batch[0])[0]
@@ -119,10 +119,10 @@ def _deal(strategy: tf.distribute.Strategy, batch: tuple[tf.Tensor, ...], step: 
 
 
 def _train_on_share(model: keras.Model, batch: tuple[tf.Tensor, ...], fraction: tf.Tensor) -> None:
-    """What `model.train_step` does, on one device's share of a batch.
+    """`model.train_step` on one device's share of a batch.
 
-    Keras takes the mean over shares, whatever their sizes. Weighted by their fractions, with penalties, which each
-    share has in full, they add up to the loss of the whole batch.
+    Keras takes the mean over shares, whatever their sizes. Losses of shares, with all penalties in each, are weighted
+    by their fractions instead, so that they add up to the loss of the whole batch.
     """
     x, y, *weights = batch
     context = tf.distribute.get_replica_context()
@@ -133,10 +133,10 @@ def _train_on_share(model: keras.Model, batch: tuple[tf.Tensor, ...], fraction: 
         scaled = model.optimizer.scale_loss(loss * tf.cast(fraction, loss.dtype))
     gradients = tape.gradient(scaled, model.trainable_weights)
     if any(getattr(model.optimizer, name, None) for name in ("clipnorm", "clipvalue", "global_clipnorm")):
-        # Keras clips before it adds the gradients of all devices up: so the first one hands in the sum, others nothing.
-        given = [gradient for gradient in gradients if gradient is not None]
+        # Keras clips before it adds the gradients of all devices: so the first one gives the sum, the others zero.
+        existing = [gradient for gradient in gradients if gradient is not None]
         first = tf.cast(context.replica_id_in_sync_group == 0, "float32")
-        sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, given))
+        sums = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, existing))
         gradients = [None if gradient is None else next(sums) * first for gradient in gradients]
     model.optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
 
@@ -150,22 +150,22 @@ def _train_on_share(model: keras.Model, batch: tuple[tf.Tensor, ...], fraction: 
 
 @contextlib.contextmanager
 def apart(model: keras.Model) -> Iterator[None]:
-    """While devices train: random states that differ, so that no two draw the same mask. Then all are alike again.
+    """For the block: a random state for each device, so that no two draw the same mask. After it all are equal again.
 
-    Keras gives each device moving statistics of its own and keeps those of the first; here they become their mean.
+    Keras gives each device its own moving statistics and keeps those of the first; here all get their mean.
     """
     strategy = strategy_of(model)
     if strategy is None:
         yield
         return
-    own = [variable for variable in model.variables if not variable.trainable]
-    copies = [strategy.experimental_local_results(variable.value) for variable in own]
-    for variable, values in zip(own, copies, strict=True):
+    variables = [variable for variable in model.variables if not variable.trainable]
+    copies = [strategy.experimental_local_results(variable.value) for variable in variables]
+    for variable, values in zip(variables, copies, strict=True):
         if "seed_generator" in variable.path:
             for device, value in enumerate(values):
                 value.assign_add([0, device * SEED_STRIDE])
     yield
-    for variable, (first, *others) in zip(own, copies, strict=True):
+    for variable, (first, *others) in zip(variables, copies, strict=True):
         mean = tf.identity(first)
         if first.dtype.is_floating and others:
             mean += tf.add_n([other - first for other in others]) / (1 + len(others))
@@ -173,11 +173,11 @@ def apart(model: keras.Model) -> Iterator[None]:
 
 
 def copy_variables(source: keras.Model, target: keras.Model) -> None:
-    """Of a model and its optimizer to one of the same build, wherever both are."""
+    """Copies the variables of a model and its optimizer to one of the same structure on other devices."""
     target.optimizer.build(target.trainable_variables)
-    for ours, theirs in (
-        (target.variables, source.variables),
-        (target.optimizer.variables, source.optimizer.variables),
+    for copy, original in zip(
+        [*target.variables, *target.optimizer.variables],
+        [*source.variables, *source.optimizer.variables],
+        strict=True,
     ):
-        for a, b in zip(ours, theirs, strict=True):
-            a.assign(b.numpy())
+        copy.assign(original.numpy())

@@ -1,8 +1,7 @@
-"""What a training tells: how far train and validation are apart, which knob that asks for, and where gradients vanish.
+"""Diagnosis of a trained model: under- or overfitting, what to change next, and where gradients vanish.
 
-Train and validation are measured alike, on the weights that are kept, without dropout, augmentation and penalties. The
-figures of an epoch are not alike: its training loss is a mean over weights that change, with all of these at work, and
-lies above or below the validation loss for that reason alone.
+Train and validation are measured alike: with the final weights, without dropout, augmentation and penalties. The losses
+of an epoch cannot be compared: its training loss is a mean over changing weights, with all of these active.
 """
 
 import inspect
@@ -19,15 +18,16 @@ from zoo.base.errors import InvalidValue
 from zoo.data import Dataset, Part
 from zoo.recipe.recipe import Recipe
 from zoo.recipe.task import Task
-from zoo.training.loop import predict, shuffled
+from zoo.training.feed import shuffled
+from zoo.training.loop import predict
 
-# Errors are told as fractions of a blind one: that of the model's own answers, each given to another sample. So 0 is
+# Errors are fractions of the blind error: that of the model's own predictions, each given to another sample. So 0 is
 # perfect and 1 is chance, whatever the task, its unit and the balance of its classes.
-UNDERFITS_ABOVE = 0.2  # error on train, where the recipe's bounds ask for no score: a fifth of the blind error
-OVERFITS_ABOVE = 0.05  # by how much the error on validation may exceed that on train
-STANDARD_ERRORS = 2  # a gap that few samples explain is none
-STILL_FALLS = 0.05  # fraction of the training loss that the last quarter of the epochs took away
-VANISHED = 1e-3  # gradient of the first layer, as a fraction of the last one's
+UNDERFITS_ABOVE = 0.2  # error on train, if the recipe's bounds have no score
+OVERFITS_ABOVE = 0.05  # by which the error on validation exceeds that on train
+STANDARD_ERRORS = 2  # a smaller gap may be chance
+STILL_FALLS = 0.05  # fraction of the training loss by which the last quarter of the epochs lowered it
+VANISHED = 1e-3  # gradient of the first layer, as a fraction of the last layer's
 
 GRADIENT_SAMPLES = 256  # of train, in one batch
 SIZES = ("units", "filters", "blocks", "width_multiplier", "embedding_dim")
@@ -43,9 +43,9 @@ class Diagnosis:
 
     Attributes:
         train, validation: loss, and the task's score, of each.
-        verdict: "diverged", "underfitting" (it has not learnt train), "overfitting" (validation is worse), where both
-            hold the larger of the two, or "fine". why: the figures in a sentence.
-        knobs: what to turn, the first one next; none where all is fine.
+        verdict: "diverged", "underfitting" (the error on train is too large), "overfitting" (that on validation is
+            larger) or "fine"; of two that hold, the larger error counts. why: the figures in a sentence.
+        knobs: what to change, the most promising first; none if all is fine.
     """
 
     train: dict[str, float]
@@ -55,7 +55,7 @@ class Diagnosis:
     knobs: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """For the record, which holds no NaN."""
+        """For the record, without NaN."""
         return finite(asdict(self))
 
 
@@ -67,13 +67,13 @@ def diagnose(
     history: Mapping[str, Sequence[float]],
     gradients: Mapping[str, float],
 ) -> Diagnosis:
-    """Measures a trained model on train and validation, and says what to change.
+    """Measures a trained model on train and validation, and names what to change.
 
     Args:
-        model: compiled, with the weights that are kept. task: adapted to train.
-        gradients: norms by layer before training, of `gradient_norms`.
+        model: compiled, with its final weights. task: adapted to train.
+        gradients: norms by layer before training, from `gradient_norms`.
     """
-    (train, right, blind), (validation, right_validation, _) = (
+    (train, scores, blind), (validation, scores_validation, _) = (
         _measured(model, task, part) for part in (dataset.train, dataset.validation)
     )
     name = task.score_name
@@ -84,31 +84,31 @@ def diagnose(
 
     error, error_validation = (_error(task, part[name]) / blind for part in (train, validation))
     bound = recipe.bounds.score
-    asked = UNDERFITS_ABOVE if bound is None else _error(task, bound) / blind
-    deviation = math.sqrt(right.var() / len(right) + right_validation.var() / len(right_validation)) / blind
+    allowed = UNDERFITS_ABOVE if bound is None else _error(task, bound) / blind
+    deviation = math.sqrt(scores.var() / len(scores) + scores_validation.var() / len(scores_validation)) / blind
+    chance = STANDARD_ERRORS * deviation
     gap = error_validation - error
-    apart = gap > STANDARD_ERRORS * deviation and (gap > OVERFITS_ABOVE or error_validation > asked)
-    if error > asked and not (apart and gap > error):  # of both, the larger one is to be mended first
-        wanted = f"the {bound:g} that is asked for" if bound is not None else "a fifth of the error of blind guesses"
-        verdict, why = "underfitting", f"{figures}: train itself does not reach {wanted}"
+    overfits = gap > chance and (gap > OVERFITS_ABOVE or error_validation > allowed)
+    if error > allowed and not (overfits and gap > error):  # of both, the larger error comes first
+        wanted = f"the bound of {bound:g}" if bound is not None else "a fifth of the blind error"
+        verdict, why = "underfitting", f"{figures}: train does not reach {wanted}"
         knobs = _against_underfitting(recipe, history, gradients)
-    elif apart:
+    elif overfits:
         verdict = "overfitting"
-        drawn = STANDARD_ERRORS * deviation
-        why = f"{figures}: a gap of {gap:.0%} of the error of blind guesses, and so few samples explain {drawn:.0%}"
+        why = f"{figures}: a gap of {gap:.0%} of the blind error; chance explains up to {chance:.0%}"
         knobs = _against_overfitting(recipe)
     else:
-        verdict, why, knobs = "fine", f"{figures}: train is learnt, and validation is as good or nearly so", ()
+        verdict, why, knobs = "fine", f"{figures}: low error on train, and no more on validation than allowed", ()
     return Diagnosis(train, validation, verdict, why, knobs)
 
 
 def _measured(model: keras.Model, task: Task, part: Part) -> tuple[dict[str, float], np.ndarray, float]:
-    """Loss and score, what the score is the mean of, and the error of the same answers given to other samples."""
+    """Loss and score, the score of each sample, and the blind error."""
     logits = predict(model, part.x)
     outputs = np.asarray(task.output()(logits))
     loss = float(np.mean(_loss_of(model)(task.encode(part.y), logits)))
     others = outputs[np.random.default_rng(0).permutation(len(outputs))]
-    blind = _error(task, task.score(part.y, others)) or 1.0  # all samples have one answer
+    blind = _error(task, task.score(part.y, others)) or 1.0  # 0 if all samples have the same target
     return {"loss": loss, task.score_name: task.score(part.y, outputs)}, task.per_sample(part.y, outputs), blind
 
 
@@ -125,11 +125,11 @@ def _against_underfitting(
     if len(norms) > 2 and norms[0] < VANISHED * norms[-1]:
         cures = [c for c in ('activation="relu"', 'normalization="batch"', "residual=True") if c.split("=")[0] in known]
         first = next(iter(gradients))
-        knobs.append(f"{_either(cures) or 'fewer layers'}, for the gradient has vanished before it reaches {first}")
+        knobs.append(f"{_either(cures) or 'fewer layers'}: the gradient vanishes before it reaches {first}")
     losses = list(history["loss"])
     before = losses[-1 - max(1, len(losses) // 4)] if len(losses) > 1 else losses[-1]
     if before - losses[-1] > STILL_FALLS * abs(before):
-        knobs.append(f"`epochs={2 * recipe.epochs}`, for the training loss still falls")
+        knobs.append(f"`epochs={2 * recipe.epochs}`: the training loss still falls")
     penalties = [name for name in PENALTIES if recipe.arguments.get(name)]
     penalties += [name for name in ("augmentation", "mixing", "weight_decay") if getattr(recipe, name)]
     if penalties:
@@ -144,8 +144,8 @@ def _against_overfitting(recipe: Recipe) -> tuple[str, ...]:
     known = _knobs(recipe)
     for name in ("dropout", "regularizer"):
         if name in known:
-            knobs.append(f"more {name}" if recipe.arguments.get(name) else f"`{name}`, of which there is none")
-    knobs.append("more `augmentation`" if recipe.augmentation else "`augmentation`, of which there is none")
+            knobs.append(f"more {name}" if recipe.arguments.get(name) else f"`{name}`, not used yet")
+    knobs.append("more `augmentation`" if recipe.augmentation else "`augmentation`, not used yet")
     if recipe.mixing is None and recipe.task.has_classes:
         knobs.append("`mixing`")
     sizes = [s for s in SIZES if s in known]
@@ -166,16 +166,16 @@ def _either(names: Sequence[str]) -> str:
 def gradient_norms(
     model: keras.Model, x: np.ndarray, y: np.ndarray, *, loss: keras.losses.Loss | None = None
 ) -> dict[str, float]:
-    """How steep the loss is along each layer's kernels: the root mean square of its gradient over their weights.
+    """Root mean square of the loss's gradient over each layer's kernels.
 
-    The mean, not the plain norm, so that a wide layer and a narrow one compare. The step is one of training: dropout
-    and augmentation act, batch normalization takes the batch's own statistics. Penalties are left out, which would
-    hide that nothing else arrives. The model is left as it was.
+    The mean makes wide and narrow layers comparable. The step is one of training: dropout and augmentation act, batch
+    normalization uses the batch's statistics. Penalties are left out: they would hide a vanished gradient. The model is
+    unchanged afterwards.
 
     Args:
-        model: its layers with kernels (of two axes and more, recurrent ones and embeddings included) are looked at.
-        x, y: one batch; y as the loss reads it.
-        loss: that of a compiled model, where none is given.
+        model: its layers with kernels (of two axes and more, recurrent ones and embeddings included) are measured.
+        x, y: one batch; y in the form that the loss takes.
+        loss: by default that of the compiled model.
 
     Returns:
         norm by name of the layer, from the input to the logits; those of nested models are `model/layer`.
@@ -195,7 +195,7 @@ def gradient_norms(
             variable.assign(before)
     norms = {}
     for name, weights in kernels.items():
-        squares = [  # what the loss does not depend on has no gradient
+        squares = [  # None if the loss does not depend on the kernel
             0.0 if g is None else float(np.square(tf.convert_to_tensor(g).numpy().astype("float64")).sum())
             for g in gradients[name]
         ]
@@ -204,13 +204,13 @@ def gradient_norms(
 
 
 def batch_of(dataset: Dataset, task: Task, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A batch for `gradient_norms`: what the first epoch of data in memory begins with, in a number of its own."""
+    """A batch for `gradient_norms`: the first samples of the first epoch."""
     first = shuffled(seed)(0, len(dataset.train.x))[:GRADIENT_SAMPLES]
     return dataset.train.x[first], task.encode(dataset.train.y)[first]
 
 
 def finite(value: Any) -> Any:
-    """A value for JSON: numbers that are none become None."""
+    """A value for JSON: infinite numbers and NaN become None."""
     if isinstance(value, Mapping):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -219,7 +219,7 @@ def finite(value: Any) -> Any:
 
 
 def _kernels(model: keras.Model, prefix: str = "") -> Iterator[tuple[str, list[keras.Variable]]]:
-    """Layers in order, with those of their weights that make a matrix; one slope a channel makes none."""
+    """Layers in order, with their weights of two axes and more; PReLU's slopes are no kernels."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from _kernels(layer, f"{prefix}{layer.name}/")
@@ -233,6 +233,6 @@ def _loss_of(model: keras.Model) -> Any:
     loss = getattr(model, "loss", None)
     if loss is None:
         raise InvalidValue(
-            f"model={model.name!r} is not compiled, so give loss=zoo.Multiclass(10).loss_function(), say"
+            f"model={model.name!r} is not compiled: compile it, or give loss=zoo.Multiclass(10).loss_function(), say"
         )
     return keras.losses.get(loss)

@@ -1,9 +1,9 @@
-"""What a model learns from its teachers: their answers to the training samples, or to mixtures of these.
+"""Distillation: training samples, or mixup queries, with targets from the outputs of teachers.
 
-Answers to the samples alone are half of the targets, the data's own the other half. Where a recipe has `questions`,
-teachers answer mixtures that no data set has, many times as many as there are samples: the answers are all of the
-targets then, and what is learnt is the teachers' function (L. Beyer et al., Knowledge distillation: a good teacher is
-patient and consistent, CVPR 2022).
+By itself a teacher's outputs on the training samples are half of the targets; the data's own are the other half. With
+mixup queries the teachers predict mixtures of training samples, many times as many as there are samples, and their
+outputs are all of the targets (L. Beyer et al., Knowledge distillation: a good teacher is patient and consistent,
+CVPR 2022).
 """
 
 import hashlib
@@ -18,61 +18,63 @@ from zoo.base.files import writing
 from zoo.data import Dataset
 from zoo.models.augment import Mixing
 from zoo.recipe.task import Task
-from zoo.training.loop import Order, predict, shuffled
+from zoo.training.feed import Order, shuffled
+from zoo.training.loop import predict
 
-LESSONS = 10  # an epoch is one of them; the eleventh is the first one again
+QUERY_SETS = 10  # mixtures of each sample; an epoch trains on one set, and the eleventh on the first one again
 CHUNK = 8192  # samples that are mixed at a time
 
 
-def lessons(
+def distillation_data(
     dataset: Dataset,
     task: Task,
-    questions: Mixing | None,
+    queries: Mixing | None,
     teachers: Callable[[], Sequence[keras.Model]],
     file: Path,
     fingerprint: str,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is learnt from: samples of train, or `LESSONS` mixtures of each, and their targets, (n, num_outputs).
+    """Inputs and soft targets, (n, num_outputs): of train, or of `QUERY_SETS` mixtures of each sample.
 
     Args:
-        task: of soft targets.
-        teachers: gives the models, trained; asked only if their answers are not in `file` already.
-        file: keeps the answers, an .npz; one of another fingerprint, or a damaged one, is made anew.
+        task: with soft targets.
+        queries: how samples are mixed; None without mixup queries.
+        teachers: gives the trained models; called only if `file` does not hold their outputs.
+        file: an .npz that caches the outputs; one with another fingerprint, or a damaged one, is written anew.
         fingerprint: of the teachers and their data.
     """
     x = dataset.train.x[:]
-    if questions is not None:
-        x = np.concatenate([_mixed(x, questions, lesson) for lesson in range(LESSONS)])
-    key = hashlib.sha256(f"{fingerprint} {questions} {LESSONS}".encode()).hexdigest()
-    answers = _read(file, key)
-    if answers is None:
-        answers = np.mean([task.as_targets(predict(model, x)) for model in teachers()], axis=0)
+    if queries is not None:
+        x = np.concatenate([_mixed(x, queries, number) for number in range(QUERY_SETS)])
+    key = hashlib.sha256(f"{fingerprint} {queries} {QUERY_SETS}".encode()).hexdigest()
+    outputs = _read(file, key)
+    if outputs is None:
+        outputs = np.mean([task.as_targets(predict(model, x)) for model in teachers()], axis=0)
         with writing(file) as temporary:
-            np.savez(temporary, key=np.array(key), answers=answers)
-    if questions is None:
-        answers = (task.encode(dataset.train.y) + answers) / 2
-    return x, answers
+            np.savez(temporary, key=np.array(key), answers=outputs)
+    if queries is None:
+        outputs = (task.encode(dataset.train.y) + outputs) / 2
+    return x, outputs
 
 
-def lesson_by_lesson(seed: int) -> Order:
-    """The order of samples where they are `LESSONS` times as many: shuffled, but an epoch sees those of one lesson."""
+def shuffled_in_sets(seed: int) -> Order:
+    """The order of mixup queries: an epoch has the samples of one set, shuffled."""
 
     def order(epoch: int, samples: int) -> np.ndarray:
-        n = samples // LESSONS
-        return epoch % LESSONS * n + shuffled(seed)(epoch, n)
+        n = samples // QUERY_SETS
+        return epoch % QUERY_SETS * n + shuffled(seed)(epoch, n)
 
     return order
 
 
-def _mixed(x: np.ndarray, questions: Mixing, lesson: int) -> np.ndarray:
-    """Each sample of x, in its order, mixed with another one; the same for the same lesson."""
-    generator = keras.random.SeedGenerator(lesson)
-    places = np.random.default_rng(lesson).permutation(len(x))
+def _mixed(x: np.ndarray, queries: Mixing, number: int) -> np.ndarray:
+    """Each sample of x, in its order, mixed with another one; the same for the same number."""
+    generator = keras.random.SeedGenerator(number)
+    order = np.random.default_rng(number).permutation(len(x))
     mixed = np.empty_like(x)
     for first in range(0, len(x), CHUNK):
-        here = places[first : first + CHUNK]
-        values, _ = questions(x[here], np.zeros((len(here), 1), "float32"), generator)
-        mixed[here] = np.rint(values) if np.issubdtype(x.dtype, np.integer) else values
+        indices = order[first : first + CHUNK]
+        values, _ = queries(x[indices], np.zeros((len(indices), 1), "float32"), generator)
+        mixed[indices] = np.rint(values) if np.issubdtype(x.dtype, np.integer) else values
     return mixed
 
 

@@ -1,4 +1,4 @@
-"""A recipe's candidates, in the form that the tuner takes: how one is built, trained, and measured as a file."""
+"""A recipe's candidates as a Keras Tuner HyperModel: how one is built, trained, and measured as a file."""
 
 import tempfile
 from pathlib import Path
@@ -16,18 +16,18 @@ from zoo.models.cost import costs
 from zoo.recipe.recipe import Limits, Recipe, file_objective
 from zoo.recipe.task import Values
 from zoo.runtime.latency import latency
-from zoo.tuning.sharing import Shared
-from zoo.tuning.space import Space, draw
+from zoo.tuning.sharing import SharedEpochs
+from zoo.tuning.space import Space, draw, drawn
 
-LATENCY_SECONDS = 0.1  # to measure a candidate for
+LATENCY_SECONDS = 0.1  # of measuring a candidate
 
 
 class Candidates(keras_tuner.HyperModel):
     """Models of a recipe with values from its space. Reads train and validation, never test.
 
     Attributes:
-        space: draws without building.
-        watched: the metric that a trial is judged by while it trains.
+        space: draws values without building a model.
+        watched: the metric that pruning compares during training.
     """
 
     def __init__(self, recipe: Recipe, dataset: Dataset):
@@ -35,7 +35,7 @@ class Candidates(keras_tuner.HyperModel):
         if recipe.trial_samples is not None:
             dataset = dataset.thinned(recipe.trial_samples, recipe.seed)
         self.recipe, self.dataset, self.space = recipe, dataset, Space(recipe)
-        self.compiled = Shared()
+        self.compiled = SharedEpochs()
         self.on_file = file_objective(recipe.objective, recipe.task)
         self.watched = f"val_{recipe.task.metrics()[0].name}" if self.on_file else recipe.objective
 
@@ -48,7 +48,7 @@ class Candidates(keras_tuner.HyperModel):
         return model
 
     def _check(self, model: keras.Model, limits: Limits) -> None:
-        """Refuses a candidate that is too large or slow, before it is trained. What costs least is looked at first."""
+        """Rejects a candidate that is too large or slow before it is trained. The cheapest check comes first."""
         if limits.macs is not None and (macs := costs(model).macs or 0) > limits.macs:
             raise TooLarge(f"{macs:,} MACs, {limits.macs:,} are allowed")
         if limits.bytes is None and limits.latency_us is None:
@@ -79,7 +79,7 @@ class Candidates(keras_tuner.HyperModel):
         )
 
     def measured(self, model: keras.Model) -> dict[str, float]:
-        """Where the objective is that of a file: what the exported file scores on validation, and its bytes."""
+        """Where the objective is that of a file: the score of the exported file on validation, and its bytes."""
         if self.on_file is None:
             return {}
         x, y = self.dataset.validation
@@ -103,15 +103,14 @@ class Candidates(keras_tuner.HyperModel):
 
 
 class TooLarge(ValueError):
-    """A candidate is over a limit. Its name is what the history tells."""
+    """A candidate is over a limit. The class name appears in the history."""
 
 
 def score_again(recipe: Recipe, dataset: Dataset, values: dict[str, Any], seed: int) -> float:
-    """The objective of a trial's values from another seed, trained to the end."""
-    again = Candidates(recipe.replace(seed=seed, limits=None), dataset)  # which the trial has kept to
-    hp = keras_tuner.HyperParameters()
-    hp.values = dict(values)
-    model = again.build(hp)
-    history = again.fit(hp, model, callbacks=[], epochs=recipe.trial_epochs)
-    logs = {name: v[-1] for name, v in history.items()} | again.measured(model)
+    """The objective of a trial's values from another seed, without pruning and limits."""
+    candidates = Candidates(recipe.replace(seed=seed, limits=None), dataset)
+    hp = drawn(values)
+    model = candidates.build(hp)
+    history = candidates.fit(hp, model, callbacks=[], epochs=recipe.trial_epochs)
+    logs = {name: v[-1] for name, v in history.items()} | candidates.measured(model)
     return float(logs[recipe.objective])

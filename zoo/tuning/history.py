@@ -1,7 +1,7 @@
-"""The trials of a search, in a database that outlives every worker: a file of SQLite's, or PostgreSQL.
+"""The trials of a search in Optuna's storage: an SQLite file, or PostgreSQL.
 
-All that Optuna's storage holds of a trial is written the moment it is known, so that a kill loses the trials that
-were running and nothing else. KerasTuner's own files, which a kill can truncate, are not used.
+Each result is written at once, so that a kill loses only the trials that were running. KerasTuner's own files are not
+used, because a kill can truncate them.
 """
 
 import contextlib
@@ -30,37 +30,55 @@ from zoo.base.errors import InvalidValue, MissingPackage
 from zoo.base.files import writing
 from zoo.tuning.trials import Trial, direction
 
-HEARTBEAT = 5  # seconds; a trial whose worker has not been heard of for six times as long counts as lost
-UNCLAIMED = 120.0  # seconds after which a trial that nobody claims counts as lost
-PATIENCE = 120.0  # seconds that a database may be away for: a restart, say
-AWAY = ("refused", "starting up", "shutting down", "recovery", "closed the connection", "terminating connection")
-MET = ("duplicate key", "already exists")
+HEARTBEAT = 5  # seconds; a trial without a heartbeat for six times as long counts as lost
+UNCLAIMED = 120.0  # seconds after which a trial without a worker counts as lost
+PATIENCE = 120.0  # seconds to wait for a database that is down: a restart, say
+DOWN = ("refused", "starting up", "shutting down", "recovery", "closed the connection", "terminating connection")
+RACE = ("duplicate key", "already exists")  # two workers create the tables at the same moment
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 T = TypeVar("T")
 
-optuna.logging.set_verbosity(optuna.logging.ERROR)
-
 
 class Unreachable(OSError):
-    """The history cannot be read or written: no fault of the candidate that was at work."""
+    """The history cannot be read or written; the candidate is not the cause."""
 
 
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Without Optuna's warnings: that heartbeat, multivariate and group are experimental, and that `History.heartbeat`
-    does what its own loop would do."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+class _Quiet:
+    """Without Optuna's log lines and its warnings that heartbeat, multivariate and group are experimental.
+
+    Levels and warning filters belong to the process: the first block that begins changes them, in any thread, and the
+    last one that ends restores them.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._depth, self._restore = threading.Lock(), 0, contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._restore.callback(optuna.logging.set_verbosity, optuna.logging.get_verbosity())
+                self._restore.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+                optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._restore.close()
+
+
+quiet = _Quiet()
 
 
 class History:
     """Trials of one search by one name in a storage.
 
     Args:
-        storage: a path of a file, or a URL that SQLAlchemy understands, such as postgresql+psycopg://user@host/database.
+        storage: a file's path, or a URL for SQLAlchemy, such as postgresql+psycopg://user@host/database.
         name: of the search in it.
-        objective: what trials are compared by.
+        objective: the metric that trials are compared by.
     """
 
     def __init__(self, storage: str | Path, name: str, objective: str):
@@ -71,33 +89,29 @@ class History:
             if "://" in str(storage):
                 raise InvalidValue(f"{_without_password(storage)} cannot be used: {_first_line(error)}") from None
             raise InvalidValue(
-                f"{_without_password(storage)} is damaged or no search of ours ({_first_line(error)}); remove it to "
-                "search anew"
+                f"{_without_password(storage)} is damaged or not a search of zoo ({_first_line(error)}); remove it to "
+                "start again"
             ) from None
 
     def _open(self) -> None:
-        """Waits for a server that is away, and says so: it may be about to start, or the address is wrong.
-
-        Two workers that make the tables at the same moment get in each other's way; the second attempt finds them.
-        """
-        started, told = time.monotonic(), False
+        """Waits for a server that is down, with a message, and tries again after a race of two workers."""
+        started, announced = time.monotonic(), False
         while True:
             try:
                 self._storage = self._opened(self.place)
-                with quietly():
+                with quiet:
                     self.study = self._study()
-                # Who tunes as with KerasTuner closes nothing.
-                self._end = weakref.finalize(self, _closed, self._storage)
+                self._end = weakref.finalize(self, _close, self._storage)  # KerasTuner's users do not call `close`
                 return
             except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
                 words = str(error.__cause__ or error)
-                away, met = (any(word in words for word in some) for some in (AWAY, MET))
-                if not (away or met) or time.monotonic() - started > PATIENCE:
+                down, race = (any(word in words for word in signs) for signs in (DOWN, RACE))
+                if not (down or race) or time.monotonic() - started > PATIENCE:
                     raise
-                if away and not told:
-                    where = f"{_without_password(self.place)} does not answer ({_first_line(error)})"
-                    print(f"{where}; waiting at most {PATIENCE:.0f} s for it", file=sys.stderr, flush=True)
-                told |= away
+                if down and not announced:
+                    where = f"{_without_password(self.place)} cannot be reached ({_first_line(error)})"
+                    print(f"{where}; waiting for it, at most {PATIENCE:.0f} s", file=sys.stderr, flush=True)
+                announced |= down
                 time.sleep(0.5)
 
     def _study(self) -> optuna.Study:
@@ -112,7 +126,7 @@ class History:
             Path(storage).parent.mkdir(parents=True, exist_ok=True)
             storage, options = f"sqlite:///{Path(storage).resolve()}", {"connect_args": {"timeout": 60}}
         try:
-            with quietly():
+            with quiet:
                 opened = optuna.storages.RDBStorage(
                     storage, engine_kwargs=options, heartbeat_interval=HEARTBEAT, grace_period=6 * HEARTBEAT
                 )
@@ -125,8 +139,8 @@ class History:
                 f"storage={_without_password(storage)!r} is neither a file nor a database's URL"
             ) from None
         if storage.startswith("sqlite"):
-            # Readers and a writer at a time, and one sync a checkpoint instead of two a write: a process that is
-            # killed loses nothing by it.
+            # Allows readers beside a writer, and syncs once per checkpoint instead of twice per write. A process that
+            # is killed loses nothing.
             with opened.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             sqlalchemy.event.listen(opened.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous=NORMAL"))
@@ -136,11 +150,11 @@ class History:
         self._end()
 
     def patiently(self, call: Callable[[], T]) -> T:
-        """The call, again and again while the database is away."""
+        """Repeats the call while the database is down."""
         started = time.monotonic()
         while True:
             try:
-                with quietly():
+                with quiet:
                     return call()
             except (sqlalchemy.exc.OperationalError, optuna.exceptions.StorageInternalError) as error:
                 cause = error.__cause__ or error
@@ -150,30 +164,30 @@ class History:
                 self._storage.remove_session()
                 time.sleep(0.5)
 
-    # What is searched.
+    # Settings.
 
-    def asked(self) -> dict[str, Any] | None:
-        """What the search was started for, or None for a new one."""
+    def settings(self) -> dict[str, Any] | None:
+        """The settings that the search was started with; None for a new search."""
         return self.patiently(lambda: self.study.user_attrs).get("asked")
 
-    def ask(self, asked: Mapping[str, Any], overwrite: bool = False) -> None:
-        """Notes what is searched for. Raises ValueError where the search was started for something else, with what."""
-        known = self.asked()
-        asked = json.loads(json.dumps(asked))  # as the database gives it back
-        if known is not None and known != asked and not overwrite and self.live():
+    def start(self, settings: Mapping[str, Any], overwrite: bool = False) -> None:
+        """Stores the settings. Raises ValueError with the differences where the history has others."""
+        known = self.settings()
+        settings = json.loads(json.dumps(settings))  # as the database returns them
+        if known is not None and known != settings and not overwrite and self.live():
             raise InvalidValue(
-                f"{_without_password(self.place)} holds {len(self.trials())} trials of another search: "
-                f"{differences(known, asked)}; undo that, or search anew with overwrite (--overwrite)"
+                f"{_without_password(self.place)} has {len(self.trials())} trials of a search with other settings: "
+                f"{differences(known, settings)}; undo the change, or start again with overwrite (--overwrite)"
             )
-        if known != asked or overwrite:  # anew, because a study keeps the direction that it was made with
+        if known != settings or overwrite:  # a new study, because a study's direction cannot change
             optuna.delete_study(study_name=self.name, storage=self._storage)
             self.study = self.patiently(self._study)
-        self.patiently(lambda: self.study.set_user_attr("asked", dict(asked)))
+        self.patiently(lambda: self.study.set_user_attr("asked", dict(settings)))
 
     # Trials.
 
     def live(self) -> list[FrozenTrial]:
-        """Those that are finished or running."""
+        """Finished and running trials."""
         return [
             t
             for t in self.patiently(lambda: self.study.get_trials(deepcopy=False))
@@ -181,7 +195,7 @@ class History:
         ]
 
     def trials(self) -> list[Trial]:
-        """The finished ones, in the order of drawing."""
+        """Finished trials, in the order of drawing."""
         again: dict[int, dict[str, float]] = {}
         for key, value in self.patiently(lambda: self.study.user_attrs).items():
             if key.startswith("again/"):
@@ -194,7 +208,7 @@ class History:
         ]
 
     def add(self, trial: Trial, params: Mapping[str, Any], kinds: Mapping[str, Any]) -> None:
-        """A finished trial that somebody else than Optuna has drawn."""
+        """Adds a finished trial that another sampler than Optuna's has drawn."""
         frozen = optuna.trial.create_trial(
             params=dict(params),
             distributions=dict(kinds),
@@ -203,63 +217,69 @@ class History:
         )
         self.patiently(lambda: self.study.add_trial(frozen))
 
-    def tell(self, running: optuna.Trial, trial: Trial) -> None:
-        """How a trial that Optuna has drawn ended. One that was taken for lost meanwhile is lost."""
+    def finish(self, running: optuna.Trial, trial: Trial) -> None:
+        """Stores the result of a trial that Optuna has drawn, unless it has been failed as lost."""
 
-        def tell() -> None:
+        def store() -> None:
             running.set_user_attr("trial", _plain(trial))
             state = TrialState.PRUNED if trial.pruned else TrialState.COMPLETE
             self.study.tell(running, None if trial.pruned else trial.metrics[self.objective], state)
 
         with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError, ValueError):
-            self.patiently(tell)
+            self.patiently(store)
 
-    def again(self, trial: Trial, seed: int, value: float) -> None:
+    def add_score(self, trial: Trial, seed: int, value: float) -> None:
+        """Adds a finalist's objective from a further seed."""
         self.patiently(lambda: self.study.set_user_attr(f"again/{trial.number}/{seed}", value))
 
-    # Workers that are gone.
+    # Lost workers.
 
     def claim(self, running: optuna.Trial) -> None:
-        """Notes at once that this process is at it, so that it can be found lost."""
-        self.patiently(lambda: self._storage.record_heartbeat(running._trial_id))
+        """Stores which process runs the trial, so that others can detect that the process ended."""
+        self.patiently(lambda: self._beat(running))
         self.patiently(lambda: running.set_user_attr("worker", this_worker()))
 
     def fail_lost(self, alone: bool = False) -> None:
-        """Gives up the trials whose workers have ended, so that others draw them again.
+        """Fails the trials whose workers have ended, so that they are drawn again.
 
         Args:
-            alone: no other worker is at it, so that whatever is running is lost.
+            alone: there is no other worker, so that every running trial is lost.
         """
         self.patiently(lambda: optuna.storages.fail_stale_trials(self.study))
         for trial in self.live():
             if trial.state != TrialState.RUNNING:
                 continue
             worker, begun = trial.user_attrs.get("worker"), trial.datetime_start
-            # Killed before it could say who it is, and before its first heartbeat.
+            # The worker was killed before its first heartbeat.
             unclaimed = worker is None and begun is not None and (datetime.now() - begun).total_seconds() > UNCLAIMED
-            if alone or unclaimed or (worker is not None and _is_gone(worker)):
+            if alone or unclaimed or (worker is not None and _has_ended(worker)):
                 with contextlib.suppress(optuna.exceptions.UpdateFinishedTrialError, ValueError):
                     self.patiently(partial(self.study.tell, trial.number, state=TrialState.FAIL))
 
     @contextlib.contextmanager
     def heartbeat(self, running: optuna.Trial) -> Iterator[None]:
-        """Tells the others every few seconds that this trial is not lost."""
+        """Records a heartbeat every few seconds, so that other workers do not count this trial as lost."""
         ended = threading.Event()
 
-        def beat() -> None:
+        def repeat() -> None:
             while not ended.wait(HEARTBEAT):
-                with contextlib.suppress(  # a database that is away; the next beat may reach it
+                with contextlib.suppress(  # the database is down; the next heartbeat may reach it
                     sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError
                 ):
-                    self._storage.record_heartbeat(running._trial_id)
+                    self._beat(running)
 
-        thread = threading.Thread(target=beat, daemon=True)
+        thread = threading.Thread(target=repeat, daemon=True)
         thread.start()
         try:
             yield
         finally:
             ended.set()
             thread.join()
+
+    def _beat(self, running: optuna.Trial) -> None:
+        study = self._storage.get_study_id_from_name(self.name)
+        trial = self._storage.get_trial_id_from_study_id_trial_number(study, running.number)
+        self._storage.record_heartbeat(trial)
 
 
 def this_worker() -> str:
@@ -268,7 +288,7 @@ def this_worker() -> str:
 
 @functools.cache
 def _machine() -> str:
-    """A name that no other machine or container has, where one can tell: many are called raspberrypi."""
+    """Hostname, boot and process namespace: many machines and containers share a hostname."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
@@ -276,10 +296,10 @@ def _machine() -> str:
     return ":".join(parts)
 
 
-def _is_gone(worker: str) -> bool:
+def _has_ended(worker: str) -> bool:
     machine, _, process = worker.rpartition("/")
     if machine != _machine():
-        return False  # its heartbeat tells
+        return False  # unknown here; its heartbeat decides
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:
@@ -290,7 +310,7 @@ def _is_gone(worker: str) -> bool:
 
 
 def write_csv(trials: list[Trial], file: Path) -> None:
-    """One row a trial: number, values, metrics, seconds, epochs, whether it was given up, error."""
+    """One row per trial: number, values, metrics, scores from further seeds, epochs, pruned, seconds, error."""
     values = list(dict.fromkeys(name for t in trials for name in t.values))
     metrics = list(dict.fromkeys(name for t in trials for name in t.metrics))
     seeds = list(dict.fromkeys(seed for t in trials for seed in t.again))
@@ -304,22 +324,22 @@ def write_csv(trials: list[Trial], file: Path) -> None:
             rows.writerow([t.number, *drawn, *again, t.epochs, t.pruned, round(t.seconds, 3), t.error])
 
 
-def differences(known: Mapping[str, Any], asked: Mapping[str, Any], path: str = "") -> str:
-    """What was and is asked for where they differ, in one line."""
-    told = []
-    for name in dict.fromkeys((*known, *asked)):
-        was, now = known.get(name), asked.get(name)
-        if was == now:
+def differences(known: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> str:
+    """The settings that differ, in one line."""
+    lines = []
+    for name in dict.fromkeys((*known, *now)):
+        old, new = known.get(name), now.get(name)
+        if old == new:
             continue
-        if isinstance(was, Mapping) and isinstance(now, Mapping):
-            told.append(differences(was, now, f"{path}{name}: "))
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines.append(differences(old, new, f"{path}{name}: "))
         else:
-            told.append(f"{path}{name} was {_short(was)}, is {_short(now)}")
-    return "; ".join(told)
+            lines.append(f"{path}{name} was {_short(old)}, is {_short(new)}")
+    return "; ".join(lines)
 
 
 def _short(value: Any) -> str:
-    text = "not there" if value is None else str(value)
+    text = "absent" if value is None else str(value)
     return text if len(text) <= 120 else text[:117] + "..."
 
 
@@ -339,7 +359,7 @@ def _first_line(error: BaseException) -> str:
     return (str(cause).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _closed(storage: optuna.storages.RDBStorage) -> None:
+def _close(storage: optuna.storages.RDBStorage) -> None:
     storage.remove_session()
     storage.engine.dispose()
 

@@ -1,9 +1,8 @@
-"""Five ways to choose what to try next, all as oracles of KerasTuner.
+"""Five ways to choose the next trial, all as oracles of KerasTuner.
 
-Four are KerasTuner's own, guarded against what goes wrong in them (keras-tuner 1.4.8): seeds are spaced out, because
-neighbouring ones draw mostly the same trials; failed trials do not end a search; a loss that is not finite counts as
-the worst one, see `zoo.tuning.trials`; what they know is kept in no file of theirs. The fifth is Optuna's multivariate
-TPE with successive halving, which many workers share.
+Four are KerasTuner's own, with workarounds for keras-tuner 1.4.8: seeds are spaced out, because neighbouring seeds draw
+mostly the same trials; failed trials do not end a search; a loss that is not finite counts as the worst one, see
+`zoo.tuning.trials`. The fifth is Optuna's multivariate TPE with successive halving, which many workers can share.
 
 Source: J. Bergstra et al. (TPE), NeurIPS 2011; L. Li et al. (Hyperband), JMLR 2018; L. Li et al. (ASHA), MLSys 2020.
 """
@@ -19,12 +18,12 @@ import optuna
 from optuna.trial import TrialState
 
 from zoo.base.checks import check_choice
-from zoo.tuning.history import FINISHED, History, quietly, this_worker
+from zoo.tuning.history import FINISHED, History, quiet, this_worker
 from zoo.tuning.space import suggest
 from zoo.tuning.trials import direction
 
-REDUCTION = 3  # of trials from one rung to the next, whose epochs are as many times more
-STARTUP = 10  # trials that are drawn at random, before what they gave is a guide
+REDUCTION = 3  # each rung keeps a third of the trials and has three times the epochs
+STARTUP = 10  # random trials before TPE starts
 ORACLES = ("asha", "random", "grid", "bayesian", "hyperband")
 
 
@@ -41,9 +40,9 @@ def make_oracle(
     """The oracle of this name, one of `ORACLES`.
 
     Args:
-        objective: what trials are compared by at their end; watched: what pruning looks at after an epoch.
-        max_trials: how many. Hyperband has as many as its brackets have, once.
-        seed: of what is drawn. shared: whether other workers draw, too.
+        objective: compares finished trials. watched: the metric that pruning compares after an epoch.
+        max_trials: number of trials; Hyperband runs each of its brackets once.
+        seed: of the draws. shared: whether other workers draw too.
     """
     check_choice("oracle", name, ORACLES)
     options: dict[str, Any] = {
@@ -64,23 +63,23 @@ def make_oracle(
             "bayesian": keras_tuner.oracles.BayesianOptimizationOracle,
         }
         if name == "bayesian":
-            options["seed"] %= 2**32  # above which NumPy, from which this one draws, has no seeds
+            options["seed"] %= 2**32  # the largest seed of NumPy, from which this oracle draws
         oracle = kinds[name](**options)
     oracle.verbose = 0
     return oracle
 
 
 class Asha(keras_tuner.Oracle):
-    """Multivariate TPE proposes, successive halving gives up: asynchronous, so that no worker waits for another.
+    """Multivariate TPE proposes and successive halving prunes: asynchronous, so that no worker waits for another.
 
-    After 1, 3, 9, ... epochs only the best third so far of what came as far goes on. The draw depends on seed and
-    trials so far alone: a lost trial is drawn again, the same where there is one worker.
+    After 1, 3, 9, ... epochs, only trials in the best third of those that reached the epoch continue. A draw depends
+    on the seed and the trials so far only: a lost trial is drawn again, and with one worker it is the same.
     """
 
     def __init__(self, history: History, *, watched: str, max_trials: int, shared: bool, **options: Any):
         super().__init__(max_trials=None, **options)
-        # Two workers that ask at the same moment must not draw the same, nor one that asks twice at the same count
-        # because another's trial was lost in between.
+        # Two workers must not draw the same values at the same number of trials, nor one worker twice, where another's
+        # trial was lost in between.
         self.salt = [zlib.crc32(this_worker().encode()), 0] if shared else []
         self.verbose = 0
         self.history, self.watched, self.count = history, watched, max_trials
@@ -90,11 +89,11 @@ class Asha(keras_tuner.Oracle):
         live = self.history.live()
         if sum(t.state in FINISHED for t in live) >= self.count:
             return {"status": "STOPPED"}
-        if len(live) >= self.count:  # others are at the last ones, which are drawn anew where those are lost
+        if len(live) >= self.count:  # other workers run the last ones; lost trials are drawn again
             self.history.fail_lost()
             time.sleep(0.2)
             return {"status": "IDLE"}
-        with quietly():
+        with quiet:
             self.history.study.sampler = optuna.samplers.TPESampler(
                 multivariate=True,
                 group=True,
@@ -105,15 +104,15 @@ class Asha(keras_tuner.Oracle):
         trial = self.history.patiently(self.history.study.ask)
         self.history.claim(trial)
         ahead = sum(t.number < trial.number for t in self.history.live())
-        if ahead >= self.count:  # another worker was quicker
+        if ahead >= self.count:  # another worker was faster
             self.history.patiently(lambda: self.history.study.tell(trial, state=TrialState.FAIL))
             return {"status": "IDLE"}
         values = self.history.patiently(lambda: suggest(trial, self.get_space().space))
         self.running[trial_id] = trial
         return {"status": "RUNNING", "values": values}
 
-    def gives_up(self, trial_id: str, epoch: int, value: float) -> bool:
-        """Whether a trial that came to `value` after `epoch` epochs is not among the best third that came as far."""
+    def prunes(self, trial_id: str, epoch: int, value: float) -> bool:
+        """Whether `value` after `epoch` epochs is worse than the best third of the trials that reached this epoch."""
         rung = math.log(epoch, REDUCTION)
         if abs(rung - round(rung)) > 1e-9:
             return False

@@ -1,6 +1,7 @@
-"""What a search leaves behind for people: a table, plots, and the winner as a recipe that runs."""
+"""Writes the result of a search for people: tables, plots, and the best trial as a recipe that runs."""
 
-import warnings
+import math
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,11 @@ import optuna
 from zoo.base.files import write_text, writing
 from zoo.base.plots import panels, save
 from zoo.recipe.recipe import Recipe
-from zoo.tuning.history import write_csv
+from zoo.tuning.history import quiet, write_csv
 from zoo.tuning.space import Space, parameters
 from zoo.tuning.trials import WORST, Search, Trial, direction, pareto_front
 
-BEST = '''"""{name}, with what a search of {count} trials found best: {objective} {value:.6g}{spread}."""
+BEST = '''"""{name} with the best values of a search of {count} trials: {objective} {value:.6g}{spread}."""
 
 {imports}
 RECIPE = {recipe}
@@ -23,7 +24,7 @@ RECIPE = {recipe}
 
 
 def write_outcome(recipe: Recipe, found: Search, folder: Path) -> list[Path]:
-    """`search.csv`, `best.py`, `plots/search_*.png`, and `pareto.csv` where files were measured: the paths of these."""
+    """`search.csv`, `best.py`, `plots/search_*.png`, and `pareto.csv` where files were measured: their paths."""
     write_csv(list(found.trials), folder / "search.csv")
     written = [folder / "search.csv"]
     if front := pareto_front(found.trials, found.objective):
@@ -38,17 +39,17 @@ def write_outcome(recipe: Recipe, found: Search, folder: Path) -> list[Path]:
 
 
 def best_recipe(recipe: Recipe, found: Search) -> str:
-    """The text of a recipe file: the one that was searched, with the winner's values."""
+    """The text of a recipe file: the searched recipe with the values of the best trial."""
     again = list(found.best.again.values())
     value = sum(again) / len(again) if again else found.best.metrics[found.objective]
     file = str(Path(recipe.file).resolve()) if recipe.file.endswith(".py") else recipe.file
     fields = {"trials": 0, "seed": recipe.seed, **found.best.fields}
+    imports = "from zoo.recipe.collection import load_recipe\n"
     if all(map(_literal, fields.values())):
-        imports = "from zoo.recipe.collection import load_recipe\n"
         lines = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
         text = f"load_recipe({file!r}).replace(\n{lines})"
     else:  # layers, say, which only the space can make
-        imports = "from zoo.recipe.collection import load_recipe\nfrom zoo.tuning import with_values\n"
+        imports += "from zoo.tuning import with_values\n"
         values = {k: v for k, v in found.best.values.items() if not k.startswith("tuner/")}
         text = f"with_values(load_recipe({file!r}), {values!r}).replace(trials=0, seed={recipe.seed})"
     spread = f", mean of {len(again)} further seeds" if again else ""
@@ -59,7 +60,7 @@ def best_recipe(recipe: Recipe, found: Search) -> str:
 
 
 def _literal(value: Any) -> bool:
-    """Whether Python reads it from what it prints."""
+    """Whether `repr` gives a Python literal."""
     if isinstance(value, Mapping):
         return all(_literal(v) for v in value.values())
     if isinstance(value, list | tuple):
@@ -68,54 +69,42 @@ def _literal(value: Any) -> bool:
 
 
 def plots(recipe: Recipe, found: Search, folder: Path) -> list[Path]:
-    """Optuna's plots: history, which hyperparameters matter, each one against the objective, and all in parallel."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from optuna.visualization import matplotlib as drawn
-
+    """History, importance of each hyperparameter, the objective against each one, and parallel coordinates."""
     study = as_study(found.trials, space_of(recipe), found.objective)
-    if len(study.trials) < 2:
+    trials = study.get_trials(deepcopy=False)
+    if len(trials) < 2:
         return []
-    name = found.objective
-    wanted: dict[str, Any] = {
-        "search_history": lambda: drawn.plot_optimization_history(study, target_name=name),
-        "search_importance": lambda: drawn.plot_param_importances(study, target_name=name),
-        "search_slices": lambda: drawn.plot_slice(study, target_name=name),
-        "search_parallel": lambda: drawn.plot_parallel_coordinate(study, target_name=name),
-    }
-    written = []
-    for file, plot in wanted.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                plot()
-            except (ValueError, RuntimeError):  # importance needs trials that differ, say
-                plt.close("all")
-                continue
-            figure = plt.gcf()
-            figure.set_size_inches(max(8, figure.get_size_inches()[0]), 5)
-            with writing(folder / f"{file}.png") as temporary:
-                figure.savefig(temporary, dpi=110, bbox_inches="tight")
-            plt.close("all")
-        written.append(folder / f"{file}.png")
-    return written
+    figures = {"search_history": _history(trials, found.objective)}
+    try:
+        with quiet:
+            evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        figures["search_importance"], (panel,) = panels(1)
+        panel.barh(list(shares)[::-1], list(shares.values())[::-1])
+        panel.set(xlabel=f"importance for {found.objective}")
+    except (ValueError, RuntimeError):  # trials that do not differ
+        figures.pop("search_importance", None)
+    axes = {name: _positions(trials, name) for name in dict.fromkeys(name for t in trials for name in t.params)}
+    figures["search_slices"] = _slices(trials, axes, found.objective)
+    figures["search_parallel"] = _parallel(trials, axes, found.objective)
+    for name, figure in figures.items():
+        with writing(folder / f"{name}.png") as file:
+            save(figure, file)
+    return [folder / f"{name}.png" for name in figures]
 
 
 def space_of(recipe: Recipe) -> list[Any]:
     """The hyperparameters of a recipe, those of every conditional scope included."""
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
-        oracle = keras_tuner.oracles.RandomSearchOracle(objective="val_loss", max_trials=1)
+        oracle = keras_tuner.oracles.RandomSearchOracle(objective="val_loss", max_trials=1, seed=1)
         keras_tuner.engine.base_tuner.BaseTuner(oracle, Space(recipe), directory=folder)
         return oracle.get_space().space
 
 
 def as_study(trials: Sequence[Any], space: list[Any], objective: str) -> optuna.Study:
-    """In memory, of the trials that came to an end with a figure."""
-    study = optuna.create_study(direction="minimize" if direction(objective) == "min" else "maximize")
+    """An Optuna study in memory, of the completed trials with a finite objective."""
+    with quiet:
+        study = optuna.create_study(direction="minimize" if direction(objective) == "min" else "maximize")
     for trial in trials:
         if trial.error or trial.pruned or abs(trial.metrics[objective]) >= WORST:
             continue
@@ -124,12 +113,66 @@ def as_study(trials: Sequence[Any], space: list[Any], objective: str) -> optuna.
     return study
 
 
+# Figures without pyplot, whose backend, style and open figures belong to the caller.
+
+
+def _history(trials: Sequence[optuna.trial.FrozenTrial], objective: str) -> Any:
+    figure, (panel,) = panels(1)
+    values, best = [float(t.value or 0.0) for t in trials], min if direction(objective) == "min" else max
+    panel.plot(values, "o", label="trial")
+    panel.plot([best(values[: i + 1]) for i in range(len(values))], label="best so far")
+    panel.set(xlabel="completed trial", ylabel=objective)
+    panel.legend()
+    return figure
+
+
+def _positions(trials: Sequence[optuna.trial.FrozenTrial], name: str) -> tuple[list[float], list[str], bool]:
+    """A hyperparameter's value in each trial, NaN where it is inactive; labels of categories; whether it is log."""
+    kind = next(t.distributions[name] for t in trials if name in t.params)
+    if isinstance(kind, optuna.distributions.CategoricalDistribution):
+        choices = [str(choice) for choice in kind.choices]
+        return [choices.index(str(t.params[name])) if name in t.params else math.nan for t in trials], choices, False
+    return [t.params.get(name, math.nan) for t in trials], [], bool(getattr(kind, "log", False))
+
+
+def _slices(trials: Sequence[optuna.trial.FrozenTrial], axes: Mapping[str, Any], objective: str) -> Any:
+    figure, row = panels(len(axes))
+    for panel, (name, (positions, choices, log)) in zip(row, axes.items(), strict=True):
+        panel.scatter(positions, [t.value for t in trials], c=range(len(trials)))
+        panel.set(xlabel=name, ylabel=objective, xscale="log" if log else "linear")
+        if choices:
+            panel.set_xticks(range(len(choices)), choices)
+    return figure
+
+
+def _parallel(trials: Sequence[optuna.trial.FrozenTrial], axes: Mapping[str, Any], objective: str) -> Any:
+    """One line per trial over all axes, each scaled to its range; the darker the line, the better the trial."""
+    columns: dict[str, Any] = {objective: ([t.value for t in trials], [], False), **axes}
+    scaled, ticks = [], []
+    for name, (positions, choices, log) in columns.items():
+        there = [p for p in positions if not math.isnan(p)]
+        low, high = min(there), max(there)
+        scale = math.log if log else float
+        span = scale(high) - scale(low) or 1.0
+        scaled.append([math.nan if math.isnan(p) else (scale(p) - scale(low)) / span for p in positions])
+        ends = (choices[int(low)], choices[int(high)]) if choices else (f"{low:.3g}", f"{high:.3g}")
+        ticks.append(f"{name}\n{ends[0]} to {ends[1]}")
+    figure, (panel,) = panels(1)
+    figure.set_size_inches(max(6, 2 * len(columns)), 4)
+    order = sorted(range(len(trials)), key=lambda i: scaled[0][i], reverse=direction(objective) == "max")
+    for rank, i in reversed(list(enumerate(order))):
+        panel.plot([column[i] for column in scaled], "-o", color="tab:blue", alpha=1 - 0.9 * rank / len(order))
+    panel.set_xticks(range(len(ticks)), ticks)
+    panel.set_yticks([])
+    return figure
+
+
 def _plot_pareto(trials: Sequence[Trial], front: Sequence[Trial], objective: str, file: Path) -> None:
-    """The objective against the bytes of the file, a point a trial; a line through those that no other one beats."""
-    drawing, (panel,) = panels(1)
-    for some, style, label in ((trials, "o", "trial"), (front, "o-", "beaten by none")):
+    """The objective against the bytes of the file: a point per trial, and a line through the Pareto front."""
+    figure, (panel,) = panels(1)
+    for some, style, label in ((trials, "o", "trial"), (front, "o-", "Pareto front")):
         points = [(t.metrics["bytes"] / 1000, t.metrics[objective]) for t in some if "bytes" in t.metrics]
         panel.plot(*zip(*points, strict=True), style, label=label)
     panel.set(xlabel="kB of the file", ylabel=objective)
     panel.legend()
-    save(drawing, file)
+    save(figure, file)

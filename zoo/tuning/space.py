@@ -1,4 +1,4 @@
-"""What a search draws from: KerasTuner's hyperparameters of a recipe's space, and the same for Optuna."""
+"""The space of a search: KerasTuner's hyperparameters of a recipe, and the same for Optuna."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Distribution = optuna.distributions.BaseDistribution
 
 
 class Space(keras_tuner.HyperModel):
-    """A recipe's space in the form that KerasTuner explores: drawing from it builds no model."""
+    """A recipe's space as a HyperModel whose `build` draws values and builds no model."""
 
     def __init__(self, recipe: Recipe):
         super().__init__()
@@ -24,7 +24,7 @@ class Space(keras_tuner.HyperModel):
 
 
 def draw(recipe: Recipe, hp: keras_tuner.HyperParameters) -> dict[str, Any]:
-    """The fields that a trial replaces in the recipe. Raises ValueError where the space is empty or not in order."""
+    """The fields that a trial replaces in the recipe. Raises ValueError for an empty space or range."""
     fields = recipe.draw(hp)
     if not isinstance(fields, dict) or not fields:
         raise InvalidValue(
@@ -48,25 +48,25 @@ def with_values(recipe: Recipe, values: dict[str, Any]) -> Recipe:
 
 
 def drawn(values: dict[str, Any]) -> keras_tuner.HyperParameters:
-    """Hyperparameters that give these values to whoever asks for them."""
+    """Hyperparameters that have these values."""
     hp = keras_tuner.HyperParameters()
     hp.values = dict(values)
     return hp
 
 
 def distributions(space: list[Any]) -> dict[int, tuple[str, Distribution]]:
-    """Name and distribution in Optuna of each hyperparameter that is drawn, by its place in KerasTuner's space.
+    """Name and distribution in Optuna of each hyperparameter that is drawn, by its index in KerasTuner's space.
 
-    A name that stands in several conditional scopes may have another range in each, so that it carries its condition.
+    A name in several conditional scopes may have another range in each, so Optuna's name includes the condition.
     """
     named: dict[int, tuple[str, Distribution]] = {}
-    for place, hp in enumerate(space):
+    for index, hp in enumerate(space):
         distribution = _distribution(hp)
         if distribution is None:
             continue
         shared = sum(other.name == hp.name for other in space) > 1
         conditions = ", ".join(f"{c.name}={'|'.join(map(str, c.values))}" for c in hp.conditions)
-        named[place] = (f"{hp.name} ({conditions})" if shared and conditions else hp.name, distribution)
+        named[index] = (f"{hp.name} ({conditions})" if shared and conditions else hp.name, distribution)
     return named
 
 
@@ -74,36 +74,44 @@ def suggest(trial: optuna.Trial, space: list[Any]) -> dict[str, Any]:
     """Values of the hyperparameters that are active, in the order of the space: parents come before children."""
     hp_values = keras_tuner.HyperParameters()
     named = distributions(space)
-    for place, hp in enumerate(space):
+    for index, hp in enumerate(space):
         hp_values.merge([hp])
         if not hp_values.is_active(hp):
             continue
-        if place not in named:
+        if index not in named:
             hp_values.values[hp.name] = hp.default
             continue
-        name, distribution = named[place]
-        value = trial._suggest(name, distribution)
+        value = _suggested(trial, *named[index])
         hp_values.values[hp.name] = hp.prob_to_value(value) if _by_probability(hp) else value
     return hp_values.values
 
 
+def _suggested(trial: optuna.Trial, name: str, kind: Distribution) -> Any:
+    if isinstance(kind, optuna.distributions.CategoricalDistribution):
+        return trial.suggest_categorical(name, kind.choices)
+    if isinstance(kind, optuna.distributions.IntDistribution):
+        return trial.suggest_int(name, kind.low, kind.high, step=kind.step, log=kind.log)
+    assert isinstance(kind, optuna.distributions.FloatDistribution)
+    return trial.suggest_float(name, kind.low, kind.high, step=kind.step, log=kind.log)
+
+
 def parameters(values: dict[str, Any], space: list[Any]) -> tuple[dict[str, Any], dict[str, Distribution]]:
-    """The same the other way round: a trial's values as Optuna's parameters, with their distributions."""
+    """The inverse: a trial's values as Optuna's parameters, with their distributions."""
     hp_values = keras_tuner.HyperParameters()
     named, params, kinds_of = distributions(space), {}, {}
-    for place, hp in enumerate(space):
+    for index, hp in enumerate(space):
         hp_values.merge([hp])
         if hp_values.is_active(hp) and hp.name in values:
             hp_values.values[hp.name] = values[hp.name]
-            if place in named:
-                name, distribution = named[place]
+            if index in named:
+                name, distribution = named[index]
                 params[name] = hp.value_to_prob(values[hp.name]) if _by_probability(hp) else values[hp.name]
                 kinds_of[name] = distribution
     return params, kinds_of
 
 
 def _by_probability(hp: Any) -> bool:
-    """Whether Optuna has no such range, and draws the place in it instead."""
+    """Whether Optuna has no such sampling; it then draws the cumulative probability instead."""
     if not isinstance(hp, kinds.Float | kinds.Int):
         return False
     return hp.sampling == "reverse_log" or (hp.sampling == "log" and hp.step not in (None, 1))

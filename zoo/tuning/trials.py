@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-WORST = 1e300  # stands for a loss that is not finite, which KerasTuner would skip or take for the best
+WORST = 1e300  # replaces a loss that is not finite, which KerasTuner would skip or treat as the best
 SMALL_IS_GOOD = (
     "loss", "mae", "mse", "mape", "msle", "rmse", "error", "crossentropy", "divergence", "hinge", "poisson", "cosh",
     "false_positives", "false_negatives",
@@ -15,15 +15,15 @@ SMALL_IS_GOOD = (
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate and what came out.
+    """One candidate and its results.
 
     Attributes:
-        values: what was drawn, by hyperparameter.
-        fields: of the recipe that these values replace.
-        metrics: at the end of its training; one that is not finite is +-1e300, whichever is worst.
-        seconds: it took. epochs: it was trained; pruned: whether it was given up before its last one.
-        error: why it failed; its objective then is the worst.
-        again: the objective from other seeds, by seed, where the trial was among the best.
+        values: the drawn value of each hyperparameter.
+        fields: the fields that these values replace in the recipe.
+        metrics: after the last epoch; one that is not finite is +-1e300, whichever is worse.
+        seconds: duration. epochs: trained epochs. pruned: whether it was stopped before its last epoch.
+        error: why it failed; its objective is then the worst.
+        again: for finalists, the objective by further seed.
         number: in the order of drawing; a trial that was lost with its worker leaves a gap.
     """
 
@@ -44,14 +44,14 @@ class Search:
 
     trials: tuple[Trial, ...]
     best: Trial
-    recipe: Any  # Recipe, or None where a model of the caller's own was tuned
+    recipe: Any  # Recipe, or None for a HyperModel
     objective: str
-    seconds: float  # of this call; nothing where it was read
+    seconds: float  # of this call; 0 where the search was read
     file: Path | str | None = None
 
 
 def direction(objective: str) -> str:
-    """Losses and errors are to be small, everything else large; by the names that Keras gives its metrics."""
+    """ "min" for losses and errors, by the names of Keras' metrics; "max" for all others."""
     return "min" if objective.endswith(SMALL_IS_GOOD) else "max"
 
 
@@ -64,13 +64,13 @@ def worst(objective: str) -> float:
 
 
 def ranked(trials: Sequence[Trial], objective: str) -> list[Trial]:
-    """The best first. What was given up early comes after all that was trained to the end."""
+    """The best first. Pruned trials come after all others."""
     sign = 1 if direction(objective) == "min" else -1
     return sorted(trials, key=lambda t: (t.pruned, sign * t.metrics[objective], t.number))
 
 
 def pareto_front(trials: Sequence[Trial], objective: str) -> list[Trial]:
-    """The trials that no other one beats in both the objective and the bytes of the file, the smallest first.
+    """The trials that no other trial beats in both the objective and the bytes of the file, the smallest first.
 
     Empty where no file was exported: trials have `bytes` where the objective is that of a file.
     """
@@ -84,9 +84,9 @@ def pareto_front(trials: Sequence[Trial], objective: str) -> list[Trial]:
 
 
 def best_of(trials: Sequence[Trial], objective: str) -> Trial:
-    """The trial with the best mean over the seeds that it was trained again from, or else the best one.
+    """The finalist with the best mean over its further seeds; without finalists, the best trial.
 
-    The seed of the search itself does not count there: it is what a lucky trial was chosen by.
+    The search's own seed does not count: finalists were selected by it, so its results are biased.
     """
     sign = 1 if direction(objective) == "min" else -1
     finalists = [t for t in trials if t.again]
@@ -96,17 +96,22 @@ def best_of(trials: Sequence[Trial], objective: str) -> Trial:
 
 
 def progress(
-    trial: Trial, trials: Sequence[Trial], objective: str, place: str, left: float | None, shown: str | None = None
+    trial: Trial, trials: Sequence[Trial], objective: str, count: str, left: float | None, shown: str | None = None
 ) -> str:
-    """A line on a trial that has ended: its place among all, what it came to, the best so far, seconds left."""
+    """A line on a finished trial: count, values, the metric `shown`, the best so far, seconds left."""
     shown = shown or objective
     best = ranked(trials, objective)[0].metrics[objective] if trials else math.nan
     return (
-        f"trial {place}  {brief(trial.values)}  {shown} {trial.metrics[shown]:.4f}  best {best:.4f}"
-        + (f"  given up after {trial.epochs}" if trial.pruned else "")
+        f"trial {count}  {brief(trial.values)}  {shown} {figure(trial.metrics[shown])}  best {figure(best)}"
+        + (f"  pruned after epoch {trial.epochs}" if trial.pruned else "")
         + (f"  {max(0.0, left):.0f} s left" if left is not None else "")
         + (f"  failed: {trial.error}" if trial.error else "")
     )
+
+
+def figure(value: float) -> str:
+    """Four decimals; "-" where there is no finite result."""
+    return f"{value:.4f}" if abs(value) < WORST else "-"
 
 
 def brief(values: Mapping[str, Any]) -> str:

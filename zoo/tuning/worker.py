@@ -1,4 +1,4 @@
-"""One worker process of a search with several: loads the recipe from its file and runs trials."""
+"""A worker process of a search: loads the recipe from its file and runs trials."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import Limits
 from zoo.tuning.searching import tuner_of
 
-CLEARED_AFTER = 100  # trials, after which a worker is replaced by a new one: TensorFlow's memory grows with each model
+SHARE = 100  # trials, after which a new worker replaces this one: TensorFlow's memory grows with each model
 
 
 def work(job: dict[str, Any]) -> None:
-    """What a worker does: trials, until there are enough or it has done its share."""
+    """Runs trials until there are enough, or this worker has run its share."""
     tf.config.threading.set_intra_op_parallelism_threads(job["threads"])
     tf.config.threading.set_inter_op_parallelism_threads(1)
     fields = job["fields"]
@@ -30,7 +30,7 @@ def work(job: dict[str, Any]) -> None:
     tuner = tuner_of(
         recipe, dataset, Path(job["folder"]), lambda line: None, versions_key(), job["storage"], overwrite=False
     )
-    tuner.share = CLEARED_AFTER
+    tuner.share = SHARE
     tuner.prepare()
     tuner.go_on()
 
@@ -47,4 +47,4 @@ if __name__ == "__main__":
     except Exception as error:
         print(described(error), file=sys.stderr)
         os._exit(1)
-    os._exit(0)  # without waiting for anything: what was found is in the database
+    os._exit(0)  # without waiting for threads: all results are in the database

@@ -1,9 +1,10 @@
-"""Whether a released result comes again: the recipe trained anew as it was, from seeds that were not used for it."""
+"""The verb `zoo.reproduce`: trains a released recipe again, from new seeds, and compares with the recorded scores."""
 
-from zoo.base.errors import InvalidValue
+import json
 import math
+import re
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from typing import Any
 from scipy.stats import t as students_t
 
 from zoo.base.checks import check_size, is_whole
-from zoo.recipe.collection import load_recipe, released
+from zoo.base.errors import InvalidValue
 from zoo.base.files import locked
-from zoo.runs.pipeline import train_and_export
-from zoo.recipe.recipe import NOT_TRAINED, Recipe
+from zoo.base.progress import Report
+from zoo.base.seeds import random_state_kept
 from zoo.base.tables import figure
+from zoo.recipe.collection import load_recipe, released
+from zoo.recipe.recipe import NOT_TRAINED, Recipe
 from zoo.runs.report import measurements
+from zoo.runs.run import train_and_export
 from zoo.tuning import with_values
 
 LEVEL = 0.95
@@ -24,11 +28,11 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class FileReproduction:
-    """One precision: the recorded scores, those measured now, and the bounds in which their mean is to lie."""
+    """One precision: the recorded scores, the new ones, and the interval in which their mean must lie."""
 
     precision: str
     recorded: tuple[float, ...]
-    measured: tuple[float | None, ...]  # None of a file that could not be scored
+    measured: tuple[float | None, ...]  # None for a file that could not be scored
     low: float
     high: float
 
@@ -44,7 +48,7 @@ class FileReproduction:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What trainings from other seeds gave, against the record; `folder` holds a run for each seed."""
+    """Scores of trainings from other seeds, compared with the record; `folder` has one run per seed."""
 
     name: str
     folder: Path
@@ -58,9 +62,8 @@ class Reproduction:
 
     def __str__(self) -> str:
         trainings = f"{len(self.seeds)} new training{'s' * (len(self.seeds) > 1)}"
-        rule = (
-            f"{LEVEL * 100:.0f} % prediction interval (Student's t) of the {len(self.files[0].recorded)} recorded ones"
-        )
+        count = len(self.files[0].recorded)
+        rule = f"{LEVEL * 100:.0f} % prediction interval (Student's t) of the {count} recorded ones"
         if self.holds:
             return f"{self.name} is reproduced: {self.score_name} of {trainings} lies within the {rule}, in every file"
         outside = ", ".join(
@@ -68,31 +71,32 @@ class Reproduction:
             for file in self.files
             if not file.holds
         )
-        return f"{self.name} is not reproduced: {self.score_name} of {trainings} lies outside of the {rule}: {outside}"
+        return f"{self.name} is not reproduced: {self.score_name} of {trainings} lies outside the {rule}: {outside}"
 
 
+@random_state_kept()
 def reproduce(
     name: str,
     out: str | Path | None = None,
     *,
     seeds: int = 1,
     seed: int | None = None,
-    report: Callable[[str], None] = print,
+    report: Report = print,
 ) -> Reproduction:
-    """Trains a released recipe again, exports and measures it, and compares with the spread on record.
+    """Trains a released recipe again, exports and measures it, and compares with the recorded scores.
 
-    There is no new search: the values that the released one found are taken from its record. The mean score of the new
-    trainings must lie in the prediction interval of the recorded ones, see `prediction_interval`.
+    The search is not repeated: its result is in the record. The mean score of the new trainings must lie in the
+    prediction interval of the recorded ones, see `prediction_interval`.
 
     Args:
         name: of a released recipe.
-        out: for a run a seed; by default `runs/<name>/reproduced`.
-        seeds: how many trainings. seed: of the first one; by default one past all that are on record, because a seed
-            that was used before gives the same training, which tells nothing of the spread.
+        out: gets one run per seed; by default `runs/<name>/reproduced`.
+        seeds: how many trainings. seed: of the first one; by default the largest recorded one plus one, because a
+            recorded seed would repeat the same training.
 
     Raises:
-        LookupError: no such recipe, or not a released one. ValueError: a record of one training, which has no spread;
-            data or a recipe that are no longer the released ones.
+        LookupError: no such recipe, or it is not released. ValueError: a record of a single training, which has no
+            spread; data or a recipe that changed since the release.
     """
     check_size("seeds", seeds)
     if seed is not None and not is_whole(seed, 0):
@@ -101,18 +105,18 @@ def reproduce(
     assert record is not None
     least = 1 / record["data"]["samples"]["test"] if record["score_name"].endswith("accuracy") else 0.0
     scores = {precision: measurements(record, precision) for precision in record["files"]}
-    # Wrong in 5 of 100 cases in all, however many files there are (C. Bonferroni, 1936).
+    # Bonferroni's correction (1936): all files together are wrong in 5 of 100 cases.
     level = 1 - (1 - LEVEL) / len(scores)
     intervals = {p: prediction_interval(values, seeds, level, least) for p, values in scores.items()}
     recipe = as_recorded(load_recipe(name), record)
     dataset = recipe.load_data()
     if dataset.sha256 != record["data"]["sha256"]:
-        raise InvalidValue(f"the data of {name} are no longer those that it was released with; release it anew")
+        raise InvalidValue(f"the data of {name} changed since its release; release it again")
     used = {record["seed"], *(entry["seed"] for entry in record["seeds"])}
     first = max(used) + 1 if seed is None else seed
     chosen = tuple(range(first, first + seeds))
     if repeated := sorted(used.intersection(chosen)):
-        report(f"seed {', '.join(map(str, repeated))} is on record: the same training, not an independent one")
+        report(f"seed {', '.join(map(str, repeated))} is recorded already: this repeats the same training")
     folder = Path(out) if out is not None else Path("runs") / name / "reproduced"
     measured: dict[str, list[float | None]] = {precision: [] for precision in scores}
     with locked(folder):
@@ -131,19 +135,20 @@ def reproduce(
 def prediction_interval(
     values: Sequence[float], count: int, level: float = LEVEL, least_sd: float = 0.0
 ) -> tuple[float, float]:
-    """Where the mean of `count` further values lies, with probability `level`, if they come as `values` did.
+    """Interval in which the mean of `count` further values of the same distribution lies, with probability `level`.
 
     mean ± t * sd * sqrt(1/n + 1/count), with n values of one normal distribution and Student's t of n - 1 degrees of
     freedom (G. Hahn, 1969).
 
     Args:
-        least_sd: of the values: one sample of test, say, where scores are counts of samples and may all be the same.
+        least_sd: lower limit of the standard deviation. Accuracies of few trainings may be equal by chance: one
+            sample of test is then a sensible limit.
 
     Raises:
         ValueError: fewer than two values, which have no spread.
     """
     if len(values) < 2:
-        raise InvalidValue(f"the record has {len(values)} scores, and so no spread; release from several seeds")
+        raise InvalidValue(f"the record has {len(values)} scores, and so no spread; release it from several seeds")
     spread = max(statistics.stdev(values), least_sd)
     quantile = float(students_t.ppf((1 + level) / 2, len(values) - 1))
     half = quantile * spread * math.sqrt(1 / len(values) + 1 / count)
@@ -151,15 +156,14 @@ def prediction_interval(
 
 
 def as_recorded(recipe: Recipe, record: Mapping[str, Any]) -> Recipe:
-    """The recipe with the values that the record resolved it to: those of its search, and those in its file by then.
+    """The recipe with the recorded values: those of its search, and those that its file had.
 
     Raises:
-        ValueError: a field that is no plain value, such as layers, has changed since.
+        ValueError: a field that is not a plain value, such as layers, has changed since.
     """
-    recorded = record["recipe"]
     if record["search"]:
         recipe = with_values(recipe, record["search"]["best"])
-    now = recipe.describe()
+    recorded, now = _by_short_names(record["recipe"]), _by_short_names(recipe.describe())
     names = [name for name in recorded if name in now and name not in ("seed", "arguments", *NOT_TRAINED)]
     fields = {name: recorded[name] for name in names if recorded[name] != now[name]}
     ours, theirs = now["arguments"], recorded["arguments"]
@@ -170,7 +174,7 @@ def as_recorded(recipe: Recipe, record: Mapping[str, Any]) -> Recipe:
     changed += [name for name, value in arguments.items() if not _plain(value)]
     if changed:
         raise InvalidValue(
-            f"recipe {recipe.name} has changed since its release: {', '.join(changed)}; release it anew, "
+            f"recipe {recipe.name} has changed since its release: {', '.join(changed)}; release it again, "
             f"`make release RECIPES={recipe.name}`"
         )
     arguments = {name: tuple(value) if isinstance(value, list) else value for name, value in arguments.items()}
@@ -178,7 +182,12 @@ def as_recorded(recipe: Recipe, record: Mapping[str, Any]) -> Recipe:
     return recipe.replace(**fields, **export_only, arguments=arguments)
 
 
+def _by_short_names(description: Mapping[str, Any]) -> dict[str, Any]:
+    """A described recipe with zoo's functions without their modules, which may have moved since the release."""
+    return json.loads(re.sub(r'"zoo\.(\w+\.)*(\w+)"', r'"zoo.\2"', json.dumps(description)))
+
+
 def _plain(value: Any) -> bool:
-    """Whether a described value is the value itself, rather than the name of a function or a layer's settings."""
+    """Whether a described value is the value itself, not the name of a function or the settings of a layer."""
     values = value if isinstance(value, list) else [value]
     return all(value is None or isinstance(value, bool | int | float | str) for value in values)
