@@ -51,7 +51,8 @@ def test_a_released_file_gives_its_golden_outputs(path, browser):
 
 @pytest.mark.parametrize("path", REJECTED, ids=named)
 def test_rejected_files_do_not_run(path, browser):
-    reason = "Failed to load model" if "variable tensors" in incompatibility(path, TARGETS["browser"]) else "INT8 is not supp"
+    variables = "variable tensors" in incompatibility(path, TARGETS["browser"])
+    reason = "Failed to load model" if variables else "INT8 is not supp"
     with pytest.raises(CheckFailed, match=f"does not run in LiteRT.js: .*{reason}"):
         browser.run(path, golden(path)[0])
 

@@ -120,7 +120,7 @@ def flatten_layers(layer: keras.Layer) -> list[keras.Layer]:
 def _inside(layer: keras.Layer, found: dict[int, keras.Layer]) -> dict[int, keras.Layer]:
     found[id(layer)] = layer
     values = layer.layers if isinstance(layer, keras.Model) else list(vars(layer).values())
-    for value in [v for value in values for v in (value if isinstance(value, list | tuple) else [value])]:
+    for value in [v for each in values for v in (each if isinstance(each, list | tuple) else [each])]:
         if isinstance(value, keras.Layer) and id(value) not in found:
             _inside(value, found)
     return found

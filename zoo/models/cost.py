@@ -86,7 +86,7 @@ class Summary:
             names = ", ".join(layer.name for layer in unknown)
             parts.append(f"MACs of {names} hang on the length of a sample, which is open: give steps.")
         else:
-            parts += [f"MACs of {x.name} are not known: {x.kind} has no formula in zoo/models/cost.py." for x in unknown]
+            parts += [f"MACs of {x.name} are not known: {x.kind} has no formula in models/cost.py." for x in unknown]
         if self.files:
             sizes = [["FILE", "PRECISION", "BYTES", "ARENA"]]
             sizes += [[f.file, f.precision, f"{f.bytes:,}", _number(f.arena_bytes)] for f in self.files]
