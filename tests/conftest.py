@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 
 # A shell ignores SIGINT for what it starts in the background, and children inherit that: `make test &` would fail.
 WITH_DEFAULT_SIGNALS = (
-    "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.SIG_DFL)\nos.execv(sys.argv[1], sys.argv[1:])\n"
+    "import os, signal, sys\nfor number in signal.SIGINT, signal.SIGHUP:\n    signal.signal(number, signal.SIG_DFL)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])\n"
 )
 
 

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import write_recipe
+from conftest import start, write_recipe
 
 from zoo.tuning.history import History
 
@@ -148,9 +148,7 @@ def tune(folder, *options, before=()):
     """`zoo tune` of a quick recipe; progress on its stderr."""
     recipe = write_recipe(folder / "quick.py", more=SPACE)
     command = [*before, sys.executable, "-m", "zoo", "tune", recipe, *options]
-    return subprocess.Popen(
-        list(map(str, command)), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, cwd=folder
-    )
+    return start(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=folder)
 
 
 def wait_for_a_trial(process):
