@@ -75,7 +75,7 @@ BAD = [
     (["summary", "digits_fnn", "--steps", "9"], "steps=9 goes with samples of any length; fnn reads (64,)"),
     (["summary", "digits_fnn", "--folder", "cut"], "there is no cut/record.json"),
     (["tune", "digits_fnn", "--objective", "val_acuracy", "--out", "out"], "did you mean 'val_accuracy'?"),
-    (["tune", "digits_fnn", "--trials", "0", "--out", "out"], "there is nothing to search; give trials"),
+    (["tune", "digits_fnn", "--trials", "0", "--out", "out"], "there is nothing to search; set trials"),
     (["tune", "digits_fnn", "--trials", "-1", "--out", "out"], "trials=-1 must be a whole number of at least 0"),
     (["tune", "digits_fnn", "--trials", "many"], "'many' is not a valid integer"),
     (["run", "digits_fnn", "--seeds", "0", "--out", "out"], "seeds=0 must be at least 1"),
@@ -145,7 +145,9 @@ def test_a_mistake_gives_one_clear_line_and_exit_code_2(zoo_command, mistakes, a
 @pytest.mark.parametrize("arguments", [["lst"], ["verify", "alone.tflite"], ["run", "knob.py", "--out", "out"]])
 def test_a_mistake_in_a_process_of_its_own(zoo_process, mistakes, arguments):
     done = zoo_process(*arguments, cwd=mistakes, check=2)
-    assert done.stderr.startswith("zoo: ") and done.stderr.count("\n") == 1 and done.stdout == ""
+    first, *of_the_recipe = done.stderr.splitlines()
+    assert first.startswith("zoo: ") and done.stdout == ""
+    assert all(line.startswith("  knob.py:") for line in of_the_recipe)
 
 
 def test_a_failed_check_exits_with_1(zoo_command, mistakes, tmp_path):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import zoo
+from zoo.base.files import read_json
 from zoo.recipe import collection
+from zoo.recipe.collection import folder
 from zoo.recipe.task import Task
 
 
@@ -26,11 +28,20 @@ def shelf(tmp_path, monkeypatch):
     for name, (task, score_name, files, parameters) in released.items():
         (tmp_path / "recipes" / f"{name}.py").write_text('"""A recipe."""\n')
         described = {
-            precision: {"precision": precision, "score": score, "bytes": size, "latency_us": latency, "auc": None}
+            precision: {
+                "file": f"{name}.{precision}.tflite",
+                "precision": precision,
+                "score": score,
+                "bytes": size,
+                "latency_us": latency,
+                "auc": None,
+                "difference": None,
+            }
             for precision, (score, size, latency) in files.items()
         }
         described.get("int8", {})["auc"] = 0.99 if name == "a_fnn" else None
         record = {"task": task, "score_name": score_name, "files": described, "parameters": parameters}
+        record = read_json(folder("tflite") / "digits_fnn" / "record.json") | record
         (tmp_path / "tflite" / name).mkdir(parents=True)
         (tmp_path / "tflite" / name / "record.json").write_text(json.dumps(record))
     (tmp_path / "recipes" / "d_fnn.py").write_text('"""Another."""\nRECIPE = zoo.Recipe(task=zoo.Binary(soft=True))\n')
@@ -77,7 +88,7 @@ def test_the_command_filters_too(zoo_command):
     done = zoo_command("list", "digits_*nn", "--task", "multiclass", "--max-bytes", "30000", "--sort", "bytes", check=0)
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["RECIPE", "digits_cnn", "digits_fnn"]
     done = zoo_command("list", "nothing*", check=0)
-    assert done.stdout.count("\n") == 1 and "no recipe is like that" in done.stderr
+    assert done.stdout.count("\n") == 1 and "no recipe matches" in done.stderr
 
 
 def test_load_gives_the_weights():

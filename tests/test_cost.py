@@ -14,7 +14,15 @@ import zoo
 from zoo.cli import main
 from zoo.models.cost import costs
 from zoo.models.sequences import AttentionPooling, MaskedConv1D
-from zoo.recipe.collection import load_recipe
+from zoo.recipe.collection import folder, load_recipe
+
+OTHERS = {"precision": "", "score": None, "difference": None}  # what else a record says of a file
+
+
+def record_with(**fields):
+    """A record of an export with these fields."""
+    return json.loads((folder("tflite") / "digits_fnn" / "record.json").read_text()) | fields
+
 
 # What the profiler counts two of for a MAC; all else that it counts goes by element.
 PRODUCTS = ("MatMul", "BatchMatMulV2", "Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput")
@@ -248,12 +256,12 @@ def test_the_table():
 
 def test_files_are_shown_as_measured(tmp_path):
     model = zoo.fnn((4,), 2, units=(3,))
-    files = {"int8": {"file": "a.int8.tflite", "bytes": 12345, "arena_bytes": 2048}}
-    record = {"parameters": model.count_params(), "files": files}
+    files = {"int8": {"file": "a.int8.tflite", "bytes": 12345, "arena_bytes": 2048, **OTHERS}}
+    record = record_with(parameters=model.count_params(), files=files)
     (tmp_path / "record.json").write_text(json.dumps(record))
     model.save(tmp_path / "model.keras")
-    for target, folder in ((model, tmp_path), (tmp_path / "model.keras", tmp_path), (tmp_path, None)):
-        counted = zoo.summary(target, folder)
+    for target, place in ((model, tmp_path), (tmp_path / "model.keras", tmp_path), (tmp_path, None)):
+        counted = zoo.summary(target, place)
         assert counted.macs == 18
         assert [(f.precision, f.bytes, f.arena_bytes) for f in counted.files] == [("int8", 12345, 2048)]
         assert str(counted).splitlines()[-1] == "a.int8.tflite  int8       12,345  2,048"
@@ -261,7 +269,7 @@ def test_files_are_shown_as_measured(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         zoo.summary(model, tmp_path / "nowhere")
     other = zoo.fnn((4,), 2, units=(5,))
-    with pytest.raises(ValueError, match="of a model of 23 parameters, and fnn has 37; export it anew"):
+    with pytest.raises(ValueError, match="of a model with 23 parameters, and fnn has 37; export it again"):
         zoo.summary(other, tmp_path)
     other.save(tmp_path / "model.keras")
     assert not zoo.summary(tmp_path).files, "trained anew, not exported yet"
@@ -277,8 +285,8 @@ def place(tmp_path_factory):
     run = place / "runs" / "mine"
     run.mkdir(parents=True)
     model.save(run / "model.keras")
-    files = {"float32": {"file": "mine.float32.tflite", "bytes": 7000, "arena_bytes": None}}
-    record = {"parameters": model.count_params(), "files": files, "recipe": recipe.describe()}
+    files = {"float32": {"file": "mine.float32.tflite", "bytes": 7000, "arena_bytes": None, **OTHERS}}
+    record = record_with(parameters=model.count_params(), files=files, recipe=recipe.describe())
     (run / "record.json").write_text(json.dumps(record))
     return place
 

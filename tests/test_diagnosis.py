@@ -241,6 +241,6 @@ def test_a_run_records_and_shows_it(quick_run):
     assert f"| logits | {record['gradients']['before']['logits']:.1e} |" in card
     assert (run / "plots" / "gradients.png").stat().st_size > 0
     result = cards.card({**record, "fit": {**fit_, "knobs": ["this", "that"]}})
-    assert "Turn next: this. After that: that." in result
+    assert "Change next: this. After that: that." in result
     older = {key: value for key, value in record.items() if key not in ("fit", "gradients")}
     assert "kept weights" not in cards.card(older), "records of earlier versions make the cards that they made"

@@ -129,7 +129,7 @@ BAD = {
     "strategy": (MODEL, {"calibration": X, "strategy": "fused"}, "'fused' is impossible in float32: gru.* is a GRU"),
     "target": (MODEL, {"calibration": X, "target": "phone"}, "target='phone' is not known"),
     "loop in int8": (MODEL, {"calibration": X, "strategy": "while"}, "'while' is impossible in int8: the converter"),
-    "recipe with data": ("digits_fnn", {"calibration": X}, "recipe digits_fnn brings its own data"),
+    "recipe with data": ("digits_fnn", {"calibration": X}, "recipe digits_fnn has its own data"),
 }
 
 

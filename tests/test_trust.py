@@ -115,7 +115,7 @@ FORGED = {
     "a byte of a .tflite": (lambda place: change_byte(place / FILE), FILE, "is not the file that its record describes"),
     "a golden answer": (change_golden, GOLDEN, "other outputs than"),
     "a byte of a variable": (lambda place: change_byte(place / VARIABLES, 0.3), RECORDS[0], "cannot be read"),
-    "a variable": (change_variables, f"tflite/{NAME}/{NAME}.float32.tflite", "parity: largest difference"),
+    "a variable": (change_variables, f"tflite/{NAME}/{NAME}.float32.tflite", "parity: max abs error"),
     "a score": (change_score, FILE, "measured, 0.98"),
     "a score, as the file tells it": (change_score, RECORDS[0], "and the file's own metadata say"),
     "a weight of model.keras": (change_keras, KERAS, "gives other outputs than the SavedModel"),
@@ -239,7 +239,7 @@ def test_a_page_that_comes_out_otherwise_each_time_is_found(place, page, capsys)
 
 def test_what_a_page_lacks_is_said(place, monkeypatch):
     (place / "page").mkdir()
-    monkeypatch.setitem(sys.modules, "page", None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, "page.gallery", None)  # as where it is not installed
     (fault,) = trust.changed_site(print)
     assert str(fault).startswith("page: cannot be built: ") and str(fault).endswith(
         "`make page` installs what it needs"
