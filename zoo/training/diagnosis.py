@@ -99,7 +99,7 @@ def diagnose(
         why = f"{figures}: a gap of {gap:.0%} of the blind error; chance explains up to {chance:.0%}"
         knobs = _against_overfitting(recipe)
     else:
-        verdict, why, knobs = "fine", f"{figures}: low error on train, and no more on validation than allowed", ()
+        verdict, why, knobs = "fine", f"{figures}: a low training error, and a validation error close to it", ()
     return Diagnosis(train, validation, verdict, why, knobs)
 
 
