@@ -8,14 +8,12 @@ import hashlib
 import io
 import json
 import signal
-import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +29,6 @@ for detail in interpreter.get_input_details():
     interpreter.set_tensor(detail["index"], numpy.zeros(detail["shape"], detail["dtype"]))
 interpreter.invoke()
 """
-Tensors = dict[str, dict[str, Any]]  # LiteRT's details, by name
 
 
 class Runner:
@@ -39,38 +36,34 @@ class Runner:
 
     LiteRT runs many damaged files with wrong outputs, or crashes. So a file must have the SHA-256 of its own zoo.json
     and of the record.json that describes it (see `find_record`). A file with neither is first run once in a child
-    process, which takes about a third of a second; `trusted=True` skips that.
+    process, in about a third of a second; `trusted=True` skips that.
 
     Attributes:
         input_shape: of one sample; None is a length that may differ from call to call.
         output_name: "probabilities", "probability" or "value" in files of zoo.
         labels: of the outputs, if the file or its record has them.
-        description: the file's zoo.json; {} without one.
-        files: the content of the file's archive, by name.
+        description, files: the file's zoo.json, {} without one; the content of its archive, by name.
         streaming: whether the file computes one step of a sequence, with its state as further inputs and outputs.
 
-    Raises:
-        FileNotFoundError, ValueError: no such file; not a TFLite file, a damaged one, one with ops that only TensorFlow
-            has, or one with several inputs or outputs that are not states.
+    Raises FileNotFoundError or ValueError: no such file; not a TFLite file, a damaged one, one with ops that only
+    TensorFlow has, or one with several inputs or outputs that are not states.
     """
 
     def __init__(self, path: str | Path, num_threads: int = 1, trusted: bool = False):
-        self.path = Path(path)
-        file = _File(self.path)
-        damage = file.damage or ("" if trusted or file.checked else _damage_in_child(file.model))
-        if damage:
-            raise ValueError(f"{self.path} {damage}")
-        self.sha256, self.labels, self.description = file.sha256, file.labels, file.description
-        self.files = file.contents
+        self.path = path = Path(path)
+        file = _File(path, trusted)
+        if file.damage:
+            raise ValueError(f"{path} {file.damage}")
+        self.sha256, self.labels = file.sha256, file.labels
+        self.description, self.files = file.description, file.contents
         self._interpreter, inputs, outputs = _load(file, num_threads)
-        self._keeps_state = _has_variables(file.model)
-
         names = [name for name in inputs if name.startswith("state_") and f"next_{name}" in outputs]
         self._states = [(inputs.pop(name), outputs.pop(f"next_{name}")) for name in names]
         self.streaming = bool(self._states)
-        self._input = _only(inputs, self.path, "input")
-        self._output = _only(outputs, self.path, "output")
-        self.output_name = next(iter(outputs))
+        for kind, side in (("input", inputs), ("output", outputs)):
+            if len(side) != 1:
+                raise ValueError(f"{path} has the {kind}s {', '.join(side)}; the Runner reads models of one {kind}")
+        (self._input,), ((self.output_name, self._output),) = inputs.values(), outputs.items()
         batch, *shape = self._input["shape"].tolist() or [0]
         if batch != 1:
             raise ValueError(f"{self.path} reads {batch} samples at a time; the Runner gives it one")
@@ -78,8 +71,11 @@ class Runner:
         lengths = [None if n < 0 else n for n in self._input["shape_signature"].tolist()[1:]]
         self.input_shape: tuple[int | None, ...] = (None, *lengths) if self.streaming else tuple(lengths)
         self.input_dtype = np.dtype("float32" if self._input["quantization"][0] else self._input["dtype"])
-        self._zeros = [_to_tensor(np.zeros(state["shape"]), state).astype(state["dtype"]) for state, _ in self._states]
-        self.reset()
+        states = [state for state, _ in self._states]
+        self._state = self._zeros = [_to_tensor(np.zeros(s["shape"]), s).astype(s["dtype"]) for s in states]
+        self._keeps_state = _has_variables(file.model)
+        reset = self._interpreter.reset_all_variables if self._keeps_state and not states else None
+        self._invoke = _invoke_of(self._interpreter, self._input, self._output, reset, self.path.name)
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Outputs (n, outputs) for inputs (n, *input_shape), one sample after the other.
@@ -88,10 +84,11 @@ class Runner:
         Apart from the outputs, memory does not grow with n: x may be a np.memmap of any length.
         """
         x = self._samples(x)
-        for start, values, bad in self._blocks(x):
-            if bad.any():
-                raise self._bad_values(x)
-            rows = self._run(_to_tensor(values, self._input))
+        output_of = self._last_output if self.streaming else self._invoke
+        for start, values in self._checked(x):
+            self._fit(values.shape[1:])
+            samples = _to_tensor(values, self._input)[:, np.newaxis]  # each (1, *input_shape)
+            rows = _to_floats(np.concatenate([output_of(sample) for sample in samples]), self._output)
             if len(rows) != len(values):
                 raise ValueError(f"{self.path.name} gives {len(rows)} outputs for {len(values)} samples")
             if start == 0:
@@ -102,26 +99,21 @@ class Runner:
     def predict_each(self, samples: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Yields outputs (outputs,) for each sample of `input_shape`, also of an endless stream."""
         for sample in samples:
-            if not self._fits(np.shape(sample)):
-                raise self._bad_shape(np.shape(sample))
-            yield self.predict(sample)[0]
+            yield self.predict(self._samples(sample, several=False))[0]
 
     def predict_one(self, sample: np.ndarray) -> np.ndarray:
         """Outputs (1, outputs) for one input of `input_shape`, without checks, for inner loops."""
         x = _to_tensor(sample[np.newaxis], self._input)
         if None in self.input_shape:
             self._fit(x.shape[1:])
-        return _to_floats(self._output_of(x), self._output)
+        return _to_floats(self._last_output(x) if self.streaming else self._invoke(x), self._output)
 
     def reset(self) -> None:
         """Sets the state of a streaming file to zero, for a new sequence."""
         self._state = self._zeros
 
     def step(self, x: np.ndarray) -> np.ndarray:
-        """Outputs (1, outputs) of a streaming file after the next step, with inputs (*input_shape[1:]).
-
-        The state lasts until `reset`; `predict` does not change it.
-        """
+        """Outputs (1, outputs) after a streaming file's next step (*input_shape[1:]); `reset` clears its state."""
         if not self.streaming:
             raise ValueError(f"{self.path.name} keeps no state from step to step: call predict with whole samples")
         x, features = np.asarray(x), self.input_shape[1:]
@@ -134,110 +126,61 @@ class Runner:
     def check(self, x: np.ndarray) -> np.ndarray:
         """The inputs (n, *input_shape) in the file's dtype.
 
-        Raises:
-            ValueError: a wrong shape, a wrong type, NaN or infinity, or a fraction if the file reads integers.
+        Raises ValueError: a wrong shape, a wrong type, NaN or infinity, or a fraction if the file reads integers.
         """
-        x = self._samples(x)
-        values, bad = self._cast(x)
-        if bad.any():
-            raise self._bad_values(x)
-        return values
+        return np.concatenate([values for _, values in self._checked(self._samples(x))])
 
-    def _samples(self, x: np.ndarray) -> np.ndarray:
+    def _samples(self, x: np.ndarray, several: bool = True) -> np.ndarray:
         """The inputs (n, *input_shape), with shape and kind checked."""
         x = np.asarray(x)
-        if x.dtype == bool or not np.issubdtype(x.dtype, np.number) or np.issubdtype(x.dtype, np.complexfloating):
+        if x.dtype.kind not in "iuf":
             raise ValueError(f"the input is of type {x.dtype}; {self.path.name} reads numbers")
         if self._fits(x.shape):
             return x[np.newaxis]
-        if len(x.shape) and len(x) and self._fits(x.shape[1:]):
+        if several and x.ndim and len(x) and self._fits(x.shape[1:]):
             return x
-        raise self._bad_shape(x.shape)
+        wanted = ", ".join("any" if n is None else str(n) for n in self.input_shape)
+        one = f"({wanted},)" if len(self.input_shape) == 1 else f"({wanted})"
+        raise ValueError(f"the input has shape {x.shape}; {self.path.name} reads {one}, or n of them: (n, {wanted})")
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
         return len(shape) == len(self.input_shape) and all(
             n > 0 and wanted in (n, None) for n, wanted in zip(shape, self.input_shape, strict=True)
         )
 
-    def _bad_shape(self, shape: tuple[int, ...]) -> ValueError:
-        wanted = ["any" if n is None else str(n) for n in self.input_shape]
-        one = f"({wanted[0]},)" if len(wanted) == 1 else f"({', '.join(wanted)})"
-        return ValueError(
-            f"the input has shape {shape}; {self.path.name} reads {one}, or n of them: ({', '.join(['n', *wanted])})"
-        )
+    def _checked(self, x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """The start of each block of samples, and its inputs in the file's dtype, not yet quantized."""
+        for start, values, bad in self._blocks(x):
+            if bad.any():
+                count = sum(int(bad.sum()) for _, _, bad in self._blocks(x))
+                floats = self.input_dtype.kind == "f"
+                what = "NaN or infinite values" if floats else f"values that are not whole {self.input_dtype}"
+                raise ValueError(f"the input has {what} in {count} of {len(x)} samples")
+            yield start, values
 
-    def _cast(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (n, *input_shape) in the file's dtype, not yet quantized; and (n,) whether each is bad."""
-        with np.errstate(over="ignore", invalid="ignore"):  # the next line detects values that do not fit
-            values = np.ascontiguousarray(x, self.input_dtype)
-            bad = ~np.isfinite(values) if self.input_dtype.kind == "f" else values != x
-        return values, bad.reshape(len(x), -1).any(axis=1)
-
-    def _blocks(self, x: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """The start of each block of samples, and the results of `_cast`."""
+    def _blocks(self, x: np.ndarray) -> Iterator[tuple[int, np.ndarray, Any]]:
+        """The same, with (n,) whether each sample is bad."""
         size = min(MAX_SAMPLES, max(1, MAX_VALUES // x[0].size))
         for start in range(0, len(x), size):
-            yield start, *self._cast(x[start : start + size])
+            block = x[start : start + size]
+            with np.errstate(over="ignore", invalid="ignore"):  # the next line detects values that do not fit
+                values = np.ascontiguousarray(block, self.input_dtype)
+                bad = ~np.isfinite(values) if self.input_dtype.kind == "f" else values != block
+            yield start, values, bad.reshape(len(block), -1).any(axis=1)
 
-    def _bad_values(self, x: np.ndarray) -> ValueError:
-        count = sum(int(bad.sum()) for _, _, bad in self._blocks(x))
-        floats = self.input_dtype.kind == "f"
-        what = "NaN or infinite values" if floats else f"values that are not whole {self.input_dtype}"
-        return ValueError(f"the input has {what} in {count} of {len(x)} samples")
-
-    def _run(self, x: np.ndarray) -> np.ndarray:
-        """Outputs (n, outputs) for n samples in the input tensor's dtype."""
-        self._fit(x.shape[1:])
-        if self.streaming:
-            return _to_floats(np.concatenate([self._output_of(x[i : i + 1]) for i in range(len(x))]), self._output)
-        # A tiny model takes a few microseconds, as long as ten Python calls: the loop is minimal.
-        set_tensor, invoke = self._interpreter.set_tensor, self._interpreter.invoke
-        get_tensor, index, output = self._interpreter.get_tensor, self._input["index"], self._output["index"]
-        reset = self._interpreter.reset_all_variables if self._keeps_state else None
-        outputs = []
-        try:
-            for sample in x[:, np.newaxis]:  # (1, *input_shape)
-                if reset:
-                    reset()
-                set_tensor(index, sample)
-                invoke()
-                outputs.append(get_tensor(output))
-        except RuntimeError as error:
-            raise self._cannot_compute(error) from None
-        return _to_floats(np.concatenate(outputs), self._output)
-
-    def _output_of(self, x: np.ndarray) -> np.ndarray:
-        """The output tensor (1, outputs) for one sample (1, *input_shape) in the input tensor's dtype."""
-        if self.streaming:
-            state = self._zeros
-            for x_t in x[0][:, np.newaxis]:  # (1, *features)
-                y, state = self._advance(x_t, state)
-            return y
-        interpreter = self._interpreter
-        if self._keeps_state:
-            interpreter.reset_all_variables()
-        interpreter.set_tensor(self._input["index"], x)
-        self._invoke()
-        return interpreter.get_tensor(self._output["index"])
+    def _last_output(self, x: np.ndarray) -> np.ndarray:
+        """The output tensor (1, outputs) after the last step of a sequence (1, *input_shape)."""
+        state = self._zeros
+        for x_t in x[0][:, np.newaxis]:  # (1, *features)
+            y, state = self._advance(x_t, state)
+        return y
 
     def _advance(self, x: np.ndarray, state: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
         """One step: the output tensor (1, outputs), and the states for the next step."""
-        interpreter = self._interpreter
-        interpreter.set_tensor(self._input["index"], x)
         for (old, _), value in zip(self._states, state, strict=True):
-            interpreter.set_tensor(old["index"], value)
-        self._invoke()
-        state = [_rescaled(interpreter.get_tensor(new["index"]), new, old) for old, new in self._states]
-        return interpreter.get_tensor(self._output["index"]), state
-
-    def _invoke(self) -> None:
-        try:
-            self._interpreter.invoke()
-        except RuntimeError as error:
-            raise self._cannot_compute(error) from None
-
-    def _cannot_compute(self, error: RuntimeError) -> ValueError:
-        return ValueError(f"{self.path.name} cannot compute this input: {_line(error)}")
+            self._interpreter.set_tensor(old["index"], value)
+        y = self._invoke(x)
+        return y, [_rescaled(self._interpreter.get_tensor(new["index"]), new, old) for old, new in self._states]
 
     def _fit(self, shape: tuple[int, ...]) -> None:
         """Resizes the interpreter for samples of this shape, if it changed."""
@@ -252,8 +195,7 @@ class Runner:
         self._shape = shape
 
 
-@dataclass(frozen=True)
-class Archive:
+class Archive(NamedTuple):
     """The uncompressed zip behind the model of a sealed file."""
 
     model_bytes: int  # the archive starts there
@@ -261,10 +203,7 @@ class Archive:
 
 
 def read_archive(content: bytes) -> Archive | None:
-    """The archive in a .tflite file, or None without one. Nothing is decompressed or written to disk.
-
-    Raises ValueError if it cannot be read, or has what files of zoo never have, see `_check_entries`.
-    """
+    """The archive in a .tflite file, or None. Raises ValueError if it cannot be read, or if it is not one of zoo."""
     if not zipfile.is_zipfile(io.BytesIO(content)):
         if b"zoo.json" in content:
             raise ValueError("its archive is missing")
@@ -272,29 +211,24 @@ def read_archive(content: bytes) -> Archive | None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
-            _check_entries(entries, len(content))
+            if len(entries) > MAX_FILES:
+                raise ValueError(f"it has {len(entries)} files, more than {MAX_FILES}")
+            if len({entry.filename for entry in entries}) < len(entries):
+                raise ValueError("two of its files have the same name")
+            if sum(entry.file_size for entry in entries) > len(content):
+                raise ValueError("it claims to hold more than the whole file")
+            for entry in entries:
+                name = entry.orig_filename  # unchanged: zipfile cuts `filename` at a zero byte
+                if name.startswith("/") or ".." in name.split("/") or any(sign in name for sign in "\\:\0"):
+                    raise ValueError(f"the name {name!r} points outside of it")
+                if entry.flag_bits & 1:
+                    raise ValueError(f"{name!r} is encrypted")
+                if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+                    raise ValueError(f"{name!r} is compressed")
             files = {entry.filename: archive.read(entry) for entry in entries}
     except Exception as error:  # zipfile raises a dozen classes
         raise ValueError(f"its archive cannot be read: {_line(error)}") from None
     return Archive(min((entry.header_offset for entry in entries), default=len(content)), files)
-
-
-def _check_entries(entries: list[zipfile.ZipInfo], size: int) -> None:
-    """Raises ValueError for entries that are not allowed in a file of `size` bytes."""
-    if len(entries) > MAX_FILES:
-        raise ValueError(f"it has {len(entries)} files, more than {MAX_FILES}")
-    if len({entry.filename for entry in entries}) < len(entries):
-        raise ValueError("two of its files have the same name")
-    if sum(entry.file_size for entry in entries) > size:
-        raise ValueError("it claims to hold more than the whole file")
-    for entry in entries:
-        name = entry.orig_filename  # unchanged: zipfile cuts `filename` at a zero byte
-        if name.startswith("/") or ".." in name.split("/") or any(sign in name for sign in "\\:\0"):
-            raise ValueError(f"the name {name!r} points outside of it")
-        if entry.flag_bits & 1:
-            raise ValueError(f"{name!r} is encrypted")
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            raise ValueError(f"{name!r} is compressed")
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -306,21 +240,19 @@ def describe(path: str | Path) -> dict[str, Any]:
 
     Raises FileNotFoundError or ValueError: no such file, not a TFLite file, or one that LiteRT cannot run.
     """
-    path = Path(path)
-    file = _File(path)
-    damage = file.damage or ("" if file.checked else _damage_in_child(file.model))
-    inputs, outputs = ({}, {}) if damage else _load(file, 1)[1:]
+    file = _File(Path(path))
+    sides: Any = ({}, {}) if file.damage else _load(file, 1)[1:]
     return {
-        "file": path.name,
+        "file": file.path.name,
         "bytes": file.bytes,
         "sha256": file.sha256,
         "checksum": not file.damage if file.checked else None,
-        "damage": damage or None,
+        "damage": file.damage or None,
         "description": file.description,
-        "files": file.files,
+        "files": list(file.contents),
         "labels": len(file.labels),
-        "inputs": [_described(name, tensor) for name, tensor in inputs.items()],
-        "outputs": [_described(name, tensor) for name, tensor in outputs.items()],
+        "inputs": [_described(name, tensor) for name, tensor in sides[0].items()],
+        "outputs": [_described(name, tensor) for name, tensor in sides[1].items()],
     }
 
 
@@ -339,68 +271,72 @@ def find_record(path: Path) -> Path | None:
 
 
 class _File:
-    """A file's archive and its record, read before LiteRT runs it."""
+    """A file's archive and its record, read before LiteRT runs it; without a checksum it is run once in a child."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, trusted: bool = False):
         if not path.is_file():
             raise FileNotFoundError(f"there is no file {path}")
         self.path, content = path, path.read_bytes()
         if content[4:8] != b"TFL3":
             raise ValueError(f"{path} is not a TFLite file, or it is damaged ({len(content)} bytes)")
-        self.bytes, self.sha256 = len(content), hashlib.sha256(content).hexdigest()
-        self.model, self.files, self.description, self.damage = content, list[str](), dict[str, Any](), ""
-        self.contents: dict[str, bytes] = {}
-        recorded = _recorded(path)
-        self.labels: tuple[str, ...] = tuple(recorded[1]) if recorded else ()
-        self.checked = bool(recorded) or b"zoo.json" in content
+        self.bytes, self.sha256, self.model = len(content), hashlib.sha256(content).hexdigest(), content
+        self.contents, self.description, self.damage = dict[str, bytes](), dict[str, Any](), ""
+        sha256, self.labels = _recorded(path)
+        self.checked = bool(sha256) or b"zoo.json" in content
+        changed = "is damaged, or was changed after the export: "
         try:
-            self._read(content)
+            if archive := read_archive(content):
+                self.model, self.contents = content[: archive.model_bytes], archive.files
+            if "labels.txt" in self.contents:
+                text = self.contents["labels.txt"].decode("utf-8", "replace")
+                self.labels = tuple(text.removesuffix("\n").replace("\r", "").split("\n"))
+            if b"zoo.json" in content:
+                self.description = json.loads(self.contents["zoo.json"])
+                if str(self.description["sha256"]) != hashlib.sha256(self.model).hexdigest():
+                    self.damage = changed + "its checksum does not match"
+        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError):
+            self.damage = changed + "it has no zoo.json with a checksum"
         except ValueError as error:
-            self.damage = f"is damaged, or was changed after the export: {error}"
-        if recorded and recorded[0] != self.sha256:
+            self.damage = f"{changed}{error}"
+        if sha256 and sha256 != self.sha256:
             self.damage = "is not the file that its record describes: damaged, or changed since"
-
-    def _read(self, content: bytes) -> None:
-        archive = read_archive(content)
-        if archive is None:
-            return
-        self.model, self.files, self.contents = content[: archive.model_bytes], list(archive.files), archive.files
-        if "labels.txt" in archive.files:
-            text = archive.files["labels.txt"].decode("utf-8", "replace")
-            self.labels = tuple(text.removesuffix("\n").replace("\r", "").split("\n"))
-        if b"zoo.json" not in content:
-            return
-        try:
-            self.description = json.loads(archive.files["zoo.json"])
-            checksum = str(self.description["sha256"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise ValueError("it has no zoo.json with a checksum") from None
-        if checksum != hashlib.sha256(self.model).hexdigest():
-            raise ValueError("its checksum does not match")
+        if not (self.damage or self.checked or trusted):
+            self.damage = _damage_in_child(self.model)
 
 
-def _load(file: _File, num_threads: int) -> tuple[Any, Tensors, Tensors]:
+def _load(file: _File, num_threads: int) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     """The interpreter, and its inputs and outputs by the names of its signature, or else of its tensors."""
     from ai_edge_litert.interpreter import Interpreter
 
     try:
         interpreter = Interpreter(model_content=file.model, num_threads=num_threads)
         interpreter.allocate_tensors()
-        signatures = list(interpreter.get_signature_list())
-        if len(signatures) == 1:
-            signature = interpreter.get_signature_runner(signatures[0])
+        if len(interpreter.get_signature_list()) == 1:
+            signature = interpreter.get_signature_runner()
             return interpreter, signature.get_input_details(), signature.get_output_details()
-        tensors = interpreter.get_input_details(), interpreter.get_output_details()
-        inputs, outputs = ({tensor["name"]: tensor for tensor in side} for side in tensors)
-        return interpreter, inputs, outputs
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        return interpreter, {each["name"]: each for each in inputs}, {each["name"]: each for each in outputs}
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{file.path} cannot be run by LiteRT: {_line(error)}") from None
 
 
-def _only(tensors: Tensors, path: Path, kind: str) -> dict[str, Any]:
-    if len(tensors) != 1:
-        raise ValueError(f"{path} has the {kind}s {', '.join(tensors)}; the Runner reads models of one {kind}")
-    return next(iter(tensors.values()))
+def _invoke_of(interpreter: Any, of_input: Any, of_output: Any, reset: Any, name: str) -> Callable[[Any], Any]:
+    """Makes the function of an input tensor (1, ...) that returns the output tensor (1, outputs)."""
+    # A tiny model takes a few microseconds, as long as ten Python calls: the function is minimal.
+    set_tensor, invoke, get_tensor = interpreter.set_tensor, interpreter.invoke, interpreter.get_tensor
+    index, output = of_input["index"], of_output["index"]
+
+    def run(x: np.ndarray) -> np.ndarray:
+        try:
+            if reset:
+                reset()
+            set_tensor(index, x)
+            invoke()
+            return get_tensor(output)
+        except RuntimeError as error:
+            raise ValueError(f"{name} cannot compute this input: {_line(error)}") from None
+
+    return run
 
 
 def _has_variables(model: bytes) -> bool:
@@ -411,7 +347,7 @@ def _has_variables(model: bytes) -> bool:
         content = schema.Model.GetRootAs(model)
         graphs = [content.Subgraphs(i) for i in range(content.SubgraphsLength())]
         return any(graph.Tensors(i).IsVariable() for graph in graphs for i in range(graph.TensorsLength()))
-    except (struct.error, IndexError, ValueError, TypeError, AttributeError):
+    except Exception:  # flatbuffers raises several classes
         return True  # unreadable, but trusted: resetting is harmless
 
 
@@ -432,15 +368,14 @@ def _line(error: Exception) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."  # zipfile quotes unexpected bytes
 
 
-def _recorded(path: Path) -> tuple[str, list[str]] | None:
-    """A file's SHA-256 and the labels of its outputs, from its record."""
-    record = find_record(path)
+def _recorded(path: Path) -> tuple[str, tuple[str, ...]]:
+    """A file's SHA-256 and the labels of its outputs, from its record; empty without one."""
     try:
-        content = json.loads(record.read_text(encoding="utf-8")) if record else {"files": {}}
-        found = [file for file in content["files"].values() if file["file"] == path.name]
-        return (str(found[0]["sha256"]), [str(label) for label in content["data"]["labels"]]) if found else None
-    except (ValueError, KeyError, TypeError, AttributeError):  # a record.json of another program
-        return None
+        content = json.loads(record.read_text(encoding="utf-8")) if (record := find_record(path)) else {}
+        found = [str(file["sha256"]) for file in content["files"].values() if file["file"] == path.name]
+        return found[0], tuple(str(label) for label in content["data"]["labels"])
+    except (ValueError, LookupError, TypeError, AttributeError):  # no record, or one of another program
+        return "", ()
 
 
 def _to_tensor(x: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
@@ -454,8 +389,7 @@ def _to_tensor(x: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
 
 def _to_floats(q: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
     scale, zero_point = detail["quantization"]
-    quantized = scale and np.issubdtype(detail["dtype"], np.integer)
-    return (q.astype("float32") - zero_point) * scale if quantized else q
+    return (q.astype("float32") - zero_point) * scale if scale and np.issubdtype(detail["dtype"], np.integer) else q
 
 
 def _rescaled(value: np.ndarray, source: dict[str, Any], target: dict[str, Any]) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias, TypedDict
 import keras
 import numpy as np
 
-from zoo.base.checks import check_choice, check_number, check_rate
+from zoo.base.checks import check_choice, check_number, check_rate, check_size
 from zoo.base.errors import InvalidType, InvalidValue
 from zoo.models.augment import Augmentation
 
@@ -48,22 +48,8 @@ class Axes:
     dropout: type[keras.layers.Layer]
 
 
-AXES = {
-    1: Axes(
-        keras.layers.Conv1D,
-        keras.layers.DepthwiseConv1D,
-        keras.layers.MaxPooling1D,
-        keras.layers.GlobalAveragePooling1D,
-        keras.layers.SpatialDropout1D,
-    ),
-    2: Axes(
-        keras.layers.Conv2D,
-        keras.layers.DepthwiseConv2D,
-        keras.layers.MaxPooling2D,
-        keras.layers.GlobalAveragePooling2D,
-        keras.layers.SpatialDropout2D,
-    ),
-}
+_KINDS = ("Conv{}D", "DepthwiseConv{}D", "MaxPooling{}D", "GlobalAveragePooling{}D", "SpatialDropout{}D")
+AXES = {n: Axes(*(getattr(keras.layers, kind.format(n)) for kind in _KINDS)) for n in (1, 2)}
 
 
 class Knobs(TypedDict, total=False):
@@ -202,10 +188,8 @@ class Hidden:
         if activate:
             x = self.activated(x)
         if self.activity_regularizer is not None:
-            penalty = self.activity_regularizer
-            x = keras.layers.ActivityRegularization(
-                l1=float(getattr(penalty, "l1", 0.0)), l2=float(getattr(penalty, "l2", 0.0))
-            )(x)
+            factors = {name: float(getattr(self.activity_regularizer, name, 0.0)) for name in ("l1", "l2")}
+            x = keras.layers.ActivityRegularization(**factors)(x)
         if self.noise:
             x = keras.layers.GaussianNoise(self.noise)(x)
         if drop and spatial and self.spatial_dropout and len(x.shape) > 2:
@@ -282,7 +266,7 @@ def entrance(
         mask_value: value of all features of a padded step; such steps are masked.
     """
     inputs = keras.Input(input_shape, dtype=dtype, name="input")
-    x = inputs if mask_value is None else keras.layers.Masking(float(mask_value))(inputs)
+    x = inputs if mask_value is None else keras.layers.Masking(check_number("mask_value", mask_value))(inputs)
     return inputs, prepared(x, hidden)
 
 
@@ -312,7 +296,7 @@ def with_logits(
 ):
     """The model with its linear layer `logits` (B, num_outputs); `last`, if given, is a layer applied to it."""
     logits = keras.layers.Dense(
-        num_outputs,
+        check_size("num_outputs", num_outputs),
         kernel_regularizer=hidden.regularizer,
         bias_regularizer=hidden.bias_regularizer,
         name="logits" if last is None else "logits_of_views",

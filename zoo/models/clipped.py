@@ -4,9 +4,10 @@ import keras
 from keras import ops
 
 from zoo.base.checks import check_number
+from zoo.models.saving import saved
 
 
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class ClippedNormalization(keras.layers.Normalization):
     """`keras.layers.Normalization`, clipped at `limit` standard deviations.
 
@@ -24,6 +25,3 @@ class ClippedNormalization(keras.layers.Normalization):
 
     def call(self, inputs):
         return ops.clip(super().call(inputs), -self.limit, self.limit)
-
-    def get_config(self):
-        return {**super().get_config(), "limit": self.limit}

@@ -11,7 +11,7 @@ from typing import Unpack
 
 import keras
 
-from zoo.base.checks import check_choice, check_input_shape, check_size, check_size_for_each, check_sizes
+from zoo.base.checks import check_choice, check_input_shape, check_size_for_each, check_sizes
 from zoo.base.errors import InvalidValue
 from zoo.models.blocks import Hidden, Knobs, entrance, spatial_axes, with_logits
 from zoo.models.builder import builder
@@ -57,7 +57,6 @@ def cnn(
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
     inputs, x = entrance(input_shape, hidden)
     axes = spatial_axes(x)
-    num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     kernel_size = check_size_for_each("kernel_size", kernel_size, len(x.shape) - 2)
     convolutions = check_size_for_each("convolutions", convolutions, len(filters), "stage")

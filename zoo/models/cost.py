@@ -1,19 +1,17 @@
 """What a model costs before it has run: parameters and multiply-accumulates (MACs) by layer, by formula.
 
 A MAC is one product and one addition of a matrix product, convolutions and the products inside of recurrent cells
-included; a FLOP count is twice as large. Positions that only pad an image or a series are counted, as the kernels
-compute them and as the literature counts. What goes by element (biases, activations, normalization, pooling, the gates
-of a cell) is left out, as it is there. So is what acts in training alone.
-
-Shapes that Keras knows are read, nothing is traced and nothing runs: counting takes milliseconds.
+included; a FLOP count is twice as large. As in the literature, padded positions are counted, and elementwise work
+(biases, activations, normalization, pooling, gates) is not. Nothing is traced or run: counting takes milliseconds.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
 import keras
+from keras import layers
 
 from zoo.base.checks import check_size
 from zoo.base.errors import InvalidValue
@@ -33,7 +31,7 @@ class LayerCost:
         name: those of nested models are `model/layer`. kind: its class.
         output_shape: of one sample.
         parameters: that it does not share with a layer above.
-        macs: of one sample, of all its calls; None where that hangs on an open length, or where no formula is known.
+        macs: of one sample, of all its calls; None if they depend on an open length, or no formula is known.
     """
 
     name: str
@@ -68,8 +66,7 @@ class Summary:
     @property
     def macs(self) -> int | None:
         """Of one sample; None where those of a layer are not known."""
-        counts = [layer.macs for layer in self.layers]
-        return None if None in counts else sum(counts)  # type: ignore[arg-type]
+        return _sum(layer.macs for layer in self.layers)
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "parameters": self.parameters, "macs": self.macs}
@@ -81,14 +78,12 @@ class Summary:
             rows.append([layer.name, layer.kind, f"({shape})", f"{layer.parameters:,}", _number(layer.macs)])
         rows.append(["total", "", "", f"{self.parameters:,}", _number(self.macs)])
         parts = [self.model, plain_table(rows, right=(3, 4))]
-        unknown = [layer for layer in self.layers if layer.macs is None]
+        unknown = {layer.name: layer.kind for layer in self.layers if layer.macs is None}
         if unknown and any(None in layer.output_shape for layer in self.layers if layer.kind == "InputLayer"):
-            names = ", ".join(layer.name for layer in unknown)
-            parts.append(f"MACs of {names} depend on the length of a sample, which is open: give steps.")
+            parts.append(f"MACs of {', '.join(unknown)} depend on the length of a sample, which is open: give steps.")
         else:
-            parts += [
-                f"MACs of {x.name} are not known: {x.kind} has no formula in zoo/models/cost.py." for x in unknown
-            ]
+            known = "are not known: {} has no formula in zoo/models/cost.py."
+            parts += [f"MACs of {name} {known.format(kind)}" for name, kind in unknown.items()]
         if self.files:
             sizes = [["FILE", "PRECISION", "BYTES", "ARENA"]]
             sizes += [[f.file, f.precision, f"{f.bytes:,}", _number(f.arena_bytes)] for f in self.files]
@@ -100,7 +95,7 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
     """Parameters and MACs of each layer of a Functional or Sequential model.
 
     Args:
-        steps: the length of a sample, where the model leaves that open; without it, MACs that hang on it are None.
+        steps: the length of a sample, if the model leaves it open; without it, MACs that depend on it are None.
         files: to show beside the layers.
 
     Raises:
@@ -120,22 +115,18 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
                 f"steps={steps} goes with samples of any length; {model.name} reads {fixed}: leave it out"
             )
         shapes = [(shape[0], *(steps if n is None else n for n in shape[1:])) for shape in shapes]
-    layers: dict[str, LayerCost] = {}
+    costs_of: dict[str, LayerCost] = {}
     counted: set[int] = set()  # variables
     for name, operation, output, macs in _calls(model, shapes):
         weights = [w for w in getattr(operation, "weights", []) if id(w) not in counted]
         counted.update(map(id, weights))
-        parameters = sum(math.prod(w.shape) for w in weights)
-        total = macs
-        if name in layers:  # a layer that is called more than once: its weights are there once
-            before = layers[name]
-            parameters += before.parameters
-            total = _sum((before.macs, macs))
-        layers[name] = LayerCost(name, type(operation).__name__, output[1:], parameters, total)
+        before = costs_of.get(name, LayerCost("", "", (), 0, 0))  # of earlier calls of the same layer
+        parameters = before.parameters + sum(math.prod(w.shape) for w in weights)
+        costs_of[name] = LayerCost(name, type(operation).__name__, output[1:], parameters, _sum((before.macs, macs)))
     own = sum(math.prod(w.shape) for w in model.weights if id(w) not in counted)
     if own:
-        layers[model.name] = LayerCost(model.name, type(model).__name__, (), own, None)
-    return Summary(model.name, tuple(layers.values()), tuple(files))
+        costs_of[model.name] = LayerCost(model.name, type(model).__name__, (), own, None)
+    return Summary(model.name, tuple(costs_of.values()), tuple(files))
 
 
 def _calls(model: keras.Model, inputs: Sequence[Shape], prefix: str = "") -> Iterator[tuple[str, Any, Shape, Any]]:
@@ -180,7 +171,7 @@ def _macs(operation: Any, inputs: Sequence[Shape], output: Shape) -> int | None:
         if graph_of(operation) is None:
             return None
         return _sum(macs for *_, macs in _calls(operation, inputs))
-    formula = next((FORMULAS[kind] for kind in type(operation).__mro__ if kind in FORMULAS), None)
+    formula = next((formula for kinds, formula in FORMULAS if isinstance(operation, kinds)), None)
     if formula is None:
         return 0 if _has_no_products(operation) else None
     sizes_known = None not in inputs[0][1:] and None not in output[1:]
@@ -196,44 +187,26 @@ def _has_no_products(operation: Any) -> bool:
     return not matrices or isinstance(operation, BY_ELEMENT)
 
 
-# Below, shapes are those of one sample.
-
-
-def _dense(layer: Any, inputs: Shape, output: Shape) -> int:
-    return inputs[-1] * math.prod(output)
+# Formulas: the shapes are those of one sample.
 
 
 def _convolution(layer: Any, inputs: Shape, output: Shape) -> int:
     """At each position of the output, the kernel over the channels of a group, once a filter."""
-    channels, _ = _channels_and_space(layer, inputs)
-    return math.prod(output) * math.prod(layer.kernel_size) * (channels // layer.groups)
-
-
-def _transposed(layer: Any, inputs: Shape, output: Shape) -> int:
-    """Each position of the input is spread over a kernel."""
-    return math.prod(inputs) * math.prod(layer.kernel_size) * layer.filters
-
-
-def _depthwise(layer: Any, inputs: Shape, output: Shape) -> int:
-    return math.prod(output) * math.prod(layer.kernel_size)
+    return math.prod(output) * math.prod(layer.kernel_size) * (_channels(layer, inputs) // layer.groups)
 
 
 def _separable(layer: Any, inputs: Shape, output: Shape) -> int:
-    channels, _ = _channels_and_space(layer, inputs)
-    _, space = _channels_and_space(layer, output)
-    between = channels * layer.depth_multiplier
-    return space * between * (math.prod(layer.kernel_size) + layer.filters)
+    positions = math.prod(output) // _channels(layer, output)
+    between = _channels(layer, inputs) * layer.depth_multiplier
+    return positions * between * (math.prod(layer.kernel_size) + layer.filters)
 
 
-def _channels_and_space(layer: Any, shape: Shape) -> tuple[int, int]:
-    channels = shape[0] if layer.data_format == "channels_first" else shape[-1]
-    return channels, math.prod(shape) // channels
+def _channels(layer: Any, shape: Shape) -> int:
+    return shape[0] if layer.data_format == "channels_first" else shape[-1]
 
 
 def _recurrent(layer: Any, inputs: Shape, output: Shape) -> int | None:
-    steps, features = inputs[0], inputs[-1]
-    each = _cell(layer.cell, features) if len(inputs) == 2 else None
-    return None if each is None else steps * each
+    return _times(inputs[0], _cell(layer.cell, inputs[-1])) if len(inputs) == 2 else None
 
 
 def _cell(cell: Any, features: int) -> int | None:
@@ -250,50 +223,46 @@ def _both_ways(layer: Any, inputs: Shape, output: Shape) -> int | None:
 
 
 def _at_each_step(layer: Any, inputs: Shape, output: Shape) -> int | None:
-    each = _macs(layer.layer, [(None, *inputs[1:])], (None, *output[1:]))
-    return None if each is None else inputs[0] * each
+    return _times(inputs[0], _macs(layer.layer, [(None, *inputs[1:])], (None, *output[1:])))
 
 
-def _attention_pooling(layer: Any, inputs: Shape, output: Shape) -> int:
-    """u = tanh(W x + b) and u . v at each step, and the steps by their weights, which is a product too."""
-    steps, channels = inputs
-    return steps * (channels * layer.units + layer.units + channels)
+def _times(count: int, macs: int | None) -> int | None:
+    return None if macs is None else count * macs
 
 
-def _sum(counts: Any) -> int | None:
-    counts = list(counts)
-    return None if None in counts else sum(counts)
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(known)  # type: ignore[arg-type]
 
 
 def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-PRODUCTS_OF_CELLS = {keras.layers.SimpleRNNCell: 1, keras.layers.GRUCell: 3, keras.layers.LSTMCell: 4}
-# A subclass is counted as the class it comes from, MaskedConv1D as Conv1D.
-FORMULAS: dict[type, Callable[[Any, Shape, Shape], int | None]] = {
-    keras.layers.Dense: _dense,
-    keras.layers.Conv1D: _convolution,
-    keras.layers.Conv2D: _convolution,
-    keras.layers.Conv3D: _convolution,
-    keras.layers.Conv1DTranspose: _transposed,
-    keras.layers.Conv2DTranspose: _transposed,
-    keras.layers.Conv3DTranspose: _transposed,
-    keras.layers.DepthwiseConv1D: _depthwise,
-    keras.layers.DepthwiseConv2D: _depthwise,
-    keras.layers.SeparableConv1D: _separable,
-    keras.layers.SeparableConv2D: _separable,
-    keras.layers.RNN: _recurrent,  # SimpleRNN, LSTM and GRU among them
-    keras.layers.Bidirectional: _both_ways,
-    keras.layers.TimeDistributed: _at_each_step,
-    AttentionPooling: _attention_pooling,
-}
+PRODUCTS_OF_CELLS = {layers.SimpleRNNCell: 1, layers.GRUCell: 3, layers.LSTMCell: 4}
+# Subclasses are counted likewise: MaskedConv1D as Conv1D; SimpleRNN, LSTM and GRU as RNN.
+FORMULAS: tuple[tuple[tuple[type, ...], Callable[[Any, Shape, Shape], int | None]], ...] = (
+    ((layers.Dense,), lambda layer, inputs, output: inputs[-1] * math.prod(output)),
+    ((layers.Conv1D, layers.Conv2D, layers.Conv3D), _convolution),
+    (
+        (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose),  # spread each input over a kernel
+        lambda layer, inputs, output: math.prod(inputs) * math.prod(layer.kernel_size) * layer.filters,
+    ),
+    (
+        (layers.DepthwiseConv1D, layers.DepthwiseConv2D),
+        lambda layer, inputs, output: math.prod(output) * math.prod(layer.kernel_size),
+    ),
+    ((layers.SeparableConv1D, layers.SeparableConv2D), _separable),
+    ((layers.RNN,), _recurrent),
+    ((layers.Bidirectional,), _both_ways),
+    ((layers.TimeDistributed,), _at_each_step),
+    (
+        (AttentionPooling,),  # W x and u . v at each step, and the weighted sum of the steps
+        lambda layer, inputs, output: inputs[0] * (inputs[1] * layer.units + layer.units + inputs[1]),
+    ),
+)
 # Layers whose weights have two axes and more and act by element, or pick a row.
 BY_ELEMENT = (
-    keras.layers.Embedding,
-    keras.layers.PReLU,
-    keras.layers.Normalization,
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.GroupNormalization,
+    *(layers.Embedding, layers.PReLU, layers.Normalization),
+    *(layers.BatchNormalization, layers.LayerNormalization, layers.GroupNormalization),
 )

@@ -11,19 +11,11 @@ from typing import Unpack
 
 import keras
 
-from zoo.base.checks import (
-    check_choice,
-    check_flag,
-    check_input_shape,
-    check_number,
-    check_rate,
-    check_size,
-    check_sizes,
-)
+from zoo.base.checks import check_choice, check_input_shape, check_size, check_sizes
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import Hidden, Knobs, Regularizer, check_regularizer, entrance, with_logits
+from zoo.models.blocks import Hidden, Knobs, Regularizer, entrance, with_logits
 from zoo.models.builder import builder
-from zoo.models.rnn import CELLS, HEADS, recurrent_stack
+from zoo.models.rnn import HEADS, recurrent_stack
 from zoo.models.sequences import MaskedConv1D
 
 
@@ -64,18 +56,10 @@ def crnn(
     input_shape = check_input_shape(input_shape, (2, 3), meaning, open_axis=0)
     if len(input_shape) == 3 and (input_shape[0] is None or mask_value is not None):
         raise InvalidValue(f"input_shape={input_shape}, mask_value={mask_value}: lengths may differ in a series alone")
-    num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     kernel_size = check_size("kernel_size", kernel_size)
     strides = check_size("strides", strides)
-    check_choice("cell", cell, CELLS)
-    units = check_sizes("units", units)
-    bidirectional = check_flag("bidirectional", bidirectional)
     check_choice("head", head, HEADS)
-    if mask_value is not None:
-        check_number("mask_value", mask_value)
-    recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
-    recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
 
     inputs, x = entrance(input_shape, hidden, mask_value=mask_value)
     convolution = MaskedConv1D if len(input_shape) == 2 else keras.layers.Conv2D
@@ -88,8 +72,5 @@ def crnn(
         hidden, activation="tanh", negative_slope=None, kernel_initializer="auto", normalization=None,
         spatial_dropout=0.0,
     )  # fmt: skip
-    x = recurrent_stack(
-        x, cell, units, bidirectional, head, cells,
-        recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
-    )  # fmt: skip
+    x = recurrent_stack(x, cell, units, bidirectional, head, cells, recurrent_regularizer, recurrent_dropout)
     return with_logits(inputs, x, num_outputs, hidden, name)

@@ -9,7 +9,7 @@ from typing import Unpack
 
 import keras
 
-from zoo.base.checks import check_input_shape, check_number, check_rate, check_size, check_size_for_each, check_sizes
+from zoo.base.checks import check_input_shape, check_number, check_rate, check_size_for_each, check_sizes
 from zoo.base.errors import InvalidValue
 from zoo.models.blocks import Hidden, Knobs, entrance, spatial_axes, with_logits
 from zoo.models.builder import builder
@@ -46,7 +46,6 @@ def ds_cnn(
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
     inputs, x = entrance(input_shape, hidden)
     axes, rank = spatial_axes(x), len(x.shape) - 2
-    num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     strides = check_sizes("strides", strides)
     if len(strides) != len(filters):

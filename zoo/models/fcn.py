@@ -8,7 +8,7 @@ from typing import Unpack
 
 import keras
 
-from zoo.base.checks import check_input_shape, check_number, check_size, check_size_for_each, check_sizes
+from zoo.base.checks import check_input_shape, check_size_for_each, check_sizes
 from zoo.models.blocks import Hidden, Knobs, entrance, with_logits
 from zoo.models.builder import builder
 from zoo.models.sequences import AveragePooling, MaskedConv1D
@@ -36,11 +36,8 @@ def fcn(
     """
     hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2,), "(steps, channels), where steps may be None", open_axis=0)
-    num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     kernel_size = check_size_for_each("kernel_size", kernel_size, len(filters), of="convolution")
-    if mask_value is not None:
-        check_number("mask_value", mask_value)
 
     inputs, x = entrance(input_shape, hidden, mask_value=mask_value)
     for size, width in zip(filters, kernel_size, strict=True):

@@ -14,6 +14,7 @@ from zoo.base.checks import check_flag, check_input_shape, check_size, check_siz
 from zoo.base.errors import InvalidType, InvalidValue
 from zoo.models.blocks import Hidden, Knobs, entrance, prepared, with_logits
 from zoo.models.builder import builder
+from zoo.models.saving import saved
 
 WIDEST_EMBEDDING = 16
 
@@ -42,7 +43,6 @@ def fnn(
     """
     hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (1, 2, 3, 4), "(features,) or any shape, which is flattened")
-    num_outputs = check_size("num_outputs", num_outputs)
     units = check_sizes("units", units, minimum_length=0)
     residual = check_flag("residual", residual)
     categories = _checked(categories, input_shape)
@@ -96,7 +96,7 @@ def _table(columns: int, categories: Mapping[int, int], hidden: Hidden):
     return inputs, keras.layers.Concatenate()(parts) if len(parts) > 1 else parts[0]
 
 
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class Columns(keras.layers.Layer):
     """Selects columns of a table: (B, columns) -> (B, len(columns)). With `last`, codes are clipped to 0 ... `last`."""
 
@@ -112,6 +112,3 @@ class Columns(keras.layers.Layer):
     def compute_output_spec(self, x):
         dtype = self.compute_dtype if self.last is None else "int32"
         return keras.KerasTensor((x.shape[0], len(self.columns)), dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "columns": self.columns, "last": self.last}

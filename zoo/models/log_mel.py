@@ -16,11 +16,12 @@ from keras import ops
 
 from zoo.base.checks import check_number, check_size
 from zoo.base.errors import InvalidValue
+from zoo.models.saving import saved
 
 QUIET = 3e-3  # added before the logarithm, relative to a full-scale sine: -50 dB is silence
 
 
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class LogMel(keras.layers.Layer):
     """(B, samples, 1) of sound between -1 and 1 -> (B, frames, num_mel_bins, 1): the preprocessing of sound.
 
@@ -104,7 +105,3 @@ class LogMel(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape[0], 1 + (input_shape[1] - self.frame) // self.hop, self.num_mel_bins, 1
-
-    def get_config(self):
-        names = ("sampling_rate", "num_mel_bins", "min_freq", "max_freq", "window_ms", "hop_ms")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -39,7 +39,6 @@ def resnet(
     """
     hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")
-    num_outputs = check_size("num_outputs", num_outputs)
     filters = check_sizes("filters", filters)
     blocks = check_size("blocks", blocks)
     kernel_size = check_size_for_each("kernel_size", kernel_size, len(input_shape) - 1)

@@ -5,7 +5,6 @@ Computation 1997; K. Cho et al. (GRU), EMNLP 2014; M. Schuster and K. Paliwal (b
 The GRU is Keras' default, reset_after=True, which applies the reset gate after the product (the cuDNN variant).
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,15 +12,7 @@ from typing import Any, Unpack
 
 import keras
 
-from zoo.base.checks import (
-    check_choice,
-    check_flag,
-    check_input_shape,
-    check_number,
-    check_rate,
-    check_size,
-    check_sizes,
-)
+from zoo.base.checks import check_choice, check_flag, check_input_shape, check_rate, check_size, check_sizes
 from zoo.base.errors import InvalidValue
 from zoo.models.blocks import Activation, Hidden, Knobs, Regularizer, check_regularizer, entrance, with_logits
 from zoo.models.builder import builder, check_names
@@ -74,24 +65,15 @@ def rnn(
     meaning = "(steps, features), or (steps,) with vocabulary_size; steps may be None"
     input_shape = check_input_shape(input_shape, (1, 2), meaning, open_axis=0)
     num_outputs = check_size("num_outputs", num_outputs)
-    check_choice("cell", cell, CELLS)
-    units = check_sizes("units", units)
-    bidirectional = check_flag("bidirectional", bidirectional)
     check_choice("head", head, [*HEADS, "each"])
     vocabulary_size = check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
     check_cell_activation(hidden.activation)
-    recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
-    recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
 
-    if vocabulary_size is None:
-        inputs, x = entrance(input_shape, hidden, mask_value=mask_value)
-    else:
-        inputs, x = entrance(input_shape, hidden, dtype="int32")
+    dtype = None if vocabulary_size is None else "int32"
+    inputs, x = entrance(input_shape, hidden, dtype=dtype, mask_value=mask_value)
+    if vocabulary_size is not None:
         x = keras.layers.Embedding(vocabulary_size, int(embedding_dim), mask_zero=True)(x)  # (B, T, embedding_dim)
-    x = recurrent_stack(
-        x, cell, units, bidirectional, head, hidden,
-        recurrent_regularizer=recurrent_regularizer, recurrent_dropout=recurrent_dropout,
-    )  # fmt: skip
+    x = recurrent_stack(x, cell, units, bidirectional, head, hidden, recurrent_regularizer, recurrent_dropout)
     name = name or (cell if cell != "simple" else "rnn")
     if head != "each":
         return with_logits(inputs, x, num_outputs, hidden, name)
@@ -111,11 +93,15 @@ def recurrent_stack(
     bidirectional: bool,
     head: str,
     hidden: Hidden,
-    *,
-    recurrent_regularizer: keras.regularizers.Regularizer | None = None,
-    recurrent_dropout: float = 0.0,
+    recurrent_regularizer: Regularizer,
+    recurrent_dropout: float,
 ) -> keras.KerasTensor:
     """(B, T, features) -> (B, size of the last layer, doubled if bidirectional); with head="each", (B, T, size)."""
+    check_choice("cell", cell, CELLS)
+    units = check_sizes("units", units)
+    bidirectional = check_flag("bidirectional", bidirectional)
+    recurrent_regularizer = check_regularizer("recurrent_regularizer", recurrent_regularizer)
+    recurrent_dropout = check_rate("recurrent_dropout", recurrent_dropout)
     for depth, size in enumerate(units):
         if hidden.spatial_dropout:
             x = keras.layers.SpatialDropout1D(hidden.spatial_dropout)(x)
@@ -138,8 +124,6 @@ def check_tokens(
     input_shape: Sequence[int | None], vocabulary_size: int | None, embedding_dim: int, mask_value: float | None
 ) -> int | None:
     """The size of the vocabulary, or None for real values. Raises ValueError if arguments contradict each other."""
-    if mask_value is not None:
-        check_number("mask_value", mask_value)
     check_size("embedding_dim", embedding_dim)
     if vocabulary_size is None:
         if len(input_shape) == 1:
@@ -165,26 +149,20 @@ def check_cell_activation(activation: Activation) -> None:
         )
 
 
-def _with_cell(function: Callable[..., keras.Model]) -> Callable[..., keras.Model]:
-    """Gives a builder that chooses the cell the signature and the help of `rnn`."""
-    cell, signature = function.__name__, inspect.signature(rnn)
+def _with_cell(cell: str) -> Callable[..., keras.Model]:
+    """`rnn` as a builder with the cell named."""
+    signature = inspect.signature(rnn)
     parameters = [parameter for name, parameter in signature.parameters.items() if name != "cell"]
 
-    @functools.wraps(function)
-    def build(*args: Any, **arguments: Any) -> keras.Model:
+    def build(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
         check_names(cell, arguments, [parameter.name for parameter in parameters])
-        return function(*args, **arguments)
+        return rnn(input_shape, num_outputs, cell=cell, **arguments)
 
+    build.__name__ = build.__qualname__ = cell
     build.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     build.__doc__ = f'`zoo.rnn` with cell="{cell}": `zoo.{cell}((28, 28), 10, units=(64,))`.\n\n{rnn.__doc__}'
     return build
 
 
-@_with_cell
-def lstm(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
-    return rnn(input_shape, num_outputs, cell="lstm", **arguments)
-
-
-@_with_cell
-def gru(input_shape: Sequence[int | None], num_outputs: int, **arguments: Any) -> keras.Model:
-    return rnn(input_shape, num_outputs, cell="gru", **arguments)
+lstm = _with_cell("lstm")
+gru = _with_cell("gru")

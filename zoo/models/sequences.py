@@ -6,6 +6,8 @@ Masks are multiplied in, because int8 files have no operator that selects betwee
 import keras
 from keras import ops
 
+from zoo.models.saving import saved
+
 
 @keras.saving.register_keras_serializable(package="zoo")
 class MaskedConv1D(keras.layers.Conv1D):
@@ -43,8 +45,8 @@ class AveragePooling(keras.layers.Layer):
         return (input_shape[0], input_shape[-1])
 
 
-@keras.saving.register_keras_serializable(package="zoo")
-class AttentionPooling(keras.layers.Layer):
+@saved
+class AttentionPooling(AveragePooling):
     """A weighted mean over the steps, with learned weights: (B, T, C) -> (B, C).
 
     Source: Z. Yang et al., Hierarchical attention networks, NAACL 2016, equations 5 to 7: u = tanh(W x + b), the
@@ -56,7 +58,7 @@ class AttentionPooling(keras.layers.Layer):
 
     def __init__(self, units: int = 16, **kwargs):
         super().__init__(**kwargs)
-        self.units, self.supports_masking = units, True
+        self.units = units
         self.hidden = keras.layers.Dense(units, activation="tanh", name="hidden")
         self.score = keras.layers.Dense(1, use_bias=False, name="score")
 
@@ -74,15 +76,6 @@ class AttentionPooling(keras.layers.Layer):
         valid = weights_of(mask, x)
         total = ops.sum(ops.exp(scores) * valid, axis=1, keepdims=True) + (1.0 - ops.max(valid, axis=1, keepdims=True))
         return ops.sum(x * (ops.exp(scores - ops.log(total)) * valid), axis=1)
-
-    def compute_mask(self, inputs, previous_mask=None):
-        return None
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], input_shape[-1])
-
-    def get_config(self):
-        return {**super().get_config(), "units": self.units}
 
 
 def weights_of(mask, x):

@@ -8,9 +8,10 @@ from keras import ops
 
 from zoo.base.checks import check_size
 from zoo.base.errors import InvalidValue
+from zoo.models.saving import saved
 
 
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class TableFeatures(keras.layers.Normalization):
     """(B, values) -> (B, features): the preprocessing of a table, `categories` being that of its data set.
 
@@ -50,6 +51,3 @@ class TableFeatures(keras.layers.Normalization):
 
     def compute_output_spec(self, inputs):
         return keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "categories": self.categories}

@@ -10,8 +10,10 @@ averages over five crops and their reflections.
 import keras
 from keras import ops
 
+from zoo.models.saving import saved
 
-@keras.saving.register_keras_serializable(package="zoo")
+
+@saved
 class Views(keras.layers.Layer):
     """(B, H, W, C) -> (count * B, H, W, C): the images first, their flips last.
 
@@ -43,11 +45,8 @@ class Views(keras.layers.Layer):
             views += [ops.flip(view, axis=2) for view in views]
         return ops.concatenate(views, axis=0)
 
-    def get_config(self):
-        return {**super().get_config(), "mirrored": self.mirrored, "shifted": self.shifted}
 
-
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class MeanOfViews(keras.layers.Layer):
     """(count * B, outputs) -> (B, outputs): the mean over the views of each image."""
 
@@ -57,6 +56,3 @@ class MeanOfViews(keras.layers.Layer):
 
     def call(self, x, training=False):
         return x if training else ops.mean(ops.reshape(x, (self.count, -1, x.shape[-1])), axis=0)
-
-    def get_config(self):
-        return {**super().get_config(), "count": self.count}

@@ -7,9 +7,10 @@ from keras import ops
 
 from zoo.base.checks import check_number
 from zoo.models.augment.augmentation import RandomLayer
+from zoo.models.saving import saved
 
 
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class RandomCropAndResize(RandomLayer):
     """Cuts a window out of each image and resizes it to the full size.
 
@@ -48,6 +49,3 @@ class RandomCropAndResize(RandomLayer):
             axis=1,
         )  # fmt: skip
         return ops.image.affine_transform(x, transform, fill_mode="nearest", data_format="channels_last")
-
-    def get_config(self):
-        return {**super().get_config(), "area": self.area, "aspect": self.aspect}

@@ -63,13 +63,8 @@ def for_sequences(strength: str = "light") -> list[keras.layers.Layer]:
     check_choice("strength", strength, STRENGTHS)
     if strength == "light":
         return [Scaling(0.05), Jitter(0.03)]
-    return [
-        WindowCrop(0.8),
-        Scaling(0.15),
-        Jitter(0.08),
-        TimeMasking(0.2),
-        ChannelMasking(0.34),
-    ]  # one of three channels, two of six
+    # ChannelMasking: one of three channels, two of six
+    return [WindowCrop(0.8), Scaling(0.15), Jitter(0.08), TimeMasking(0.2), ChannelMasking(0.34)]
 
 
 def for_text(

@@ -11,6 +11,7 @@ from keras import ops
 
 from zoo.base.checks import check_number
 from zoo.models.augment.augmentation import RandomLayer
+from zoo.models.saving import saved
 
 
 def real(x):
@@ -43,7 +44,7 @@ class SequenceLayer(RandomLayer):
         return keras.random.uniform((ops.shape(x)[0], 1, 1), low, high, dtype="float32", seed=self.generator)
 
 
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class Jitter(SequenceLayer):
     """Adds noise to every value. `keras.layers.GaussianNoise` would add it to padding too.
 
@@ -60,11 +61,8 @@ class Jitter(SequenceLayer):
     def changed(self, x):
         return x + keras.random.normal(ops.shape(x), stddev=self.stddev, dtype=x.dtype, seed=self.generator)
 
-    def get_config(self):
-        return {**super().get_config(), "stddev": self.stddev}
 
-
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class Scaling(SequenceLayer):
     """Multiplies each channel of each series by a random number around 1.
 
@@ -82,11 +80,8 @@ class Scaling(SequenceLayer):
         batch, _, channels = ops.shape(x)
         return x * keras.random.normal((batch, 1, channels), 1.0, self.stddev, dtype=x.dtype, seed=self.generator)
 
-    def get_config(self):
-        return {**super().get_config(), "stddev": self.stddev}
 
-
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class WindowCrop(SequenceLayer):
     """Cuts a window out of each series and stretches it to full length by linear interpolation.
 
@@ -112,11 +107,8 @@ class WindowCrop(SequenceLayer):
         weight = ops.cast(place - before, x.dtype)
         return (1 - weight) * _steps_of(x, before) + weight * _steps_of(x, after)
 
-    def get_config(self):
-        return {**super().get_config(), "smallest": self.smallest}
 
-
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class TimeMasking(SequenceLayer):
     """Replaces a run of steps by the mean of the series.
 
@@ -138,11 +130,8 @@ class TimeMasking(SequenceLayer):
         steps = ops.reshape(ops.arange(ops.shape(x)[1], dtype="float32"), (1, -1, 1))
         return ops.where(ops.logical_and(steps >= start, steps < start + run), _mean(x), x)
 
-    def get_config(self):
-        return {**super().get_config(), "fraction": self.fraction}
 
-
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class ChannelMasking(SequenceLayer):
     """Replaces neighbouring channels by their means, such as frequencies of a spectrogram or sensors.
 
@@ -162,9 +151,6 @@ class ChannelMasking(SequenceLayer):
         start = ops.floor(self.uniform(x) * (channels - run + 1.0))
         numbers = ops.arange(channels, dtype="float32")  # (C,)
         return ops.where(ops.logical_and(numbers >= start, numbers < start + run), _mean(x), x)
-
-    def get_config(self):
-        return {**super().get_config(), "fraction": self.fraction}
 
 
 def _run(uniform, longest):

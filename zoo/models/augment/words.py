@@ -14,6 +14,7 @@ from keras import ops
 from zoo.base.checks import check_number, check_size
 from zoo.base.errors import InvalidType, InvalidValue
 from zoo.models.augment.augmentation import RandomLayer
+from zoo.models.saving import saved
 
 
 class TokenLayer(RandomLayer):
@@ -36,11 +37,8 @@ class TokenLayer(RandomLayer):
         """One random number a token, (B, T)."""
         return keras.random.uniform(ops.shape(tokens), dtype="float32", seed=self.generator)
 
-    def get_config(self):
-        return {**super().get_config(), "rate": self.rate}
 
-
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class WordDropout(TokenLayer):
     """Drops words; a text that would lose all its words stays unchanged.
 
@@ -65,11 +63,8 @@ class WordDropout(TokenLayer):
         rank = ops.arange(length) + length * ops.cast(dropped, "int32")  # distinct, so that the sort is unambiguous
         return ops.take_along_axis(ops.where(dropped, 0, tokens), ops.argsort(rank, axis=1), axis=1)
 
-    def get_config(self):
-        return {**super().get_config(), "unknown": self.unknown}
 
-
-@keras.saving.register_keras_serializable(package="zoo")
+@saved
 class WordSwap(TokenLayer):
     """Swaps neighbouring words; EDA swaps any two, which changes the meaning more.
 
@@ -128,7 +123,8 @@ class SynonymReplacement(TokenLayer):
         return ops.where(ops.logical_and(count > 0, self.uniform(tokens) < self.rate), synonym, tokens)
 
     def get_config(self):
-        return {**super().get_config(), "synonyms": [[k, list(v)] for k, v in self.synonyms.items()]}
+        synonyms = [[token, list(others)] for token, others in self.synonyms.items()]
+        return {**super().get_config(), "rate": self.rate, "synonyms": synonyms}
 
     @classmethod
     def from_config(cls, config):
