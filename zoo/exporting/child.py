@@ -23,7 +23,7 @@ import tensorflow as tf
 from zoo.base.files import write_json
 from zoo.deploy import Runner
 from zoo.exporting.inference import inference_model, layers_of
-from zoo.exporting.masking import mask_value, with_every_length
+from zoo.exporting.integer_layers import mask_value, with_every_length
 from zoo.exporting.parts import joined, split_model
 from zoo.exporting.precision import CalibrationInputs
 from zoo.exporting.precisions import PRECISIONS
@@ -191,7 +191,6 @@ def _left_in_float(content: bytes, precision: str, values: bool) -> int:
 
 def _converter(source: ConverterInput, precision: str, newer: bool = True) -> tf.lite.TFLiteConverter:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(source.graph), signature_keys=["edge"])
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]  # Select-TF ops raise an error here
     converter.experimental_new_quantizer = newer
     PRECISIONS[precision].configure(converter, source.calibration)
     return converter

@@ -58,13 +58,8 @@ def convert(
     for layer in layers_of(model):
         if instead := WITHOUT_BUILTIN_OP.get(type(layer)):
             raise InvalidValue(f"{layer.name} ({type(layer).__name__}) has no builtin op in TFLite; {instead}")
-    job = {
-        "precisions": dict(strategies),
-        "output": None if output is None else keras.saving.serialize_keras_object(output),
-        "output_name": output_name,
-        "values": values,
-        "compare": compare,
-    }
+    job = {"precisions": dict(strategies), "output_name": output_name, "values": values, "compare": compare}
+    job["output"] = None if output is None else keras.saving.serialize_keras_object(output)
     if getattr(model, "inputs", None):  # Keras casts bytes of images, the converter does not
         calibration = np.asarray(calibration, model.inputs[0].dtype)
     if _loads_in_child(model):
@@ -73,12 +68,8 @@ def convert(
         _save_in_this_process(model, output, output_name, calibration, folder / "saved_model")
     np.save(folder / "calibration.npy", calibration)
     write_json(folder / "job.json", job)
-    environment = {
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-        "KERAS_BACKEND": "tensorflow",
-        **os.environ,
-        "CUDA_VISIBLE_DEVICES": "-1",
-    }
+    defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
+    environment = {**defaults, **os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
     child = subprocess.run(
         [sys.executable, "-m", "zoo.exporting.child", str(folder)], capture_output=True, text=True, env=environment
     )

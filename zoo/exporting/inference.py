@@ -7,25 +7,17 @@ from typing import Any
 import keras
 
 import zoo.models  # noqa: F401  (registers the layers of our builders with Keras)
-from zoo.exporting.activation import IntegerELU, with_integer_activation
-from zoo.exporting.masking import IntegerMasking
-from zoo.exporting.normalization import IntegerLayerNormalization
+from zoo.exporting.integer_layers import IntegerELU, IntegerLayerNormalization, IntegerMasking, with_integer_activation
 from zoo.models.augment import Augmentation, RandomLayer
 
+_TRAINING_ONLY = """
+    Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D AlphaDropout GaussianDropout GaussianNoise Pipeline
+    ActivityRegularization AutoContrast MixUp CutMix RandAugment AugMix
+    """.split()  # noqa: SIM905
 TRAINING_ONLY = (
     Augmentation,
     RandomLayer,
-    keras.layers.Dropout,
-    keras.layers.SpatialDropout1D,
-    keras.layers.SpatialDropout2D,
-    keras.layers.SpatialDropout3D,
-    keras.layers.AlphaDropout,
-    keras.layers.GaussianDropout,
-    keras.layers.GaussianNoise,
-    keras.layers.ActivityRegularization,
-    keras.layers.Pipeline,
-    *(value for name, value in vars(keras.layers).items() if name.startswith("Random")),
-    *(getattr(keras.layers, name) for name in ("AutoContrast", "MixUp", "CutMix", "RandAugment", "AugMix")),
+    *(value for name, value in vars(keras.layers).items() if name in _TRAINING_ONLY or name.startswith("Random")),
 )
 INTEGER: dict[type, Any] = {
     keras.layers.Masking: IntegerMasking,

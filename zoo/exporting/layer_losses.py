@@ -1,10 +1,10 @@
 """The errors of a model's layers in int8, by TensorFlow's QuantizationDebugger."""
 
 import re
-import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -44,21 +44,10 @@ def measured_layer_losses(
     chosen = choose(model, "int8", strategy)
     if chosen == "streaming":
         raise InvalidValue("the debugger does not support the several inputs of a streaming model; compare it unrolled")
-    folder = Path(tempfile.mkdtemp())
-    try:
-        convert(
-            model,
-            folder,
-            output=output,
-            output_name="output",
-            strategies={"int8": chosen},
-            calibration=calibration,
-            values=values,
-            compare=True,
-        )
-        rows = read_json(folder / "layers.json")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    job: Any = {"output": output, "output_name": "output", "strategies": {"int8": chosen}, "calibration": calibration}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        convert(model, Path(folder), **job, values=values, compare=True)
+        rows = read_json(Path(folder) / "layers.json")
     errors: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
         error = float(np.sqrt(float(row["mean_squared_error"]))) / float(row["scale"])

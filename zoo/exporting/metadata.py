@@ -63,28 +63,21 @@ def with_metadata(
     vocabularies = {input_names[0]: _files(vocabulary_files, VOCABULARY_FILE)}
     labels = {output_names[0]: _files(label_files, TENSOR_AXIS_LABELS)}
     subgraph = {
-        "input_tensor_metadata": [
-            (TENSOR, {"name": each, "associated_files": vocabularies.get(each)}) for each in inputs
-        ],
-        "output_tensor_metadata": [(TENSOR, {"name": each, "associated_files": labels.get(each)}) for each in outputs],
+        f"{kind}_tensor_metadata": [(TENSOR, {"name": each, "associated_files": files.get(each)}) for each in names]
+        for kind, names, files in (("input", inputs, vocabularies), ("output", outputs, labels))
+    }
+    values = {
+        "name": name,
+        "description": description,
+        "version": version,
+        "subgraph_metadata": [(SUBGRAPH, subgraph)],
+        "author": author,
+        "license": licence,
+        "associated_files": _files(["zoo.json"], DESCRIPTIONS),  # so that a reader notices if the archive was cut off
+        "min_parser_version": "1.0.1" if vocabulary_files else "1.0.0",
     }
     builder = flatbuffers.Builder()
-    root = _table(
-        builder,
-        MODEL,
-        {
-            "name": name,
-            "description": description,
-            "version": version,
-            "subgraph_metadata": [(SUBGRAPH, subgraph)],
-            "author": author,
-            "license": licence,
-            # So that a reader notices if the archive was cut off.
-            "associated_files": _files(["zoo.json"], DESCRIPTIONS),
-            "min_parser_version": "1.0.1" if vocabulary_files else "1.0.0",
-        },
-    )
-    builder.Finish(root, file_identifier=b"M001")
+    builder.Finish(_table(builder, MODEL, values), file_identifier=b"M001")
     return _with_buffer(model, b"TFLITE_METADATA", bytes(builder.Output()))
 
 
@@ -136,7 +129,11 @@ def _table(builder: flatbuffers.Builder, fields: tuple[str, ...], values: dict[s
         if isinstance(value, str):
             offsets[name] = builder.CreateString(value)
         elif isinstance(value, list) and value:
-            offsets[name] = _vector(builder, [_table(builder, *table) for table in value])
+            tables = [_table(builder, *table) for table in value]
+            builder.StartVector(4, len(tables), 4)
+            for offset in reversed(tables):
+                builder.PrependUOffsetTRelative(offset)
+            offsets[name] = builder.EndVector()
     builder.StartObject(len(fields))
     for name, offset in offsets.items():
         builder.PrependUOffsetTRelativeSlot(fields.index(name), offset, 0)
@@ -144,13 +141,6 @@ def _table(builder: flatbuffers.Builder, fields: tuple[str, ...], values: dict[s
         if isinstance(value, int):
             builder.PrependInt8Slot(fields.index(name), value, 0)
     return builder.EndObject()
-
-
-def _vector(builder: flatbuffers.Builder, offsets: list[int]) -> int:
-    builder.StartVector(4, len(offsets), 4)
-    for offset in reversed(offsets):
-        builder.PrependUOffsetTRelative(offset)
-    return builder.EndVector()
 
 
 def _with_buffer(model: bytes, name: bytes, data: bytes) -> bytes:

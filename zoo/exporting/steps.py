@@ -42,7 +42,7 @@ def step(layer: keras.layers.Layer, inputs: Sequence, states: Sequence | None, m
     return [mask * new + (1.0 - mask) * old for new, old in zip(after, states, strict=True)]
 
 
-def _simple_rnn_inputs(cell, x):
+def _inputs(cell, x):
     z = ops.matmul(x, cell.kernel)
     return [z + cell.bias if cell.use_bias else z]
 
@@ -51,13 +51,8 @@ def _simple_rnn(cell, inputs, h, split):
     return [cell.activation(_plus_product(inputs[0], h, cell.recurrent_kernel))]
 
 
-def _lstm_inputs(cell, x):
-    z = ops.matmul(x, cell.kernel)
-    return [z + cell.bias if cell.use_bias else z]
-
-
 def _lstm(cell, inputs, h, c, split):
-    i, f, g, o = split(_plus_product(inputs[0], h, cell.recurrent_kernel), [cell.units] * 4)
+    i, f, g, o = split(_plus_product(inputs[0], h, cell.recurrent_kernel), 4)
     new = cell.recurrent_activation(i) * cell.activation(g)
     c = new if c is None else cell.recurrent_activation(f) * c + new
     return [cell.recurrent_activation(o) * cell.activation(c), c]
@@ -75,7 +70,7 @@ def _gru_inputs(cell, x):
 
 def _gru(cell, inputs, h, split):
     n, u = cell.units, cell.recurrent_kernel
-    z, r = split(cell.recurrent_activation(_plus_product(inputs[0], h, u[:, : 2 * n])), [n, n])
+    z, r = split(cell.recurrent_activation(_plus_product(inputs[0], h, u[:, : 2 * n])), 2)
     candidate = inputs[1]
     if not cell.reset_after:
         candidate = _plus_product(candidate, None if h is None else r * h, u[:, 2 * n :])
@@ -92,18 +87,15 @@ def _plus_product(x, h, weights):
     return x if h is None else x + ops.matmul(h, weights)
 
 
-def _split(x, sizes):
-    """(B, sum(sizes)) -> each (B, size)."""
-    return ops.split(x, len(sizes), axis=1)
+def _split(x, count):
+    """(B, n) -> `count` tensors (B, n / count)."""
+    return ops.split(x, count, axis=1)
 
 
-def _slices(x, sizes):
+def _slices(x, count):
     """The same for models with masks: the quantizer that supports masks randomly leaves a third of SPLITs in float."""
-    return [x[:, start : start + size] for start, size in zip(_starts(sizes), sizes, strict=True)]
-
-
-def _starts(sizes):
-    return [sum(sizes[:k]) for k in range(len(sizes))]
+    size = x.shape[1] // count
+    return [x[:, start : start + size] for start in range(0, x.shape[1], size)]
 
 
 def _formulas(layer) -> tuple[Callable[..., list], Callable[..., list]]:
@@ -111,7 +103,7 @@ def _formulas(layer) -> tuple[Callable[..., list], Callable[..., list]]:
 
 
 FORMULAS: dict[type, tuple[Callable[..., list], Callable[..., list]]] = {
-    keras.layers.SimpleRNN: (_simple_rnn_inputs, _simple_rnn),
-    keras.layers.LSTM: (_lstm_inputs, _lstm),
+    keras.layers.SimpleRNN: (_inputs, _simple_rnn),
+    keras.layers.LSTM: (_inputs, _lstm),
     keras.layers.GRU: (_gru_inputs, _gru),
 }

@@ -62,7 +62,8 @@ def documented(own: str, shared: Sequence[str]) -> str:
     """`own` with the lines of the shared knobs that it does not describe itself, and what every builder returns."""
     entry = re.compile(r"^    ([\w, ]+): .*(?:\n {8}.*)*", re.MULTILINE)
     described = {name for found in entry.finditer(own) for name in found[1].split(", ")}
-    lines = [
+    lines = [] if "num_outputs" in described else ["    num_outputs: size of the logits."]
+    lines += [
         found[0] for found in entry.finditer((inspect.getdoc(Hidden) or "").split("Attributes:")[-1])
         if found[1] in shared and found[1] not in described
     ]  # fmt: skip

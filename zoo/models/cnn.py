@@ -39,7 +39,6 @@ def cnn(
     Args:
         input_shape: of one sample: (height, width, channels) of an image, or (steps, channels) of a series or a sound,
             of which `preprocessing` may make a picture.
-        num_outputs: size of the logits.
         filters: one number a stage; between two stages each spatial axis is halved.
         kernel_size: in pixels or steps, of every kernel; one number, or one for each axis.
         convolutions: convolutions a stage; one number, or one for each stage.

@@ -42,7 +42,6 @@ def crnn(
     Args:
         input_shape: of one sample: (steps, channels) of a series, where steps may be None, or (steps, height, channels)
             of a spectrogram or of an image that is read column by column.
-        num_outputs: size of the logits.
         filters: one number a convolution.
         kernel_size: in steps (and along the height), of every kernel.
         strides: in steps: each convolution divides the length, and the height, by this.

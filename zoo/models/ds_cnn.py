@@ -33,7 +33,6 @@ def ds_cnn(
     Args:
         input_shape: of one sample: (height, width, channels) of a picture, or (steps, channels) of a series or a sound,
             of which `preprocessing` may make a picture.
-        num_outputs: size of the logits.
         filters: of the first convolution, and of each separable one after it.
         strides: one number for each of `filters`.
         first_kernel_size, kernel_size: of the first convolution and of the depthwise ones; one number, or one for each

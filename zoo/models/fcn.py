@@ -29,7 +29,6 @@ def fcn(
 
     Args:
         input_shape: of one sample, (steps, channels); steps may be None, for any number.
-        num_outputs: size of the logits.
         filters: one number a convolution. kernel_size: in steps; one number for all, or one for each.
         mask_value: value of all channels of a padded step; padded steps do not change the outputs.
         dropout, spatial_dropout: after each convolution.

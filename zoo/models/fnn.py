@@ -34,7 +34,6 @@ def fnn(
 
     Args:
         input_shape: of one sample; an input of more than one axis is flattened.
-        num_outputs: size of the logits.
         units: one size a hidden layer; () gives a linear model.
         residual: adds to each hidden layer's output its input, through a linear layer if the sizes differ.
         categories: of a table, column -> number of categories; the column holds their codes 0, 1, ... Each becomes

@@ -31,7 +31,6 @@ def resnet(
 
     Args:
         input_shape: of one sample: (height, width, channels) of an image or (steps, channels) of a series.
-        num_outputs: size of the logits.
         filters: one number a stage; from the second on, a stage's first block has a stride of 2.
         blocks: residual blocks a stage, each of two convolutions.
         kernel_size: in pixels or steps; one number, or one for each axis.

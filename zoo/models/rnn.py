@@ -44,7 +44,6 @@ def rnn(
     Args:
         input_shape: of one sample: (steps, features) of real values, or (steps,) of tokens; steps may be None, for any
             number.
-        num_outputs: size of the logits.
         cell: "simple", "lstm" or "gru"; `zoo.lstm` and `zoo.gru` are this function with the cell named.
         units: one state size a layer.
         bidirectional: runs each layer in both directions and concatenates, so outputs are twice as wide.

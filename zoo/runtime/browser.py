@@ -18,15 +18,10 @@ from zoo.deploy import Runner
 
 LITERT = "@litertjs/core"
 # No background traffic: no updates, no reports, no first-run page.
-ARGUMENTS = [
-    "--no-sandbox",  # root cannot use it
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+ARGUMENTS = (  # noqa: SIM905  (root has no sandbox)
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
 ADDRESS = "https://page.invalid/"  # does not exist: `_serve` fulfils every request
 PAGE = f"""<!doctype html><script type="importmap">{{"imports": {{
     "{LITERT}": "/{LITERT}/dist/index.js", "@litertjs/wasm-utils": "/@litertjs/wasm-utils/dist/index.js"
@@ -123,10 +118,10 @@ class Browser:
 
 def chromium() -> str:
     """The path of Chromium. Raises ImportError if it is not installed."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        raise MissingPackage("apt-get install chromium", name="chromium")
-    return found
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    raise MissingPackage("apt-get install chromium", name="chromium")
 
 
 def packages() -> Path:

@@ -58,15 +58,9 @@ def latency(runner: Runner, seconds: float) -> np.ndarray:
 
 def _measure(file: Path, threads: int, seconds: float) -> Benchmark:
     times = latency(Runner(file, threads), seconds) * 1e6
-    return Benchmark(
-        file=file.name,
-        bytes=file.stat().st_size,
-        threads=threads,
-        median_us=round(float(np.median(times)), 2),
-        p90_us=round(float(np.quantile(times, 0.9)), 2),
-        invokes=len(times),
-        peak_memory_kb=_peak_memory(file, threads),
-    )
+    median, p90 = (round(float(np.quantile(times, share)), 2) for share in (0.5, 0.9))
+    memory = _peak_memory(file, threads)
+    return Benchmark(file.name, file.stat().st_size, threads, median, p90, len(times), memory)
 
 
 def _peak_memory(file: Path, threads: int) -> int | None:

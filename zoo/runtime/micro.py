@@ -205,21 +205,15 @@ def _run(path: str | Path, inputs: list[np.ndarray]) -> tuple[np.ndarray, int]:
     if reason:
         raise CheckFailed(f"{path} does not run on LiteRT Micro: {reason}")
     if importlib.util.find_spec("tflite_micro") is None:
-        raise MissingPackage(
-            "running on LiteRT Micro needs tflite-micro, which exists for Linux on x86-64: "
-            "pip install 'keras-zoo[micro]'",
-            name="tflite_micro",
-        )
+        needed = "running on LiteRT Micro needs tflite-micro, which exists for Linux on x86-64"
+        raise MissingPackage(f"{needed}: pip install 'keras-zoo[micro]'", name="tflite_micro")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "model.tflite").write_bytes(model_part(path))
         np.savez(folder / "inputs.npz", *inputs)
-        child = subprocess.run(
-            [sys.executable, "-m", "zoo.runtime.micro", name, str(TIMEOUT)],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # threads would make its forks unsafe
-        )
+        command = [sys.executable, "-m", "zoo.runtime.micro", name, str(TIMEOUT)]
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # threads would make its forks unsafe
+        child = subprocess.run(command, capture_output=True, text=True, env=environment)
         if child.returncode:
             words = [line.strip() for line in child.stderr.splitlines() if line.strip()][:4]
             if child.returncode == -signal.SIGALRM:

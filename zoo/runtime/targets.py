@@ -65,27 +65,15 @@ class Target:
     open_shapes: bool = True
 
 
-TARGETS = {
-    target.name: target
-    for target in (
-        Target("litert", "LiteRT"),
-        Target(
-            "browser",
-            "LiteRT.js",
-            edge_types=frozenset({"FLOAT32", "INT32", "UINT8"}),  # DATATYPES of @litertjs/core 2.5.3
-            variables=False,
-            open_shapes=False,
-        ),
-        Target(
-            "micro",
-            "LiteRT Micro",
-            ops=MICRO_OPS,
-            types=frozenset({"FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64", "UINT8", "BOOL", "RESOURCE"}),
-            hybrid=False,
-            loops=False,  # the loops of traffic_gru and watch_gru, of 100 steps and more, do not end
-        ),
-    )
-}
+BROWSER_TYPES = frozenset({"FLOAT32", "INT32", "UINT8"})  # DATATYPES of @litertjs/core 2.5.3
+MICRO_TYPES = frozenset({"FLOAT32", "INT4", "INT8", "INT16", "INT32", "INT64", "UINT8", "BOOL", "RESOURCE"})
+_TARGETS = (
+    Target("litert", "LiteRT"),
+    Target("browser", "LiteRT.js", edge_types=BROWSER_TYPES, variables=False, open_shapes=False),
+    # The loops of traffic_gru and watch_gru, of 100 steps and more, do not end in LiteRT Micro.
+    Target("micro", "LiteRT Micro", ops=MICRO_OPS, types=MICRO_TYPES, hybrid=False, loops=False),
+)
+TARGETS = {target.name: target for target in _TARGETS}
 
 
 def incompatibility(source: str | Path | bytes, target: Target) -> str | None:
@@ -108,14 +96,8 @@ def incompatibilities(
     model = read_model(source)
     try:
         return {target.name: "; ".join(_reasons(model, target)) or None for target in targets}
-    except (
-        AttributeError,
-        IndexError,
-        TypeError,
-        UnicodeDecodeError,
-    ) as error:  # wrong references
-        name = "this" if isinstance(source, bytes) else str(source)
-        raise InvalidValue(f"{name} is damaged: its tensors cannot be read ({type(error).__name__})") from None
+    except (AttributeError, IndexError, TypeError, UnicodeDecodeError) as error:  # wrong references
+        raise _damaged(source, "tensors", error) from None
 
 
 def read_model(source: str | Path | bytes) -> Any:
@@ -123,15 +105,20 @@ def read_model(source: str | Path | bytes) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     content = source if isinstance(source, bytes) else Path(source).read_bytes()
-    name = "this" if isinstance(source, bytes) else str(source)
     if content[4:8] != b"TFL3":
+        name = "this" if isinstance(source, bytes) else source
         raise InvalidValue(f"{name} is not a TFLite file, or it is damaged ({len(content)} bytes)")
     try:
         model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
         list(operators(model))  # fails on invalid indices
     except Exception as error:  # flatbuffers has no error class for damaged files
-        raise InvalidValue(f"{name} is damaged: its operators cannot be read ({type(error).__name__})") from None
+        raise _damaged(source, "operators", error) from None
     return model
+
+
+def _damaged(source: str | Path | bytes, what: str, error: Exception) -> InvalidValue:
+    name = "this" if isinstance(source, bytes) else source
+    return InvalidValue(f"{name} is damaged: its {what} cannot be read ({type(error).__name__})")
 
 
 def operators(model: Any) -> Iterator[Operator]:
@@ -161,14 +148,14 @@ def split_operators(model: Any, prefix: bool, suffix: bool) -> tuple[list[Operat
     inputs_of_file, outputs_of_file = inputs_and_outputs(model)
     reached = {id(tensor) for tensor in inputs_of_file if prefix}
     wanted = {id(tensor) for tensor in outputs_of_file if suffix}
-    first, between, last = [], [], []
+    first: list[Operator] = []
+    between: list[Operator] = []
+    last: list[Operator] = []
     for name, inputs, outputs in operators(model):
         variable = [tensor for tensor in inputs if not _is_constant(model, tensor)]
-        if variable and name in FEATURE_BY_FEATURE and all(id(tensor) in reached for tensor in variable):
-            reached |= {id(tensor) for tensor in outputs}
-            first.append((name, inputs, outputs))
-        else:
-            between.append((name, inputs, outputs))
+        separate = variable and name in FEATURE_BY_FEATURE and all(id(tensor) in reached for tensor in variable)
+        reached |= {id(tensor) for tensor in outputs if separate}
+        (first if separate else between).append((name, inputs, outputs))
     for operator in reversed(between):
         name, inputs, outputs = operator
         if (name in FEATURE_BY_FEATURE or name == PRODUCT) and any(id(tensor) in wanted for tensor in outputs):

@@ -2,15 +2,8 @@
 
 from zoo.exporting.precision import Precision
 
-
-def configure(converter, inputs):
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-
-
 PRECISION = Precision(
-    "weights in int8, ranges of activations taken while it runs", configure, rank=30,
+    "weights in int8, ranges of activations taken while it runs", rank=30,
     drop=0.01, difference=0.5, mean_difference=0.01,
     weights="INT8",
 )  # fmt: skip

@@ -2,17 +2,9 @@
 
 from zoo.exporting.precision import Precision
 
-
-def configure(converter, inputs):
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = inputs
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
-
-
 PRECISION = Precision(
-    "weights in int8, activations in int16, float32 input and output", configure, rank=60,
+    "weights in int8, activations in int16, float32 input and output", rank=60,
+    ops=("EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8",),
     drop=0.005, difference=0.25, mean_difference=0.005, calibrated=True,
     float_prefix=True, integer_codes=False, float_ops={"QUANTIZE", "DEQUANTIZE"},
 )  # fmt: skip

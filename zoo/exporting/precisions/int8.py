@@ -7,20 +7,12 @@ would be too coarse, and the last layer of values, because int8 has only 256 out
 from zoo.exporting.precision import Precision
 
 EDGES = ("QUANTIZE", "DEQUANTIZE")  # float32 input to int8 and back
+# Ops without an int8 kernel, such as the mask of padded sequences, stay in float; `float_ops` limits which.
+OPS = ("TFLITE_BUILTINS_INT8", "TFLITE_BUILTINS")
 MASK = ("CAST", "SIGN", "SQUARE")  # of padded sequences
 
-
-def configure(converter, inputs):
-    import tensorflow as tf
-
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = inputs
-    # Ops without an int8 kernel, such as the mask of padded sequences, stay in float; `float_ops` limits which.
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
-
-
 PRECISION = Precision(
-    "int8, float32 input and output", configure, rank=40,
+    "int8, float32 input and output", rank=40, ops=OPS,
     drop=0.01, difference=0.5, mean_difference=0.01, calibrated=True, older_quantizer=True,
     float_prefix=True, float_suffix=True, float_ops={*EDGES, *MASK},
 )  # fmt: skip

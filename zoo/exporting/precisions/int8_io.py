@@ -3,19 +3,9 @@
 from zoo.exporting.precision import Precision
 from zoo.exporting.precisions import int8
 
-
-def configure(converter, inputs):
-    import tensorflow as tf
-
-    int8.configure(converter, inputs)
-    # One setting for all inputs and outputs; integer ones (tokens) keep their type.
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-
-
 # Only the mask of padded sequences computes in float, between DEQUANTIZE and QUANTIZE.
 PRECISION = Precision(
-    "int8 throughout, int8 input and output, for microcontrollers", configure, rank=50,
+    "int8 throughout, int8 input and output, for microcontrollers", rank=50, ops=int8.OPS, edges="int8",
     drop=0.01, difference=0.5, mean_difference=0.015, calibrated=True, older_quantizer=True,
     float_ops={*int8.EDGES, *int8.MASK},
 )  # fmt: skip

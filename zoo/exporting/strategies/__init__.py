@@ -38,14 +38,12 @@ def choose(model: keras.Model, precision: str, strategy: Strategy = "auto", targ
     if isinstance(strategy, Mapping):
         strategy = strategy.get(precision, "auto")
     check_choice("strategy", strategy, ["auto", *STRATEGIES])
-    if not is_graph(model):
-        if strategy != "auto":
-            raise InvalidValue(
-                f"strategy={strategy!r} rewrites recurrent layers, and {model.name} is a {type(model).__name__}, whose "
-                "layers cannot be replaced; make it a Functional or Sequential model, or leave the strategy at 'auto'"
-            )
-        return None
-    if not recurrent_layers(model):
+    if strategy != "auto" and not is_graph(model):
+        raise InvalidValue(
+            f"strategy={strategy!r} rewrites recurrent layers, and {model.name} is a {type(model).__name__}, whose "
+            "layers cannot be replaced; make it a Functional or Sequential model, or leave the strategy at 'auto'"
+        )
+    if not is_graph(model) or not recurrent_layers(model):
         if strategy != "auto":
             raise InvalidValue(f"strategy={strategy!r}: {model.name} has no recurrent layer; leave it at 'auto'")
         return None

@@ -11,24 +11,12 @@ from zoo.exporting.steps import projected, state_sizes, step
 
 RANK = 40
 # Layers that treat each step separately. All layers before the last recurrent one must, because only one step is there.
-PER_STEP = (
-    keras.layers.InputLayer,
-    keras.layers.Dense,
-    keras.layers.Embedding,
-    keras.layers.Masking,
-    keras.layers.Rescaling,
-    keras.layers.Normalization,
-    keras.layers.BatchNormalization,
-    keras.layers.LayerNormalization,
-    keras.layers.Activation,
-    keras.layers.ReLU,
-    keras.layers.LeakyReLU,
-    keras.layers.ELU,
-    keras.layers.Identity,
-    keras.layers.TimeDistributed,
-    keras.layers.Add,
-    keras.layers.Multiply,
-    keras.layers.Concatenate,
+PER_STEP = tuple(
+    getattr(keras.layers, name)
+    for name in """
+    InputLayer Dense Embedding Masking Rescaling Normalization BatchNormalization LayerNormalization
+    Activation ReLU LeakyReLU ELU Identity TimeDistributed Add Multiply Concatenate
+    """.split()  # noqa: SIM905
 )
 
 

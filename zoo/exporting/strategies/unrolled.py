@@ -6,7 +6,7 @@ A loop would become a WHILE over tensor lists, which the converter cannot quanti
 import keras
 from keras import ops
 
-from zoo.exporting.inference import inference_model, rebuilt, recurrent_layers
+from zoo.exporting.inference import RECURRENT, inference_model, rebuilt, recurrent_layers
 from zoo.exporting.steps import projected, step
 
 RANK = 10
@@ -47,23 +47,7 @@ class _Unrolled:
         return ops.stack(outputs, axis=1) if self.return_sequences else outputs[-1]
 
 
-@keras.saving.register_keras_serializable("zoo")
-class UnrolledSimpleRNN(_Unrolled, keras.layers.SimpleRNN):
-    pass
-
-
-@keras.saving.register_keras_serializable("zoo")
-class UnrolledLSTM(_Unrolled, keras.layers.LSTM):
-    pass
-
-
-@keras.saving.register_keras_serializable("zoo")
-class UnrolledGRU(_Unrolled, keras.layers.GRU):
-    pass
-
-
 UNROLLED = {
-    keras.layers.SimpleRNN: UnrolledSimpleRNN,
-    keras.layers.LSTM: UnrolledLSTM,
-    keras.layers.GRU: UnrolledGRU,
+    kind: keras.saving.register_keras_serializable("zoo")(type(f"Unrolled{kind.__name__}", (_Unrolled, kind), {}))
+    for kind in RECURRENT
 }

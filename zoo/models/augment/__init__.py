@@ -2,9 +2,7 @@
 
 A builder or recipe takes any Keras layers as `augmentation=`, `zoo.augment.for_images("strong")` for instance, and
 wraps them in one `Augmentation`. They come behind `preprocessing`, so they see what the model's first layer sees.
-Here is what Keras lacks: for images it has RandomFlip, RandomRotation, RandomZoom, RandomTranslation,
-RandomBrightness, RandomContrast, RandomErasing and RandAugment, whose `value_range` must be told where the pixels do
-not lie in [0, 255].
+These are the layers that Keras lacks. Its own ones for images need `value_range` for pixels outside of [0, 255].
 """
 
 from zoo.models.augment.augmentation import Augmentation, RandomLayer
@@ -16,23 +14,7 @@ from zoo.models.augment.sheet import preview
 from zoo.models.augment.words import SynonymReplacement, WordDropout, WordSwap
 
 __all__ = [
-    "Augmentation",
-    "ChannelMasking",
-    "CutMix",
-    "Jitter",
-    "MixUp",
-    "Mixing",
-    "RandomCropAndResize",
-    "RandomLayer",
-    "Scaling",
-    "SoftBinaryAccuracy",
-    "SynonymReplacement",
-    "TimeMasking",
-    "WindowCrop",
-    "WordDropout",
-    "WordSwap",
-    "for_images",
-    "for_sequences",
-    "for_text",
-    "preview",
-]
+    "Augmentation", "ChannelMasking", "CutMix", "Jitter", "MixUp", "Mixing", "RandomCropAndResize", "RandomLayer",
+    "Scaling", "SoftBinaryAccuracy", "SynonymReplacement", "TimeMasking", "WindowCrop", "WordDropout", "WordSwap",
+    "for_images", "for_sequences", "for_text", "preview",
+]  # fmt: skip

@@ -1,8 +1,45 @@
-"""Sequences of different lengths in int8: a quantizable mask, and calibration samples of every length."""
+"""Layers that can be quantized, in place of those of Keras, and calibration samples for sequences with padding."""
 
 import keras
 import numpy as np
 from keras import ops
+
+
+@keras.saving.register_keras_serializable("zoo")
+def integer_elu(x, alpha=1.0):
+    """keras.activations.elu made of ops with int8 kernels, which TFLite's ELU lacks: x above 0, alpha (exp(x) - 1) below."""
+    positive = ops.relu(x)
+    return positive + alpha * ops.exp(x - positive) - alpha
+
+
+@keras.saving.register_keras_serializable("zoo")
+class IntegerELU(keras.layers.ELU):
+    def call(self, inputs):
+        return integer_elu(inputs, self.alpha)
+
+
+def with_integer_activation(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """The layer, with `integer_elu` if its activation is ELU."""
+    if getattr(layer, "activation", None) is keras.activations.elu:
+        layer.activation = integer_elu
+    return layer
+
+
+@keras.saving.register_keras_serializable("zoo")
+class IntegerLayerNormalization(keras.layers.LayerNormalization):
+    """keras.layers.LayerNormalization without the negation of Keras' formula, which has no int8 kernel."""
+
+    def call(self, inputs, mask=None):
+        x = inputs - ops.mean(inputs, axis=self.axis, keepdims=True)
+        x = x * ops.rsqrt(ops.mean(ops.square(x), axis=self.axis, keepdims=True) + self.epsilon)
+        shape = [inputs.shape[i] if i in self._axes(inputs) else 1 for i in range(len(inputs.shape))]
+        if self.scale:
+            x = x * ops.reshape(self.gamma, shape)
+        return x + ops.reshape(self.beta, shape) if self.center else x
+
+    def _axes(self, inputs):
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        return [axis % len(inputs.shape) for axis in axes]
 
 
 @keras.saving.register_keras_serializable("zoo")
