@@ -121,10 +121,21 @@ def _converter_input(
 
     (tensor,) = model.model.inputs if streaming else model.inputs
     signature = {"input": tf.TensorSpec((1, *tensor.shape[2 if streaming else 1 :]), tensor.dtype, name="input")}
-    before, model_input, first, last = _unchanged, _one_step if streaming else _sample, None, None
+    before, first, last = _unchanged, None, None
+
+    def sample(inputs):
+        return inputs["input"][:, None] if streaming else inputs["input"]  # a stream has one step
+
+    def model_input(inputs):
+        return sample(inputs) if prefix is None else [inputs[name] for name in sorted(inputs)]
+
     if prefix is not None:
-        prefix_input, model_input, path = model_input, _in_name_order, folder / "strategies" / "start"
-        before = save_edge(lambda **inputs: _numbered(prefix(prefix_input(inputs))), signature, prefix, path)
+
+        def parts(**inputs):
+            return {f"part_{i:03}": part for i, part in enumerate(keras.tree.flatten(prefix(sample(inputs))))}
+
+        path = folder / "strategies" / "start"
+        before = save_edge(parts, signature, prefix, path)
         signature = output_signature(before)
         first = _converter(ConverterInput(path, calibration), "float32").convert()
     if streaming:
@@ -147,22 +158,6 @@ def _each(x: np.ndarray, before: Callable[..., Any]) -> Iterator[Inputs]:
 
 def _unchanged(**inputs):
     return inputs
-
-
-def _sample(inputs):
-    return inputs["input"]
-
-
-def _one_step(inputs):
-    return inputs["input"][:, None]  # (1, features) -> (1, 1, features)
-
-
-def _numbered(tensors):
-    return {f"part_{i:03}": tensor for i, tensor in enumerate(keras.tree.flatten(tensors))}
-
-
-def _in_name_order(inputs):
-    return [inputs[name] for name in sorted(inputs)]
 
 
 def _quantizers(precision: str, model: keras.Model | None) -> list[bool]:
@@ -236,12 +231,7 @@ def save_step(
     named: Callable[[tf.Tensor], dict[str, tf.Tensor]],
     path: Path,
 ) -> Callable[..., Any]:
-    """A SavedModel whose `edge` signature computes one step; returns the traced function.
-
-    Args:
-        signature: the inputs besides the states.
-        model_input: makes the model's input of them. named: makes named outputs of the model's output.
-    """
+    """A SavedModel whose `edge` signature computes one step, with `signature` and the states as inputs."""
 
     def step(**inputs):
         states = [inputs.pop(f"state_{i}") for i in range(len(model.state_sizes))]

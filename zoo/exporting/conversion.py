@@ -51,9 +51,7 @@ def convert(
         values: whether the outputs are values, for which int8 is too coarse, see zoo/exporting/parts.py.
         compare: instead of files, write layers.json: the errors of the int8 layers against the float ones.
 
-    Raises:
-        ValueError: a layer has no builtin op; the message says what to use instead.
-        CheckFailed: the converter failed or crashed; with its last message.
+    Raises ValueError if a layer has no builtin op, CheckFailed with the converter's last message if it fails.
     """
     for layer in layers_of(model):
         if instead := WITHOUT_BUILTIN_OP.get(type(layer)):
@@ -65,7 +63,13 @@ def convert(
     if _loads_in_child(model):
         model.save(folder / "model.keras")
     else:
-        _save_in_this_process(model, output, output_name, calibration, folder / "saved_model")
+        from zoo.exporting.saved_model import save_function
+
+        def function(x):  # of classes that only this process has
+            outputs = model(x, training=False)
+            return {output_name: outputs if output is None else output(outputs)}
+
+        save_function(model, folder / "saved_model", function, calibration.shape[1:], str(calibration.dtype))
     np.save(folder / "calibration.npy", calibration)
     write_json(folder / "job.json", job)
     defaults = {"TF_CPP_MIN_LOG_LEVEL": "2", "KERAS_BACKEND": "tensorflow"}
@@ -105,19 +109,6 @@ def _loads_in_child(model: keras.Model) -> bool:
         return False
     modules = {type(layer).__module__.split(".")[0] for layer in layers_of(model)}
     return modules <= {"keras", "zoo"} and not any(isinstance(layer, keras.layers.Lambda) for layer in layers_of(model))
-
-
-def _save_in_this_process(
-    model: keras.Model, output: keras.layers.Layer | None, output_name: str, x: np.ndarray, path: Path
-) -> None:
-    """Saves a model with classes that only the caller has, unchanged."""
-    from zoo.exporting.saved_model import save_function
-
-    def function(inputs):
-        outputs = model(inputs, training=False)
-        return {output_name: outputs if output is None else output(outputs)}
-
-    save_function(model, path, function, x.shape[1:], str(x.dtype))
 
 
 def load_keras(path: str | Path) -> keras.Model:

@@ -25,13 +25,12 @@ INTEGER: dict[type, Any] = {
     keras.layers.ELU: IntegerELU,
 }
 RECURRENT = (keras.layers.SimpleRNN, keras.layers.LSTM, keras.layers.GRU)
-Replace = Callable[[keras.layers.Layer], keras.layers.Layer]
 
 
 def inference_model(
     model: keras.Model,
     output: keras.layers.Layer | None = None,
-    replace: Replace | None = None,
+    replace: Callable[[keras.layers.Layer], keras.layers.Layer] | None = None,
     input_shape: tuple[int | None, ...] | None = None,
 ) -> keras.Model:
     """A copy that computes `model(x, training=False)` in float32, with the layer `output` (such as softmax) appended.

@@ -7,7 +7,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("zoo")
 def integer_elu(x, alpha=1.0):
-    """keras.activations.elu made of ops with int8 kernels, which TFLite's ELU lacks: x above 0, alpha (exp(x) - 1) below."""
+    """keras.activations.elu made of ops with int8 kernels, which TFLite's ELU lacks."""
     positive = ops.relu(x)
     return positive + alpha * ops.exp(x - positive) - alpha
 

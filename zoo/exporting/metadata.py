@@ -56,8 +56,7 @@ def with_metadata(
         label_files: in the archive of `seal`, the files with labels of the first of `output_names`.
         vocabulary_files: the same for the vocabulary of the first of `input_names`.
 
-    Raises:
-        ValueError: the model has other names, or metadata already.
+    Raises ValueError: the model has other names, or metadata already.
     """
     inputs, outputs = _in_order(model, input_names, output_names)
     vocabularies = {input_names[0]: _files(vocabulary_files, VOCABULARY_FILE)}
@@ -86,8 +85,7 @@ def seal(model: bytes, description: Mapping[str, Any], files: Mapping[str, str |
 
     Nothing is compressed and dates are fixed: the same arguments give the same bytes.
 
-    Raises:
-        ValueError: the description has a checksum or is no JSON, or `files` has a zoo.json.
+    Raises ValueError: the description has a checksum or is no JSON, or `files` has a zoo.json.
     """
     if "sha256" in description or "zoo.json" in files:
         raise InvalidValue("the checksum and zoo.json are written by `seal`")

@@ -37,11 +37,12 @@ FEATURE_BY_FEATURE = (
 VALUE_BY_VALUE = (keras.layers.Rescaling, keras.layers.Identity, keras.layers.Flatten, keras.layers.Reshape)
 LOST = 2  # how many times coarser the single scale may be than a scale for each feature
 
-Parts = tuple[keras.Model | None, keras.Model, keras.Model | None]
 Producers = Mapping[int, Call]  # by the id of a tensor
 
 
-def split_model(model: keras.Model, precision: Precision, values: bool) -> Parts:
+def split_model(
+    model: keras.Model, precision: Precision, values: bool
+) -> tuple[keras.Model | None, keras.Model, keras.Model | None]:
     """Float prefix, integer part and float suffix of a model; each reads the outputs of the one before.
 
     There is no prefix if one scale is fine enough for all features, and no suffix if the outputs are not `values`.

@@ -20,8 +20,7 @@ class ClippedNormalization(keras.layers.Normalization):
 
     def __init__(self, limit: float = 3.0, **kwargs):
         super().__init__(**kwargs)
-        check_number("limit", limit, 0.1, 1000)
-        self.limit = limit
+        self.limit = check_number("limit", limit, 0.1, 1000)
 
     def call(self, inputs):
         return ops.clip(super().call(inputs), -self.limit, self.limit)

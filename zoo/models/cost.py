@@ -98,8 +98,7 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
         steps: the length of a sample, if the model leaves it open; without it, MACs that depend on it are None.
         files: to show beside the layers.
 
-    Raises:
-        ValueError: a model without a graph of layers, or steps of a model whose lengths are fixed.
+    Raises ValueError for a model without a graph of layers, or for steps of a model whose lengths are fixed.
     """
     if graph_of(model) is None:
         raise InvalidValue(
@@ -110,10 +109,8 @@ def costs(model: keras.Model, *, steps: int | None = None, files: Sequence[FileC
     if steps is not None:
         steps = check_size("steps", steps)
         if not any(None in shape[1:] for shape in shapes):
-            fixed = ", ".join(str(shape[1:]) for shape in shapes)
-            raise InvalidValue(
-                f"steps={steps} goes with samples of any length; {model.name} reads {fixed}: leave it out"
-            )
+            fixed = f"{model.name} reads {', '.join(str(shape[1:]) for shape in shapes)}"
+            raise InvalidValue(f"steps={steps} goes with samples of any length; {fixed}: leave it out")
         shapes = [(shape[0], *(steps if n is None else n for n in shape[1:])) for shape in shapes]
     costs_of: dict[str, LayerCost] = {}
     counted: set[int] = set()  # variables
@@ -156,10 +153,8 @@ def _calls(model: keras.Model, inputs: Sequence[Shape], prefix: str = "") -> Ite
         if isinstance(operation, keras.Model) and graph_of(operation) is not None:
             yield from _calls(operation, shapes, f"{name}/")
         else:
-            if isinstance(operation, Views):
-                views = operation.count
-            elif isinstance(operation, MeanOfViews):
-                views = 1
+            if isinstance(operation, Views | MeanOfViews):
+                views = operation.count if isinstance(operation, Views) else 1
             macs = _sum([_macs(operation, shapes, output)] * views)
             if macs != 0 or isinstance(operation, keras.layers.Layer):  # no operations that only reshape, compare, add
                 yield name, operation, output, macs

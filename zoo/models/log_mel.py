@@ -31,8 +31,7 @@ class LogMel(keras.layers.Layer):
             default half the sampling rate).
         window_ms, hop_ms: length of a frame (Hann window) and distance between frames, in milliseconds.
 
-    Raises:
-        ValueError: a sound shorter than a frame, more bins than frequencies, or a bad number.
+    Raises ValueError: a sound shorter than a frame, more bins than frequencies, or a bad number.
     """
 
     def __init__(
@@ -49,13 +48,11 @@ class LogMel(keras.layers.Layer):
         super().__init__(**kwargs)
         self.sampling_rate = check_size("sampling_rate", sampling_rate)
         self.num_mel_bins = check_size("num_mel_bins", num_mel_bins)
-        self.max_freq = sampling_rate / 2 if max_freq is None else max_freq
-        check_number("max_freq", self.max_freq, 1, sampling_rate / 2)
-        self.min_freq = min_freq
-        check_number("min_freq", min_freq, 0, self.max_freq)
-        self.window_ms, self.hop_ms = window_ms, hop_ms
-        check_number("window_ms", window_ms, 1, 1000)
-        check_number("hop_ms", hop_ms, 1, 1000)
+        half = sampling_rate / 2
+        self.max_freq = check_number("max_freq", half if max_freq is None else max_freq, 1, half)
+        self.min_freq = check_number("min_freq", min_freq, 0, self.max_freq)
+        self.window_ms = check_number("window_ms", window_ms, 1, 1000)
+        self.hop_ms = check_number("hop_ms", hop_ms, 1, 1000)
         self.frame, self.hop = round(sampling_rate * window_ms / 1000), round(sampling_rate * hop_ms / 1000)
         mel, self._cosine, self._sine = self._matrices()
         empty = np.flatnonzero(mel.sum(axis=0) == 0)

@@ -14,7 +14,7 @@ import keras
 
 from zoo.base.checks import check_choice, check_flag, check_input_shape, check_rate, check_size, check_sizes
 from zoo.base.errors import InvalidValue
-from zoo.models.blocks import Activation, Hidden, Knobs, Regularizer, check_regularizer, entrance, with_logits
+from zoo.models.blocks import Hidden, Knobs, Regularizer, check_regularizer, entrance, with_logits
 from zoo.models.builder import builder, check_names
 from zoo.models.sequences import AttentionPooling, AveragePooling
 
@@ -66,7 +66,10 @@ def rnn(
     num_outputs = check_size("num_outputs", num_outputs)
     check_choice("head", head, [*HEADS, "each"])
     vocabulary_size = check_tokens(input_shape, vocabulary_size, embedding_dim, mask_value)
-    check_cell_activation(hidden.activation)
+    if hidden.activation == "prelu" or isinstance(hidden.activation, keras.layers.Layer):
+        raise InvalidValue(
+            f"activation={hidden.activation!r} is a layer; a recurrent cell takes the name of a function, or one"
+        )
 
     dtype = None if vocabulary_size is None else "int32"
     inputs, x = entrance(input_shape, hidden, dtype=dtype, mask_value=mask_value)
@@ -138,14 +141,6 @@ def check_tokens(
             f"mask_value={mask_value} with vocabulary_size={vocabulary_size}: of tokens, 0 pads; leave it out"
         )
     return vocabulary_size
-
-
-def check_cell_activation(activation: Activation) -> None:
-    """Raises ValueError for a layer: a recurrent cell takes functions only."""
-    if activation == "prelu" or isinstance(activation, keras.layers.Layer):
-        raise InvalidValue(
-            f"activation={activation!r} is a layer; a recurrent cell takes the name of a function, or one"
-        )
 
 
 def _with_cell(cell: str) -> Callable[..., keras.Model]:

@@ -11,7 +11,7 @@ Class = TypeVar("Class", bound=type)
 def saved(layer: Class) -> Class:
     """Class decorator: registers a layer whose constructor's arguments are attributes, and writes its `get_config`."""
     kind: Any = layer
-    if "__init__" in vars(layer) and "get_config" not in vars(layer):
+    if "get_config" not in vars(layer):
         own = [p.name for p in inspect.signature(layer).parameters.values() if p.kind is not p.VAR_KEYWORD]
 
         def get_config(self):

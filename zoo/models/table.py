@@ -21,17 +21,14 @@ class TableFeatures(keras.layers.Normalization):
     Args:
         categories: for each input value, its number of categories; 0 for a number.
 
-    Raises:
-        ValueError: another number of values in the input.
+    Raises ValueError: another number of values in the input.
     """
 
     def __init__(self, categories: Sequence[int], **kwargs):
         super().__init__(**kwargs)
         self.categories = tuple(check_size(f"categories[{i}]", n, minimum=0) for i, n in enumerate(categories))
         sizes = np.maximum(self.categories, 1)
-        self._source = np.repeat(np.arange(len(sizes)), sizes).astype(
-            "int32"
-        )  # index of the input value of each feature
+        self._source = np.repeat(np.arange(len(sizes)), sizes).astype("int32")  # input value of each feature
         self._code = np.concatenate([np.arange(n) for n in sizes]).astype("float32")
         self._is_code = np.repeat(np.array(self.categories) > 0, sizes).astype("float32")
 

@@ -54,11 +54,7 @@ RUN = """async ([samples, shape, seconds]) => {
 
 
 class Browser:
-    """Headless Chromium with LiteRT.js, as a context.
-
-    Raises:
-        ImportError: Playwright, Chromium or LiteRT.js is not installed, with the command that installs it.
-    """
+    """Headless Chromium with LiteRT.js, as a context. Raises ImportError with the command that installs what lacks."""
 
     def __enter__(self) -> Self:
         if importlib.util.find_spec("playwright") is None:
@@ -79,9 +75,7 @@ class Browser:
     def run(self, path: str | Path, x: np.ndarray) -> np.ndarray:
         """Outputs (n, outputs) of a .tflite file for inputs (n, *input_shape).
 
-        Raises:
-            OSError: there is no such file.
-            CheckFailed: LiteRT.js cannot run it, with its error.
+        Raises OSError without the file, CheckFailed with the error of LiteRT.js if it cannot run it.
         """
         return np.array(self._evaluate(path, x, 0)[0], "float32")
 

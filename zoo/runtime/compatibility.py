@@ -24,11 +24,7 @@ class Compatibility:
 
 
 def where(file: str | Path) -> list[Compatibility]:
-    """The compatibility of a .tflite file with each target.
-
-    Raises:
-        OSError, ValueError: there is no such file, or it is damaged.
-    """
+    """The compatibility of a .tflite file with each target. Raises OSError or ValueError: no such file, or damaged."""
     return [_compatibility(Path(file), target) for target in TARGETS.values()]
 
 
@@ -37,7 +33,7 @@ def _compatibility(file: Path, target: Target) -> Compatibility:
     if reason is not None:
         return Compatibility(target.title, False, reason)
     try:
-        measured = {"litert": _litert, "browser": _browser, "micro": _micro}[target.name](file)
+        measured = _measured(file, target.name)
     except (CheckFailed, ValueError) as error:
         return Compatibility(target.title, False, str(error))
     except ImportError as error:
@@ -45,21 +41,17 @@ def _compatibility(file: Path, target: Target) -> Compatibility:
     return Compatibility(target.title, True, measured)
 
 
-def _litert(file: Path) -> str:
-    return f"{np.median(latency(Runner(file), SECONDS)) * 1e6:.1f} us a sample here, on one thread"
+def _measured(file: Path, target: str) -> str:
+    if target == "litert":
+        return f"{np.median(latency(Runner(file), SECONDS)) * 1e6:.1f} us a sample here, on one thread"
+    if target == "browser":
+        from zoo.runtime.browser import Browser
 
-
-def _browser(file: Path) -> str:
-    from zoo.runtime.browser import Browser
-
-    with Browser() as browser:
-        seconds = np.median(browser.latency(file, SECONDS))
-    return f"{seconds * 1e6:.0f} us a sample in headless Chromium here, transfers from and to JavaScript included"
-
-
-def _micro(file: Path) -> str:
-    from zoo.runtime.micro import arena_bytes
-
+        with Browser() as browser:
+            us = np.median(browser.latency(file, SECONDS)) * 1e6
+        return f"{us:.0f} us a sample in headless Chromium here, transfers from and to JavaScript included"
     if find_spec("tflite_micro") is None:
         raise MissingPackage("pip install 'keras-zoo[micro]'")
+    from zoo.runtime.micro import arena_bytes
+
     return f"{arena_bytes(file):,} bytes of arena, with the reference kernels"

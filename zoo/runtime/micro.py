@@ -33,8 +33,8 @@ TIMEOUT = 60  # seconds per invoke; 93 million multiply-accumulates take one sec
 def arena_bytes(path: str | Path) -> int:
     """The smallest tensor arena, in bytes, in which a file loads and runs.
 
-    Measured with the reference kernels and this machine's 64-bit pointers. 32-bit pointers need less memory, optimized
-    kernels (CMSIS-NN) may need more. Raises as `micro_run` does.
+    Measured with the reference kernels and 64-bit pointers. 32-bit pointers need less memory, optimized kernels
+    (CMSIS-NN) may need more. Raises as `micro_run` does.
     """
     inputs, _ = inputs_and_outputs(read_model(path))
     return _run(path, [np.zeros((1, *tensor.shape), _dtype(tensor)) for tensor in inputs])[1]
@@ -51,10 +51,8 @@ def micro_run(path: str | Path, x: np.ndarray) -> tuple[np.ndarray, int]:
         CheckFailed: LiteRT Micro cannot run the file, with the reason.
     """
     inputs, outputs = inputs_and_outputs(read_model(path))
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise InvalidValue(
-            f"{path} has {len(inputs)} inputs and {len(outputs)} outputs; this runs files with one of each"
-        )
+    if (counts := (len(inputs), len(outputs))) != (1, 1):
+        raise InvalidValue(f"{path} has {counts[0]} inputs and {counts[1]} outputs; this runs files with one of each")
     shape = tuple(map(int, inputs[0].shape))
     x = np.asarray(x)
     if x.shape[1:] != shape[1:] or shape[0] != 1 or len(x) == 0:
@@ -257,8 +255,7 @@ def _main(folder: Path, timeout: int) -> None:
 
 def _survives(action: Callable[[], object]) -> bool:
     """Whether an action ends without an exception or a crash; it runs in a fork of this process."""
-    pid = os.fork()
-    if pid == 0:
+    if (pid := os.fork()) == 0:
         status = 1
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -79,12 +79,7 @@ TARGETS = {target.name: target for target in _TARGETS}
 def incompatibility(source: str | Path | bytes, target: Target) -> str | None:
     """Why the target cannot run a .tflite file, all reasons in one line; None if no reason is known.
 
-    Args:
-        source: a path, or the file's bytes.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: it is not a TFLite file, or damaged.
+    Raises OSError if the file cannot be read, ValueError if it is not a TFLite file or damaged.
     """
     return incompatibilities(source, [target])[target.name]
 
@@ -148,9 +143,7 @@ def split_operators(model: Any, prefix: bool, suffix: bool) -> tuple[list[Operat
     inputs_of_file, outputs_of_file = inputs_and_outputs(model)
     reached = {id(tensor) for tensor in inputs_of_file if prefix}
     wanted = {id(tensor) for tensor in outputs_of_file if suffix}
-    first: list[Operator] = []
-    between: list[Operator] = []
-    last: list[Operator] = []
+    first, between, last = list[Operator](), list[Operator](), list[Operator]()
     for name, inputs, outputs in operators(model):
         variable = [tensor for tensor in inputs if not _is_constant(model, tensor)]
         separate = variable and name in FEATURE_BY_FEATURE and all(id(tensor) in reached for tensor in variable)
@@ -178,32 +171,24 @@ def type_name(tensor: Any) -> str:
 def _reasons(model: Any, target: Target) -> Iterator[str]:  # noqa: PLR0912
     builtin = _constants("BuiltinOperator").keys()
     found = list(operators(model))
-    inputs, outputs = inputs_and_outputs(model)
-
-    custom = _listed(name for name, _, _ in found if name not in builtin)
-    if custom:
+    if custom := _listed(name for name, _, _ in found if name not in builtin):
         yield f"{custom} is no builtin op, and {target.title} runs no others"
-    lacking = _listed(name for name, _, _ in found if name in builtin and name not in (target.ops or builtin))
-    if lacking:
+    if lacking := _listed(name for name, _, _ in found if name in builtin and name not in (target.ops or builtin)):
         yield f"op {lacking} is not in {target.title}"
     if not target.loops and any(name == "WHILE" for name, _, _ in found):
         yield f"a loop of WHILE may not end in {target.title}; export with strategy='unrolled'"
-    if not target.hybrid:
-        mixed = _listed(name for name, tensors, _ in found if name not in CONTROL and _is_hybrid(tensors))
-        if mixed:
-            yield (
-                f"{mixed} has float inputs and integer weights (a dynamic-range file), which {target.title} does not "
-                "compute; use int8 or float32"
-            )
+    mixed = _listed(name for name, tensors, _ in found if name not in CONTROL and _is_hybrid(tensors))
+    if mixed and not target.hybrid:
+        which = f"which {target.title} does not compute; use int8 or float32"
+        yield f"{mixed} has float inputs and integer weights (a dynamic-range file), {which}"
     if target.types is not None:
         types = {type_name(tensor) for graph in model.subgraphs for tensor in graph.tensors} - target.types
         if types:
             yield f"{target.title} has no tensors of {_listed(types)}"
-    if not target.variables:
-        stateful = _listed(name for name, tensors, _ in found if any(tensor.isVariable for tensor in tensors))
-        if stateful:
-            yield f"{stateful} keeps its state in variable tensors, which {target.title} lacks"
-    for role, tensors in (("input", inputs), ("output", outputs)):
+    stateful = _listed(name for name, tensors, _ in found if any(tensor.isVariable for tensor in tensors))
+    if stateful and not target.variables:
+        yield f"{stateful} keeps its state in variable tensors, which {target.title} lacks"
+    for role, tensors in zip(("input", "output"), inputs_and_outputs(model), strict=True):
         for tensor in tensors:
             if target.edge_types is not None and type_name(tensor) not in target.edge_types:
                 yield (

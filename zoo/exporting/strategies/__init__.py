@@ -32,8 +32,7 @@ Strategy: TypeAlias = str | Mapping[str, str]  # for all precisions, or by preci
 def choose(model: keras.Model, precision: str, strategy: Strategy = "auto", target: str = "litert") -> str | None:
     """The strategy for a model and a precision; None if the model has no recurrent layer.
 
-    Raises:
-        ValueError: an unknown strategy, or one that is impossible here, with the reason.
+    Raises ValueError: an unknown strategy, or one that is impossible here, with the reason.
     """
     if isinstance(strategy, Mapping):
         strategy = strategy.get(precision, "auto")

@@ -38,7 +38,8 @@ def refusal(model: keras.Model, precision: str) -> str | None:
 
 
 def convertible(model: keras.Model, output: keras.layers.Layer | None) -> "StreamingModel":
-    return StreamingModel(inference_model(model, output, _step, (None, *model.inputs[0].shape[2:])))
+    shape = (None, *model.inputs[0].shape[2:])
+    return StreamingModel(inference_model(model, output, lambda layer: SingleStep(as_loop(layer)), shape))
 
 
 class StreamingModel:
@@ -55,10 +56,6 @@ class StreamingModel:
         for layer in self.layers:
             layer.state = [next(states) for _ in layer.sizes]
         return self.model(x, training=False), [state for layer in self.layers for state in layer.state]
-
-
-def _step(layer: keras.layers.Layer) -> "SingleStep":
-    return SingleStep(as_loop(layer))
 
 
 class SingleStep(keras.layers.Layer):

@@ -21,8 +21,7 @@ class Augmentation(keras.layers.Layer):
         layers: Keras layers that keep the label valid and, at the end, the shape of the input; in between
             `keras.layers.Reshape` may turn a sequence of rows into an image.
 
-    Raises:
-        ValueError: at build, an image layer on an input that is no image, or a changed shape.
+    Raises ValueError at build: an image layer on an input that is no image, or a changed shape.
     """
 
     def __init__(self, layers: Sequence[keras.layers.Layer], **kwargs):

@@ -26,8 +26,7 @@ def for_images(
         value_range: of the pixels after `preprocessing`.
         flip: whether to flip horizontally; not for images such as digits or letters, whose meaning changes.
 
-    Raises:
-        ValueError: an unknown strength, or a bad value_range.
+    Raises ValueError for an unknown strength or a bad value_range.
     """
     check_choice("strength", strength, STRENGTHS)
     if len(value_range) != 2 or not value_range[0] < value_range[1]:
@@ -57,8 +56,7 @@ def for_sequences(strength: str = "light") -> list[keras.layers.Layer]:
     Args:
         strength: "light" is noise and scale; "strong" has more of both, windows, and masks of time and of channels.
 
-    Raises:
-        ValueError: an unknown strength.
+    Raises ValueError for an unknown strength.
     """
     check_choice("strength", strength, STRENGTHS)
     if strength == "light":
@@ -77,8 +75,7 @@ def for_text(
         unknown: the token that replaces a dropped word; None to close the gap.
         synonyms: token -> its synonyms; without them no word is replaced.
 
-    Raises:
-        ValueError, TypeError: an unknown strength, or a bad table.
+    Raises ValueError or TypeError for an unknown strength or a bad table.
     """
     check_choice("strength", strength, STRENGTHS)
     rate = 0.05 if strength == "light" else 0.1

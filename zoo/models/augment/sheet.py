@@ -38,11 +38,7 @@ def preview(
         seed: of the random numbers.
         words: word of each token; without it token numbers are shown.
 
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError, TypeError: x of another shape, or a bad size.
+    Returns the figure. Raises ValueError or TypeError: x of another shape, or a bad size.
     """
     from matplotlib.figure import Figure
 

@@ -22,7 +22,7 @@ class TokenLayer(RandomLayer):
 
     axes = ("tokens",)
 
-    def __init__(self, rate: float, seed: int | None = None, **kwargs):
+    def __init__(self, rate: float = 0.1, seed: int | None = None, **kwargs):
         super().__init__(seed, **kwargs)
         self.rate = check_number("rate", rate, 0, below=1)
 
@@ -71,9 +71,6 @@ class WordSwap(TokenLayer):
     Args:
         rate: probability that a word with a neighbour is swapped.
     """
-
-    def __init__(self, rate: float = 0.1, seed: int | None = None, **kwargs):
-        super().__init__(rate, seed, **kwargs)
 
     def changed(self, tokens):
         batch, length = ops.shape(tokens)
