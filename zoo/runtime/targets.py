@@ -168,7 +168,7 @@ def type_name(tensor: Any) -> str:
     return next((name for name, code in _constants("TensorType").items() if code == tensor.type), f"type {tensor.type}")
 
 
-def _reasons(model: Any, target: Target) -> Iterator[str]:  # noqa: PLR0912
+def _reasons(model: Any, target: Target) -> Iterator[str]:
     builtin = _constants("BuiltinOperator").keys()
     found = list(operators(model))
     if custom := _listed(name for name, _, _ in found if name not in builtin):

@@ -63,21 +63,12 @@ class FusedLSTM(keras.layers.LSTM):
         return tf.gather(outputs, lengths, axis=1, batch_dims=1)
 
     def _marked(self, sequences):
-        function = tf.function(
-            _standard_lstm,
-            autograph=False,
-            experimental_attributes={
-                "api_implements": f"lstm_{self.name}",
-                "api_preferred_device": "CPU",
-                "time_major": False,
-                "go_backwards": False,
-            },
-        )
+        attributes = {"api_implements": f"lstm_{self.name}", "api_preferred_device": "CPU"}
+        attributes |= {"time_major": False, "go_backwards": False}
+        function = tf.function(_standard_lstm, autograph=False, experimental_attributes=attributes)
         zeros = tf.zeros([tf.shape(sequences)[0], self.units], sequences.dtype)
-        weights = (
-            tf.convert_to_tensor(w.value) for w in (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        )
-        return function(sequences, zeros, zeros, *weights)[1]
+        weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
+        return function(sequences, zeros, zeros, *(tf.convert_to_tensor(w.value) for w in weights))[1]
 
 
 def _standard_lstm(sequences, h, c, kernel, recurrent_kernel, bias):

@@ -108,8 +108,20 @@ class WindowCrop(SequenceLayer):
         return (1 - weight) * _steps_of(x, before) + weight * _steps_of(x, after)
 
 
+class _Masking(SequenceLayer):
+    def __init__(self, fraction: float, seed: int | None = None, **kwargs):
+        super().__init__(seed, **kwargs)
+        self.fraction = check_number("fraction", fraction, 0, below=1)
+
+    def masked(self, x, indices, first, length):
+        """The means in place of a random run of indices among `length` ones from `first` on."""
+        run = ops.floor(self.uniform(x) * (ops.floor(self.fraction * length) + 1.0))
+        start = first + ops.floor(self.uniform(x) * (length - run + 1.0))
+        return ops.where(ops.logical_and(indices >= start, indices < start + run), _mean(x), x)
+
+
 @saved
-class TimeMasking(SequenceLayer):
+class TimeMasking(_Masking):
     """Replaces a run of steps by the mean of the series.
 
     Source: D. Park et al., SpecAugment, Interspeech 2019, where the mean is zero; a step of zeros would be padding.
@@ -119,20 +131,16 @@ class TimeMasking(SequenceLayer):
     """
 
     def __init__(self, fraction: float = 0.2, seed: int | None = None, **kwargs):
-        super().__init__(seed, **kwargs)
-        self.fraction = check_number("fraction", fraction, 0, below=1)
+        super().__init__(fraction, seed, **kwargs)
 
     def changed(self, x):
         first, last = ends(x)
-        length = last - first + 1.0
-        run = _run(self.uniform(x), self.fraction * length)
-        start = first + ops.floor(self.uniform(x) * (length - run + 1.0))
         steps = ops.reshape(ops.arange(ops.shape(x)[1], dtype="float32"), (1, -1, 1))
-        return ops.where(ops.logical_and(steps >= start, steps < start + run), _mean(x), x)
+        return self.masked(x, steps, first, last - first + 1.0)
 
 
 @saved
-class ChannelMasking(SequenceLayer):
+class ChannelMasking(_Masking):
     """Replaces neighbouring channels by their means, such as frequencies of a spectrogram or sensors.
 
     Source: D. Park et al., SpecAugment, Interspeech 2019, where the mean is zero.
@@ -142,20 +150,11 @@ class ChannelMasking(SequenceLayer):
     """
 
     def __init__(self, fraction: float = 0.25, seed: int | None = None, **kwargs):
-        super().__init__(seed, **kwargs)
-        self.fraction = check_number("fraction", fraction, 0, below=1)
+        super().__init__(fraction, seed, **kwargs)
 
     def changed(self, x):
         channels = ops.shape(x)[2]
-        run = _run(self.uniform(x), self.fraction * channels)
-        start = ops.floor(self.uniform(x) * (channels - run + 1.0))
-        numbers = ops.arange(channels, dtype="float32")  # (C,)
-        return ops.where(ops.logical_and(numbers >= start, numbers < start + run), _mean(x), x)
-
-
-def _run(uniform, longest):
-    """A whole number from 0 to `longest`, uniformly."""
-    return ops.floor(uniform * (ops.floor(longest) + 1.0))
+        return self.masked(x, ops.arange(channels, dtype="float32"), 0.0, channels)
 
 
 def _mean(x):
