@@ -97,7 +97,7 @@ BAD = [
     (["benchmark", str(FILE), "--threads", "0"], "threads=[0] must be"),
     (["new", "my-data"], "name='my-data' must be letters"),
     (["new", "taken"], "taken.py exists already"),
-    (["run", "knob.py", "--out", "out"], "argument of zoo.models.fnn.fnn='unis'"),
+    (["run", "knob.py", "--out", "out"], "zoo.models.fnn.fnn: argument='unis'"),
     (["tune", "empty.py", "--out", "out"], "'rate' has the empty range 0.1 to 0.1"),
     (["run", "nan.py", "--out", "out"], "data set 'nan', train: x has NaN or infinite values in 1 of"),
 ]

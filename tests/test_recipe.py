@@ -31,7 +31,7 @@ FIELDS = {
         (
             {"arguments": {"unts": (3,)}},
             ValueError,
-            r"argument of zoo.models.fnn.fnn='unts' is not known; did you mean 'un",
+            r"zoo.models.fnn.fnn: argument='unts' is not known; did you mean 'un",
         ),
         ({"arguments": {"augmentation": []}}, ValueError, "as a field of the recipe"),
         ({"builder": "fnn"}, TypeError, "builder='fnn' must be a function"),
@@ -61,7 +61,7 @@ def test_bad_fields_are_rejected_before_anything_runs(fields, error, message):
 def test_replace_merges_arguments_and_names_unknown_fields():
     recipe = zoo.Recipe(**FIELDS, arguments={"units": (8,), "dropout": 0.1})
     assert recipe.replace(arguments={"dropout": 0.3}).arguments == {"units": (8,), "dropout": 0.3}
-    with pytest.raises(ValueError, match="field of Recipe='epoch' is not known; did you mean 'epochs'"):
+    with pytest.raises(ValueError, match="Recipe: field='epoch' is not known; did you mean 'epochs'"):
         recipe.replace(epoch=3)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-MAX_SAMPLES, MAX_VALUES = 512, 1 << 18  # of a block of inputs: memory does not grow with their number
+MAX_SAMPLES, MAX_VALUES = 512, 1 << 18  # in one block of inputs, so that memory does not grow with their number
 MAX_FILES = 64  # in the archive of a sealed file
 CHILD_SECONDS = 60
 CHILD = """

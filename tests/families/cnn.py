@@ -8,8 +8,8 @@ from families import PICTURES, SPATIAL, Family, Grid
 NOISE = [keras.layers.GaussianNoise(0.5), keras.layers.RandomTranslation(0.3, 0.3)]
 
 FAMILY = Family(
-    reads="a picture or a series",
-    purpose="pictures up to about 64x64; the first thing to try",
+    reads="an image or a series",
+    purpose="images up to about 64x64; the first thing to try",
     calls=[
         ("zoo.cnn((8, 8, 1), 10, filters=(8, 16), convolutions=1)", ""),
         ("zoo.cnn((28, 28, 1), 10)", ""),

@@ -4,7 +4,7 @@ import zoo
 from families import RECURRENT, SPATIAL, Family, Grid
 
 FAMILY = Family(
-    reads="a series of fixed or of any length, a spectrogram",
+    reads="a series of fixed or variable length, a spectrogram",
     purpose="long series and sound: patterns, then their order",
     calls=[
         ("zoo.crnn((100, 6), 7, filters=(16, 32), units=(16,))", "unrolled"),

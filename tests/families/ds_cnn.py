@@ -4,8 +4,8 @@ import zoo
 from families import PICTURES, SPATIAL, Family, Grid
 
 FAMILY = Family(
-    reads="a picture, a spectrogram or a series",
-    purpose="microcontrollers: keywords in sound, small pictures",
+    reads="an image, a spectrogram or a series",
+    purpose="microcontrollers: keywords in sound, small images",
     calls=[
         ("zoo.ds_cnn((49, 10, 1), 12, width_multiplier=0.5)", ""),
         ("zoo.ds_cnn((49, 10, 1), 12)", ""),

@@ -4,8 +4,8 @@ import zoo
 from families import SPATIAL, Family, Grid
 
 FAMILY = Family(
-    reads="a series of fixed or of any length",
-    purpose="series where a pattern counts wherever it stands",
+    reads="a series of fixed or variable length",
+    purpose="series in which a pattern may occur at any position",
     calls=[
         ("zoo.fcn((100, 3), 5, filters=(16, 32, 16))", ""),
         ("zoo.fcn((100, 3), 5, filters=(64, 128, 64))", ""),

@@ -4,8 +4,8 @@ import zoo
 from families import PICTURES, SPATIAL, Family, Grid
 
 FAMILY = Family(
-    reads="a picture or a series",
-    purpose="pictures where a deeper net than `cnn` pays",
+    reads="an image or a series",
+    purpose="images that need a deeper network than `cnn`",
     calls=[
         ("zoo.resnet((32, 32, 3), 10, filters=(8, 16, 32))", ""),
         ("zoo.resnet((32, 32, 3), 10)", ""),

@@ -5,7 +5,7 @@ from families import RECURRENT, SPATIAL, Family, Grid
 
 FAMILY = Family(
     reads="a series, or tokens",
-    purpose="short series, text, streams: order counts",
+    purpose="short series, text, streams: the order matters",
     calls=[
         ("zoo.rnn((28, 28), 10, units=(32,))", "unrolled"),
         ("zoo.gru((28, 28), 10)", "unrolled"),

@@ -22,8 +22,8 @@ def random_state_kept() -> Iterator[None]:
 def seeded(seed: int) -> Iterator[None]:
     """Seeds Python's `random` and NumPy's global generator within the block; restores the caller's states after it.
 
-    Keras draws the seeds of its initializers and random layers from `random`. TensorFlow's global seed stays as it is:
-    to set it clears every compiled function of the process.
+    Keras draws the seeds of its initializers and random layers from `random`. TensorFlow's global seed is left alone,
+    because setting it clears every compiled function of the process.
     """
     with random_state_kept():
         random.seed(int(seed))

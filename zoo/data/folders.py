@@ -1,4 +1,4 @@
-"""Files with classes, from one folder a class or from a CSV that names them, and data sets made of them."""
+"""Files with classes, from one folder per class or from a CSV of paths, and data sets made of them."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ from zoo.base.errors import InvalidValue
 from zoo.data.dataset import Dataset
 from zoo.data.rows import Csv, Reader, is_missing, number
 
-MIN_CLASS_SAMPLES = 8  # some for each of train, validation and test
+MIN_CLASS_SAMPLES = 8  # so that train, validation and test each get some
 MAX_CLASSES = 100
 SPLITS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation", "dev"})
 TARGETS = ("target", "label", "class", "y", "outcome", "species", "survived", "price", "churn", "diagnosis")
@@ -80,7 +80,7 @@ def frequent_classes(
 
 
 def labelled_files(path: Path, suffixes: Collection[str], what: str, target: str | None = None) -> Labelled:
-    """Files of one folder a class, or of a CSV with a column of paths and one of classes."""
+    """Files of one folder per class, or of a CSV with a column of paths and one of classes."""
     if path.is_file():
         return _files_in_csv(path, suffixes, what, target)
     if target is not None:
@@ -89,7 +89,7 @@ def labelled_files(path: Path, suffixes: Collection[str], what: str, target: str
 
 
 def files_in_folders(folder: Path, suffixes: Collection[str], what: str) -> Labelled:
-    """Files of one folder a class. Hidden files, and links that lead in a circle, are ignored.
+    """Files of one folder per class. Hidden files, and links that lead in a circle, are ignored.
 
     Raises:
         FileNotFoundError, ValueError: no such folder, or fewer than two classes with such files.
@@ -187,5 +187,5 @@ def labelled_cells(
 
 
 def in_order(labels: Collection[str]) -> tuple[str, ...]:
-    """Numbers by value, then names by the alphabet."""
+    """Numbers by value, then names in alphabetical order."""
     return tuple(sorted(labels, key=lambda label: (number(label) is None, number(label) or 0.0, label)))

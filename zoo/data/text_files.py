@@ -1,4 +1,4 @@
-"""Texts, one a row of a CSV or one a file in folders of classes, as a data set."""
+"""Texts as a data set: one per row of a CSV, or one per file in a folder per class."""
 
 import dataclasses
 from pathlib import Path

@@ -175,7 +175,9 @@ def read_prepared(
         held = pairs[validation] if isinstance(validation, str) else validation
         dataset = Dataset.with_test(carrier.known_as, pairs[train], pairs[test], validation=held)
     elif isinstance(validation, str):
-        raise InvalidValue(f"test={test} of train with validation={validation!r}: name the split for test, too")
+        raise InvalidValue(
+            f"validation={validation!r} is a split but test={test} a fraction: name a split for test, too"
+        )
     else:
         dataset = Dataset.split(carrier.known_as, *pairs[train], test=test, validation=validation)
     trains, held_out, tests = (Part(_as_float(np.asarray(x)), y) for x, y in dataset.parts.values())
@@ -187,7 +189,7 @@ def _padded_to(x: np.ndarray, steps: int | None) -> np.ndarray:
 
 
 def _as_float(x: np.ndarray) -> np.ndarray:
-    """Bytes of images as float32, in which models, mixing and export compute."""
+    """uint8 images as float32, which models, mixing and export expect."""
     return x.astype("float32") if x.dtype == np.uint8 else x
 
 

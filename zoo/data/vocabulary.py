@@ -32,7 +32,8 @@ def from_texts(
 ) -> Dataset:
     """Texts as a data set of tokens, split by their words and stratified by class, with the vocabulary of train.
 
-    Texts of equal words are in one part, and so are texts that differ in unknown words only, or after the cut.
+    Texts with equal words are in the same part. Texts of train or validation that equal one of a later part only after
+    unknown words are replaced and long texts are cut are left out.
 
     Args:
         texts, y: n texts and their targets, (n,).
@@ -47,7 +48,7 @@ def from_texts(
     if len(texts) != len(y):
         raise InvalidValue(f"{where}: {len(texts)} texts for {len(y)} targets; each needs one")
     if isinstance(validation, tuple) and not isinstance(test, tuple):
-        raise InvalidValue(f"{where}: texts for validation with test={test}: give those that are to be test, too")
+        raise InvalidValue(f"{where}: validation has its own texts, but test={test} is a fraction; give test texts too")
     sentences = [words_of(text) for text in texts]
     if isinstance(test, tuple) and isinstance(validation, tuple):
         side = np.full(len(y), TRAIN)
@@ -61,13 +62,13 @@ def from_texts(
     known = vocabulary([sentences[i] for i in np.flatnonzero(side == TRAIN)], words)
     x = tokens(sentences, known, steps)
     keys = content_keys(x)
-    for earlier in (VALIDATION, TRAIN):  # all of test stay
+    for earlier in (VALIDATION, TRAIN):  # the test part keeps all its texts
         side[(side == earlier) & ~apart(keys, keys[side > earlier])] = -1
     return Dataset(name, *parted(x, y, side), labels=labels, licence=licence, citation=citation, vocabulary=known)
 
 
 def words_of(text: str) -> list[str]:
-    """Words in lower case, and ! and ?, which express a mood."""
+    """Words in lower case, and the tokens ! and ?, which matter for sentiment."""
     return _WORD.findall(text.lower())
 
 
@@ -77,9 +78,9 @@ def keys_of(sentences: Sequence[list[str]]) -> np.ndarray:
 
 
 def vocabulary(sentences: Sequence[list[str]], size: int) -> tuple[str, ...]:
-    """The word of each token: padding, the unknown word, then the most frequent words of these texts, those of train.
+    """The word of each token: padding, the unknown word, then the most frequent words of the training texts.
 
-    Words of equal frequency are sorted by the alphabet.
+    Words of equal frequency are in alphabetical order.
     """
     check_size("words", size, minimum=3)
     counts = Counter(word for words in sentences for word in words)

@@ -38,15 +38,16 @@ def cnn(
 
     Args:
         input_shape: of one sample: (height, width, channels) of an image, or (steps, channels) of a series or a sound,
-            of which `preprocessing` may make a picture.
-        filters: one number a stage; between two stages each spatial axis is halved.
+            which `preprocessing` may turn into a spectrogram.
+        filters: one number per stage; between two stages each spatial axis is halved.
         kernel_size: in pixels or steps, of every kernel; one number, or one for each axis.
-        convolutions: convolutions a stage; one number, or one for each stage.
+        convolutions: number per stage; one number, or one for each stage.
         downsampling: "pool" is max pooling of 2x2 between stages; "stride" gives the first convolution of the next
             stage a stride of 2.
         head: "pool" averages each channel over space, "flatten" keeps every position.
         units: hidden Dense layers between head and logits.
-        dropout, spatial_dropout: at the end of each stage; dropout after each hidden Dense layer too.
+        dropout, spatial_dropout: fraction of outputs, or of whole channels, dropped in training at the end of each
+            stage; dropout after each hidden Dense layer too.
         mirrored: test-time augmentation (flip): averages the outputs for an image and for its horizontal flip. Twice
             the work at inference, none in training, no more weights. Train with `RandomFlip("horizontal")`.
         shifted: test-time augmentation (shift): averages over the image and its shifts by one pixel up, down, left and

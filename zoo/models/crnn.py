@@ -42,13 +42,14 @@ def crnn(
     Args:
         input_shape: of one sample: (steps, channels) of a series, where steps may be None, or (steps, height, channels)
             of a spectrogram or of an image that is read column by column.
-        filters: one number a convolution.
+        filters: one number per convolution.
         kernel_size: in steps (and along the height), of every kernel.
         strides: in steps: each convolution divides the length, and the height, by this.
         cell, units, bidirectional, head, recurrent_regularizer, recurrent_dropout: see `zoo.rnn`.
         mask_value: value of all channels of a padded step; padded steps do not change the outputs.
         activation: of the convolutions; the cells keep tanh.
-        dropout: after each convolution and each recurrent layer. spatial_dropout: after each convolution.
+        dropout: fraction of outputs dropped in training, after each convolution and each recurrent layer.
+        spatial_dropout: fraction of whole channels dropped in training, after each convolution.
     """
     hidden = Hidden(**knobs)
     meaning = "(steps, channels), where steps may be None, or (steps, height, channels)"

@@ -31,14 +31,15 @@ def ds_cnn(
     """A convolution, then depthwise-separable ones: `zoo.ds_cnn((49, 10, 1), 12)` is MLPerf Tiny's keyword spotter.
 
     Args:
-        input_shape: of one sample: (height, width, channels) of a picture, or (steps, channels) of a series or a sound,
-            of which `preprocessing` may make a picture.
-        filters: of the first convolution, and of each separable one after it.
+        input_shape: of one sample: (height, width, channels) of an image, or (steps, channels) of a series or a sound,
+            which `preprocessing` may turn into a spectrogram.
+        filters: number of filters of the first convolution, and of each separable one after it.
         strides: one number for each of `filters`.
         first_kernel_size, kernel_size: of the first convolution and of the depthwise ones; one number, or one for each
             axis. A series takes the first of two.
         width_multiplier: factor on all numbers of filters, which are then rounded.
-        dropout: before the logits. spatial_dropout: after each separable convolution.
+        dropout: fraction of features dropped in training, before the logits.
+        spatial_dropout: fraction of whole channels dropped in training, after each separable convolution.
     """
     dropout = check_rate("dropout", knobs.pop("dropout", 0.0))
     hidden = Hidden(**knobs)

@@ -29,9 +29,9 @@ def fcn(
 
     Args:
         input_shape: of one sample, (steps, channels); steps may be None, for any number.
-        filters: one number a convolution. kernel_size: in steps; one number for all, or one for each.
+        filters: one number per convolution. kernel_size: in steps; one number for all, or one for each.
         mask_value: value of all channels of a padded step; padded steps do not change the outputs.
-        dropout, spatial_dropout: after each convolution.
+        dropout, spatial_dropout: fraction of outputs, or of whole channels, that training drops after each convolution.
     """
     hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2,), "(steps, channels), where steps may be None", open_axis=0)

@@ -34,8 +34,8 @@ def fnn(
 
     Args:
         input_shape: of one sample; an input of more than one axis is flattened.
-        units: one size a hidden layer; () gives a linear model.
-        residual: adds to each hidden layer's output its input, through a linear layer if the sizes differ.
+        units: one size per hidden layer; () gives a linear model.
+        residual: adds the input of each hidden layer to its output, through a linear layer if the sizes differ.
         categories: of a table, column -> number of categories; the column holds their codes 0, 1, ... Each becomes
             an embedding of half as many numbers, at most 16. Larger codes are treated as the last one.
             `preprocessing` and `augmentation` then apply to the other columns only.

@@ -31,10 +31,11 @@ def resnet(
 
     Args:
         input_shape: of one sample: (height, width, channels) of an image or (steps, channels) of a series.
-        filters: one number a stage; from the second on, a stage's first block has a stride of 2.
-        blocks: residual blocks a stage, each of two convolutions.
+        filters: one number per stage; the first block of each stage after the first has a stride of 2.
+        blocks: residual blocks per stage, each of two convolutions.
         kernel_size: in pixels or steps; one number, or one for each axis.
-        dropout, spatial_dropout: at the end of each block.
+        dropout, spatial_dropout: fraction of outputs, or of whole channels, dropped in training at the end of each
+            block.
     """
     hidden = Hidden(**knobs)
     input_shape = check_input_shape(input_shape, (2, 3), "(height, width, channels) or (steps, channels)")

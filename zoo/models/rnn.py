@@ -45,7 +45,7 @@ def rnn(
         input_shape: of one sample: (steps, features) of real values, or (steps,) of tokens; steps may be None, for any
             number.
         cell: "simple", "lstm" or "gru"; `zoo.lstm` and `zoo.gru` are this function with the cell named.
-        units: one state size a layer.
+        units: one state size per layer.
         bidirectional: runs each layer in both directions and concatenates, so outputs are twice as wide.
         head: "last" uses the last step, "pool" the mean over the steps, "attention" a mean with learned weights. "each"
             is per step: every step gives num_outputs / steps of the outputs, such as a forecast whose steps are the

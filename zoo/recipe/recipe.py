@@ -164,7 +164,7 @@ class Recipe:
             if argument in self.arguments:
                 raise InvalidValue(f"arguments: give {argument} as a field of the recipe, beside `arguments`")
         for argument in self.arguments if not takes_any_argument(self.builder) else ():
-            check_choice(f"argument of {described(self.builder)}", argument, keyword_arguments(self.builder))
+            check_choice(f"{described(self.builder)}: argument", argument, keyword_arguments(self.builder))
 
     def _check_targets(self) -> None:
         """Of mixing, class weights and distillation, which all change what the model learns from."""
@@ -206,7 +206,7 @@ class Recipe:
     def replace(self, **fields: Any) -> "Recipe":
         """A recipe with other fields; `arguments` are merged into the present ones."""
         for name in fields:
-            check_choice("field of Recipe", name, [f.name for f in dataclasses.fields(self)])
+            check_choice("Recipe: field", name, [f.name for f in dataclasses.fields(self)])
         if "arguments" in fields:
             fields["arguments"] = {**self.arguments, **fields["arguments"]}
         return dataclasses.replace(self, **fields)

@@ -105,7 +105,7 @@ def reproduce(
     assert record is not None
     least = 1 / record["data"]["samples"]["test"] if record["score_name"].endswith("accuracy") else 0.0
     scores = {precision: measurements(record, precision) for precision in record["files"]}
-    # Bonferroni's correction (1936): all files together are wrong in 5 of 100 cases.
+    # Bonferroni's correction (1936): the chance that any file fails by accident stays below 5 %.
     level = 1 - (1 - LEVEL) / len(scores)
     intervals = {p: prediction_interval(values, seeds, level, least) for p, values in scores.items()}
     recipe = as_recorded(load_recipe(name), record)

@@ -15,7 +15,7 @@ from zoo.recipe.collection import load_recipe
 from zoo.recipe.recipe import Limits
 from zoo.tuning.searching import tuner_of
 
-SHARE = 100  # trials, after which a new worker replaces this one: TensorFlow's memory grows with each model
+SHARE = 100  # trials per worker process; then a new one replaces it, because TensorFlow's memory grows with each model
 
 
 def work(job: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """Label-preserving changes of the input, in training only, and mixtures of samples whose labels are mixed alike.
 
 A builder or recipe takes any Keras layers as `augmentation=`, `zoo.augment.for_images("strong")` for instance, and
-wraps them in one `Augmentation`. They come behind `preprocessing`, so they see what the model's first layer sees.
-These are the layers that Keras lacks. Its own ones for images need `value_range` for pixels outside of [0, 255].
+wraps them in one `Augmentation`. They come after `preprocessing`, so they see what the model's first layer sees.
+These are the layers that Keras lacks. Keras' own image layers need `value_range` for pixels outside [0, 255].
 """
 
 from zoo.models.augment.augmentation import Augmentation, RandomLayer
