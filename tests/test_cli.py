@@ -58,9 +58,9 @@ def test_every_public_name_is_there_and_documented():
 
 BAD = [
     (["data", "prepare", "diamnds"], "there is no data set 'diamnds'; did you mean 'diamonds'?"),
-    (["data", "lst"], "there is no verb 'lst'; did you mean 'list'?"),
-    (["lst"], "there is no verb 'lst'; did you mean 'list'?"),
-    (["frobnicate"], "there is no verb 'frobnicate'; it is one of list, show"),
+    (["data", "lst"], "there is no command 'lst'; did you mean 'list'?"),
+    (["lst"], "there is no command 'lst'; did you mean 'list'?"),
+    (["frobnicate"], "there is no command 'frobnicate'; it is one of list, show"),
     (["show", "digits_cn"], "there is no recipe 'digits_cn'; did you mean digits_cnn?"),
     (["run", "digits_cn"], "did you mean digits_cnn?"),
     (["run", "../../etc/passwd"], "there is no recipe"),

@@ -43,9 +43,9 @@ def check_size(argument: str, value: int, minimum: int = 1) -> int:
 
 def check_sizes(argument: str, values: Sequence[int], minimum_length: int = 1) -> tuple[int, ...]:
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
-        raise InvalidType(f"{argument}={values!r} must be a tuple with one size a layer, such as (64, 32)")
+        raise InvalidType(f"{argument}={values!r} must be a tuple with one size per layer, such as (64, 32)")
     if len(values) < minimum_length:
-        raise InvalidValue(f"{argument}=() is empty; it must hold one size a layer, such as (64, 32)")
+        raise InvalidValue(f"{argument}=() is empty; it must hold one size per layer, such as (64, 32)")
     return tuple(check_size(f"{argument}[{i}]", value) for i, value in enumerate(values))
 
 

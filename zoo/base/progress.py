@@ -87,7 +87,7 @@ class Stage:
         """Reports that `done` steps are done.
 
         Args:
-            note: the latest and the best figure, say.
+            note: for example the latest and the best figure.
             line: printed if there is no live line, instead of name, steps and note.
         """
         if self._bar is not None:

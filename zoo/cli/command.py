@@ -29,7 +29,7 @@ class Verbs(click.Group):
         if args and args[0] not in self.commands:
             near = difflib.get_close_matches(args[0], self.commands, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it is one of {', '.join(self.list_commands(ctx))}"
-            raise click.UsageError(f"there is no verb {args[0]!r}; {hint}")
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -73,7 +73,7 @@ def load_tensorflow() -> None:
         with silenced():
             importlib.import_module("tensorflow").get_logger().setLevel("ERROR")  # hides its warnings to developers
     except ModuleNotFoundError as error:
-        raise MissingPackage(f"this verb needs {error.name}: pip install 'keras-zoo[train]'") from None
+        raise MissingPackage(f"this command needs {error.name}: pip install 'keras-zoo[train]'") from None
 
 
 def recipe_with(recipe: str, **fields: Any) -> Any:

@@ -4,7 +4,7 @@
 `zoo.data.tfds("cifar10")` any builder of TensorFlow Datasets. Your own takes three lines:
 
     def my_data() -> Dataset:
-        x, y = ...                                     # numpy arrays, one row a sample
+        x, y = ...                                     # numpy arrays, one row per sample
         return Dataset.split("my_data", x, y, labels=("cat", "dog"))
 
 It knows nothing of models or training. Names are loaded at first use, so that `zoo data list` needs neither NumPy nor

@@ -1,4 +1,4 @@
-"""Images of one folder a class, or named in a CSV, as a data set; one image as an input of a model."""
+"""Images of one folder per class, or named in a CSV, as a data set; one image as an input of a model."""
 
 import warnings
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def images(
     test: float = 0.2,
     validation: float = 0.15,
 ) -> Dataset:
-    """Images of any size and mode, in one folder a class: `zoo.data.images("flowers/")`; or a CSV of paths and classes.
+    """Images of any size and mode, in a folder per class: `zoo.data.images("flowers/")`; or a CSV of paths and classes.
 
     Images are rotated by their EXIF data and scaled to one size; transparency becomes white. Unreadable files are left
     out and noted. Hidden files are ignored.

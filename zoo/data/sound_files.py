@@ -1,4 +1,4 @@
-"""WAV files of one folder a class, or named in a CSV, as a data set; one sound as an input of a model."""
+"""WAV files of one folder per class, or named in a CSV, as a data set; one sound as an input of a model."""
 
 import json
 import math
@@ -29,7 +29,7 @@ def sounds(
     test: float = 0.2,
     validation: float = 0.15,
 ) -> Dataset:
-    """WAV files in one folder a class: `zoo.data.sounds("birds/")`; or a CSV of paths and classes.
+    """WAV files in one folder per class: `zoo.data.sounds("birds/")`; or a CSV of paths and classes.
 
     Files may have any sampling rate and 8 to 64 bits; channels are averaged. Each sound is resampled, then cut or
     padded with silence at its end. Unreadable files are left out and noted.

@@ -127,7 +127,7 @@ def table(
     test: float = 0.2,
     validation: float = 0.15,
 ) -> Dataset:
-    """A CSV or Parquet file, one row a sample: `zoo.data.table("flats.csv", target="rent")`.
+    """A CSV or Parquet file, one row per sample: `zoo.data.table("flats.csv", target="rent")`.
 
     Numbers, categories and dates become inputs; gaps are filled with the median of train, and one more input marks
     them. Columns that are empty, constant, free text or an identifier, rows without a target, and lines of another

@@ -26,7 +26,7 @@ def text(
     test: float = 0.2,
     validation: float = 0.15,
 ) -> Dataset:
-    """Texts and their classes: `zoo.data.text("reviews.csv", "stars")`, or a folder with one folder a class.
+    """Texts and their classes: `zoo.data.text("reviews.csv", "stars")`, or a folder with one folder per class.
 
     In a CSV the column with the most words is the text, and `target` the class; other columns are ignored. The
     vocabulary is that of train and goes into the exported file's archive.

@@ -1,4 +1,4 @@
-"""Builders, one file a family: each function returns an uncompiled Functional `keras.Model` that ends in a linear
+"""Builders, one file per family: each function returns an uncompiled Functional `keras.Model` that ends in a linear
 layer named `logits`. They know nothing of data, training, files or the command line.
 
 Every module here is imported, so that Keras can load our layers from a file. Every builder in one is a name of this

@@ -205,7 +205,7 @@ class Hidden:
         # A new layer for each use, because layers such as PReLU have weights.
         if isinstance(self.activation, keras.layers.Layer):
             return self.activation.__class__.from_config({**self.activation.get_config(), "name": None})(x)
-        if self.activation == "prelu":  # one slope a channel, shared by all positions
+        if self.activation == "prelu":  # one slope per channel, shared by all positions
             return keras.layers.PReLU(shared_axes=list(range(1, len(x.shape) - 1)) or None)(x)
         if self.negative_slope is not None:
             return keras.layers.LeakyReLU(self.negative_slope)(x)

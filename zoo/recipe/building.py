@@ -53,7 +53,7 @@ def in_new_session(function: Callable[[], keras.Model]) -> keras.Model:
     """Calls a function in a new Keras session, which counts layer names from one: written files must not depend on the
     caller's layers.
 
-    Keras has one session a thread, so that a new thread leaves the caller's session as it is.
+    Keras has one session per thread, so a new thread leaves the caller's session as it is.
     """
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(function).result()

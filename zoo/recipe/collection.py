@@ -41,7 +41,7 @@ class Entry:
     name: str
     path: Path
     doc: str
-    task: str  # "Multiclass", say; "" if the file does not say so literally
+    task: str  # such as "Multiclass"; "" if the file does not name it literally
     record: dict[str, Any] | None = field(repr=False)
 
     @property

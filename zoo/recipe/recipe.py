@@ -59,7 +59,7 @@ class Recipe:
             count alike, or {class: weight}, 1 for those left out.
         teachers: number of teachers for distillation. They are trained first, from seeds 1, 2, ...; the mean of their
             outputs is half of the targets. The trials of a search use the data's own targets alone.
-        teacher: recipe of the teachers, by name or path: a larger model, say (G. Hinton et al., Distilling the
+        teacher: recipe of the teachers, by name or path, for example a larger model (G. Hinton et al., Distilling the
             knowledge in a neural network, 2015); its file's own values are used. None is this recipe itself
             (T. Furlanello et al., Born-again neural networks, ICML 2018).
         questions: mixup queries, `zoo.augment.MixUp()` or `CutMix()`: the teachers predict mixtures of training

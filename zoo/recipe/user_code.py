@@ -8,14 +8,14 @@ from pathlib import Path
 
 from zoo.base.errors import CheckFailed, InvalidValue, UserError, described
 
-MOST_LINES = 10  # of an endless recursion, say
+MOST_LINES = 10  # so that an endless recursion does not fill the screen
 PACKAGE = Path(__file__).resolve().parents[1]
 LIBRARIES = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib")]
 
 
 @contextlib.contextmanager
 def users_code(part: str) -> Iterator[None]:
-    """Within the block, functions of a recipe run; `part` names them in the message, "data of recipe x" say.
+    """Within the block, functions of a recipe run; `part` names them in the message, such as "data of recipe x".
 
     An exception with a line of the user's in its traceback becomes `InvalidValue`: the error, then each of these lines
     as `  file:line: source`. A UserError keeps its class and message, and gets the lines. Others pass as they are.

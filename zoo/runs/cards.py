@@ -130,7 +130,8 @@ def _files(record: Mapping[str, Any]) -> str:
     return (
         f"{markdown_table(head, rows)}\n\n"
         f"Every score was measured on the exported file{target}, on the whole test set ({samples}), seed "
-        f"{record['seed']}, {record['machine']}. Mean and standard deviation (sd) are over trainings.{rejected}"
+        f"{record['seed']}, {record['machine']}. Mean and standard deviation (sd) are over n trainings with "
+        f"different seeds, or over n folds.{rejected}"
     )
 
 

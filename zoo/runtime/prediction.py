@@ -21,7 +21,7 @@ from zoo.deploy import Runner
 
 @dataclass(frozen=True)
 class Prediction:
-    """Outputs of a file, one row a sample, and for classes the most probable one with its label."""
+    """Outputs of a file, one row per sample, and for classes the most probable one with its label."""
 
     output_name: str
     outputs: np.ndarray  # (n, outputs)
@@ -92,9 +92,9 @@ def read_texts(path: Path, vocabulary: str, steps: int) -> np.ndarray:
 
 
 def read_input(path: str | Path, input_shape: tuple[int | None, ...]) -> np.ndarray:
-    """Inputs (n, *input_shape) from a .npy array, a .npz with x, or a .csv with one input a row or a single input.
+    """Inputs (n, *input_shape) from a .npy array, a .npz with x, or a .csv with one input per row, or a single input.
 
-    Where the first length is None, as of sequences, a .csv holds one sequence, a step a row, or one sequence a row.
+    Where the first length is None, as of sequences, a .csv holds one sequence, a step per row, or a sequence per row.
 
     Raises FileNotFoundError or ValueError.
     """

@@ -222,6 +222,6 @@ def _loss_of(model: keras.Model) -> Any:
     loss = getattr(model, "loss", None)
     if loss is None:
         raise InvalidValue(
-            f"model={model.name!r} is not compiled: compile it, or give loss=zoo.Multiclass(10).loss_function(), say"
+            f"model={model.name!r} is not compiled: compile it, or give loss=zoo.Multiclass(10).loss_function()"
         )
     return keras.losses.get(loss)

@@ -126,7 +126,7 @@ def fit(
 
 
 class _Last(keras.callbacks.Callback):
-    """Runs after the other callbacks and keeps the logs, to which they may have added: the learning rate, say."""
+    """Runs after the other callbacks and keeps the logs, to which they may add, for example, the learning rate."""
 
     logs: dict[str, float]
 

@@ -32,7 +32,7 @@ from zoo.tuning.trials import Trial, direction
 
 HEARTBEAT = 5  # seconds; a trial without a heartbeat for six times as long counts as lost
 UNCLAIMED = 120.0  # seconds after which a trial without a worker counts as lost
-PATIENCE = 120.0  # seconds to wait for a database that is down: a restart, say
+PATIENCE = 120.0  # seconds to wait for a database that is down, for example during a restart
 DOWN = ("refused", "starting up", "shutting down", "recovery", "closed the connection", "terminating connection")
 RACE = ("duplicate key", "already exists")  # two workers create the tables at the same moment
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)

@@ -50,7 +50,7 @@ def best_recipe(recipe: Recipe, result: Search) -> str:
     if all(map(_literal, fields.values())):
         lines = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
         text = f"load_recipe({file!r}).replace(\n{lines})"
-    else:  # layers, say, which only the space can make
+    else:  # for example layers, which only the space can make
         imports += "from zoo.tuning import with_values\n"
         values = {k: v for k, v in result.best.values.items() if not k.startswith("tuner/")}
         text = f"with_values(load_recipe({file!r}), {values!r}).replace(trials=0, seed={recipe.seed})"

@@ -101,7 +101,7 @@ class _Clone:
         try:
             clone = keras.models.clone_model(model)
             clone.compile_from_config(model.get_compile_config())
-        except (TypeError, ValueError, NotImplementedError):  # a layer without a configuration, say
+        except (TypeError, ValueError, NotImplementedError):  # for example, a layer without a configuration
             return None
         if not clone.compiled or len(_layer_scalars(clone)) != len(_layer_scalars(model)):
             return None
