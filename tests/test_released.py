@@ -9,12 +9,12 @@ import pytest
 from conftest import ROOT
 
 import zoo
-from tools.release import TABLE, with_results
+from tools.release import TABLE, released_cards, with_results
 from zoo.base.files import read_json
 from zoo.recipe.collection import folder, load_recipe
-from zoo.runs.cards import card
 
 RELEASED = [entry.name for entry in zoo.list() if entry.record]
+CARDS = released_cards()
 FILES = [(name, precision) for name in RELEASED for precision in zoo.show(name).record["files"]]
 # What was promised of the int8 file: the mean over seeds or folds, and of how many.
 PROMISED = {
@@ -121,7 +121,7 @@ def test_both_places_carry_the_same_record_and_a_card_made_from_it(name):
     assert record == read_json(places[1] / "record.json")
     assert record["verified"] and all(seed["verified"] for seed in record["seeds"])
     for place in places:
-        assert (place / "card.md").read_text(encoding="utf-8") == card(record), "run: make readme"
+        assert (place / "card.md").read_text(encoding="utf-8") == CARDS[place / "card.md"], "run: make readme"
 
 
 @pytest.mark.parametrize("name", RELEASED)

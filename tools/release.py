@@ -8,12 +8,14 @@ import re
 import shutil
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from zoo.base.errors import InvalidValue
 from zoo.base.files import sha256, write_text, writing, writing_folder
 from zoo.base.records import read_record
-from zoo.recipe.collection import folder, list_recipes
+from zoo.recipe.collection import folder, list_recipes, show
 from zoo.runs.cards import card
 from zoo.runs.report import results_table
 
@@ -95,9 +97,14 @@ def seal(*names: str) -> None:
 
 
 def released_cards() -> dict[Path, str]:
-    """Each released card, made from its record."""
+    """Each released card, made from its record and the docstring of its recipe as it is now."""
     records = [*folder("tflite").glob("*/record.json"), *folder("saved_models").glob("*/1/record.json")]
-    return {path.with_name("card.md"): card(read_record(path)) for path in sorted(records)}
+    return {path.with_name("card.md"): _released_card(read_record(path)) for path in sorted(records)}
+
+
+def _released_card(record: Mapping[str, Any]) -> str:
+    recipe = folder("recipes") / f"{record['name']}.py"
+    return card({**record, "about": show(record["name"]).doc} if recipe.is_file() else record)
 
 
 def with_results(readme: str) -> str:

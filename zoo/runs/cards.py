@@ -13,6 +13,7 @@ from zoo.runs.report import GRADIENTS, files_table, not_won, spread
 
 MOST_CLASSES = 20  # of a confusion matrix that is shown
 MOST_TRIALS = 12
+FINE = "a low training error, and a validation error close to it"  # older records have other words for it
 PURPOSES = {"For:": "Intended use", "Not for:": "Out of scope"}  # paragraphs of a recipe's docstring -> heads
 # The Hub's name of a task, by zoo's task and the number of a sample's axes; it has none for classes of series.
 HUB_TASKS = {
@@ -194,13 +195,14 @@ def _training(record: Mapping[str, Any]) -> str:
     knobs = fit["knobs"]
     then = f" After that: {'; '.join(knobs[1:])}." if knobs[1:] else ""
     advice = f"Change next: {knobs[0]}.{then}" if knobs else "Nothing needs to change."
+    why = f"{fit['why'].partition(': ')[0]}: {FINE}" if fit["verdict"] == "fine" else fit["why"]
     gradients = record["gradients"]
     norms = [[layer, *(_norm(gradients[when][layer]) for when in GRADIENTS)] for layer in gradients["before"]]
     return f"""{chosen}
 
 {markdown_table(["with the final weights", "train", "validation", "gap"], rows)}
 
-**{fit["verdict"].capitalize()}**: {fit["why"]}. {advice}
+**{fit["verdict"].capitalize()}**: {why}. {advice}
 
 Gradient of the loss per layer, root mean square over its weights, on one batch of train:
 
