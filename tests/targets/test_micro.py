@@ -120,7 +120,7 @@ def test_released_files_give_their_golden_answers(path):
 def test_a_loop_without_an_end_is_told(path, monkeypatch):
     with pytest.raises(CheckFailed, match="WHILE may not end"):
         arena_bytes(path)
-    monkeypatch.setattr(micro, "refusal", lambda path, target: None)  # rightly so: it does not end
+    monkeypatch.setattr(micro, "incompatibility", lambda path, target: None)  # rightly so: it does not end
     monkeypatch.setattr(micro, "TIMEOUT", 5)
     with pytest.raises(CheckFailed, match="an invoke did not end within"):
         arena_bytes(path)
@@ -178,7 +178,7 @@ def test_a_dynamic_range_file_is_refused_in_words(tmp_path, monkeypatch):
     path = convert("fnn", tmp_path / "fnn.tflite", "dynamic")
     with pytest.raises(CheckFailed, match=r"FULLY_CONNECTED has float inputs and integer weights"):
         arena_bytes(path)
-    monkeypatch.setattr(micro, "refusal", lambda path, target: None)  # rightly so: it does not run
+    monkeypatch.setattr(micro, "incompatibility", lambda path, target: None)  # rightly so: it does not run
     with pytest.raises(CheckFailed, match="FLOAT32 with filter type: INT8 not supported"):
         arena_bytes(path)
 
@@ -187,7 +187,7 @@ def test_a_float16_file_is_refused_in_words(tmp_path, monkeypatch):
     path = convert("fnn", tmp_path / "fnn.tflite", "float16")
     with pytest.raises(CheckFailed, match=r"LiteRT Micro has no tensors of FLOAT16"):
         arena_bytes(path)
-    monkeypatch.setattr(micro, "refusal", lambda path, target: None)
+    monkeypatch.setattr(micro, "incompatibility", lambda path, target: None)
     with pytest.raises(CheckFailed, match="DEQUANTIZE"):
         arena_bytes(path)
 
@@ -197,7 +197,7 @@ def test_an_op_that_it_lacks_is_refused_in_words(tmp_path, monkeypatch):
     path.write_bytes(one_op("SELECT", ("BOOL", "FLOAT32", "FLOAT32")))
     with pytest.raises(CheckFailed, match=r"select.tflite does not run on LiteRT Micro: op SELECT is not in LiteRT"):
         arena_bytes(path)
-    monkeypatch.setattr(micro, "refusal", lambda path, target: None)
+    monkeypatch.setattr(micro, "incompatibility", lambda path, target: None)
     with pytest.raises(CheckFailed, match="Didn't find op for builtin opcode 'SELECT'"):
         arena_bytes(path)
 
