@@ -119,7 +119,8 @@ def create_variables(model: keras.Model, x: Array, y: np.ndarray) -> None:
     """Creates the variables of metrics and optimizer, which a loop inside TensorFlow cannot do at their first use."""
     before = [variable.numpy() for variable in model.variables]
     sample = tf.constant(x[:1]), tf.constant(y[:1])
-    on_each(model, lambda: model.test_step(sample))
+    with same_rounding:
+        on_each(model, lambda: model.test_step(sample))
     for variable, value in zip(model.variables, before, strict=False):  # a recurrent layer draws masks even here
         variable.assign(value)
     if model.optimizer is not None and not model.optimizer.built:
