@@ -5,7 +5,6 @@ import keras_tuner
 import pytest
 from keras_tuner.engine.base_tuner import BaseTuner
 
-from zoo.base.errors import UserError
 from zoo.recipe.optimizers import OPTIMIZERS, decay_space, make_optimizer, narrow_space, optimizer_space
 from zoo.recipe.schedules import Step
 
@@ -79,7 +78,7 @@ def test_an_object_is_a_pattern():
     ],
 )
 def test_bad_arguments(arguments, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(ValueError, match=message):
         make_optimizer(**arguments)
     with pytest.raises(TypeError, match="must be a name such as 'adam' or an object"):
         make_optimizer(keras.optimizers.Adam, 0.1)

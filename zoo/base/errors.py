@@ -9,8 +9,8 @@ class InvalidValue(UserError, ValueError):
     """An argument, a file or a cell has an invalid value."""
 
 
-class InvalidType(UserError, TypeError):
-    """An argument has an invalid type."""
+class InvalidType(UserError, TypeError, ValueError):
+    """An argument has an invalid type. Also a ValueError: for some arguments earlier releases raised that instead."""
 
 
 class NotFound(UserError, LookupError):

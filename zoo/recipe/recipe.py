@@ -151,7 +151,8 @@ class Recipe:
             if least is None or (value is None and declared.default is None):
                 continue
             if not is_whole(value, least):
-                raise InvalidValue(f"{declared.name}={value!r} must be a whole number of at least {least}")
+                error = InvalidValue if isinstance(value, int) else InvalidType
+                raise error(f"{declared.name}={value!r} must be a whole number of at least {least}")
 
     def _check_model(self) -> None:
         if not isinstance(self.task, Task):
