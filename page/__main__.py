@@ -16,7 +16,7 @@ def main(into: Path) -> None:
         build(into)
     except (FileNotFoundError, ImportError, LookupError, ValueError) as error:
         sys.exit(f"Error: {error}")
-    click.echo(f"{into / 'index.html'} is built; to view it: python -m http.server --directory {into}")
+    click.echo(f"{into / 'index.html'} is built; to view it: python -m http.server --bind 127.0.0.1 --directory {into}")
 
 
 if __name__ == "__main__":
